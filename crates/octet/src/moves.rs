@@ -1,0 +1,59 @@
+//! Copies that stop where either side ends.
+
+use core::cell::Cell;
+
+/// Copies the front of `from` to the front of `to`; returns how many bytes fitted.
+pub fn copy(from: &[u8], to: &mut [u8]) -> usize {
+    // The compiler turns this loop into one `memcpy`.
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+    from.len().min(to.len())
+}
+
+/// Moves `len` bytes within `memory` from `from` down to `to`; the places may overlap.
+///
+/// Only moves towards the front are made: with `to` behind `from`, or a place that reaches past the
+/// end, nothing happens.
+pub fn shift(memory: &mut [u8], from: usize, to: usize, len: usize) {
+    if to >= from {
+        return;
+    }
+    let cells = Cell::from_mut(memory).as_slice_of_cells();
+    let end = (from.checked_add(len), to.checked_add(len));
+    let (Some(from_end), Some(to_end)) = end else { return };
+    let (Some(from), Some(to)) = (cells.get(from..from_end), cells.get(to..to_end)) else { return };
+    for (to, from) in to.iter().zip(from) {
+        to.set(from.get());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copy_stops_at_the_shorter_side() {
+        let mut to = [0; 3];
+        assert_eq!(copy(&[1, 2, 3, 4], &mut to), 3);
+        assert_eq!(to, [1, 2, 3]);
+        assert_eq!(copy(&[9], &mut to), 1);
+        assert_eq!(to, [9, 2, 3]);
+    }
+
+    #[test]
+    fn shift_moves_overlapping_bytes_to_the_front() {
+        let mut memory = [0, 1, 2, 3, 4, 5, 6, 7];
+        shift(&mut memory, 2, 1, 5);
+        assert_eq!(memory, [0, 2, 3, 4, 5, 6, 6, 7]);
+    }
+
+    #[test]
+    fn shift_out_of_bounds_or_backwards_changes_nothing() {
+        let mut memory = [0, 1, 2, 3];
+        shift(&mut memory, 2, 0, 3);
+        shift(&mut memory, 0, 1, 2);
+        shift(&mut memory, usize::MAX, 0, 2);
+        assert_eq!(memory, [0, 1, 2, 3]);
+    }
+}

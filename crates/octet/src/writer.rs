@@ -1,0 +1,110 @@
+//! A cursor that puts values into borrowed memory.
+
+use crate::{Sink, copy};
+
+/// The memory is too short for what was to be put; nothing of it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+/// Puts big-endian integers and slices behind one another into borrowed memory.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    memory: &'a mut [u8],
+    at: usize,
+}
+
+impl<'a> Writer<'a> {
+    /// A cursor at the first byte of `memory`.
+    pub const fn new(memory: &'a mut [u8]) -> Self {
+        Self { memory, at: 0 }
+    }
+
+    /// How many bytes have been put.
+    pub const fn len(&self) -> usize {
+        self.at
+    }
+
+    /// Whether nothing has been put yet.
+    pub const fn is_empty(&self) -> bool {
+        self.at == 0
+    }
+
+    /// How many bytes still fit.
+    pub const fn room(&self) -> usize {
+        self.memory.len().saturating_sub(self.at)
+    }
+
+    /// What has been put.
+    pub fn written(&self) -> &[u8] {
+        self.memory.get(..self.at).unwrap_or_default()
+    }
+
+    /// Puts one byte.
+    pub fn put_u8(&mut self, value: u8) -> Result<(), Full> {
+        self.put_slice(&[value])
+    }
+
+    /// Puts a 16-bit integer, most significant byte first.
+    pub fn put_u16(&mut self, value: u16) -> Result<(), Full> {
+        self.put_slice(&value.to_be_bytes())
+    }
+
+    /// Puts a 32-bit integer, most significant byte first.
+    pub fn put_u32(&mut self, value: u32) -> Result<(), Full> {
+        self.put_slice(&value.to_be_bytes())
+    }
+
+    /// Puts all of `bytes`, or nothing.
+    pub fn put_slice(&mut self, bytes: &[u8]) -> Result<(), Full> {
+        copy(bytes, self.reserve(bytes.len())?);
+        Ok(())
+    }
+
+    /// Moves past `len` bytes and lends them out to be filled.
+    pub fn reserve(&mut self, len: usize) -> Result<&mut [u8], Full> {
+        let end = self.at.checked_add(len).ok_or(Full)?;
+        let place = self.memory.get_mut(self.at..end).ok_or(Full)?;
+        self.at = end;
+        Ok(place)
+    }
+
+    /// Everything put so far, released from the cursor.
+    pub fn finish(self) -> &'a mut [u8] {
+        self.memory.get_mut(..self.at).unwrap_or_default()
+    }
+}
+
+/// Puts as much as fits, and no more.
+impl Sink for Writer<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        let place = self.memory.get_mut(self.at..).unwrap_or_default();
+        self.at = self.at.saturating_add(copy(bytes, place));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writer_puts_behind_what_is_there() {
+        let mut memory = [0; 7];
+        let mut writer = Writer::new(&mut memory);
+        writer.put_u8(1).unwrap();
+        writer.put_u16(0x0203).unwrap();
+        writer.put_u32(0x0405_0607).unwrap();
+        assert_eq!(writer.room(), 0);
+        assert_eq!(writer.finish(), [1, 2, 3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn writer_that_is_full_writes_nothing() {
+        let mut memory = [0; 3];
+        let mut writer = Writer::new(&mut memory);
+        writer.put_u16(0x0102).unwrap();
+        assert_eq!(writer.put_u16(0x0304), Err(Full));
+        assert_eq!(writer.reserve(usize::MAX), Err(Full));
+        assert_eq!(writer.written(), [1, 2]);
+        assert_eq!(writer.len(), 2);
+    }
+}
