@@ -1,0 +1,20 @@
+//! `cargo x test`: every test of the repository.
+
+use crate::Outcome;
+use crate::process::{cargo, run as run_command};
+use crate::setup;
+
+pub(crate) fn run(arguments: &[String]) -> Outcome {
+    let passed_on = match arguments {
+        [] => &[],
+        [dashes, rest @ ..] if dashes == "--" => rest,
+        [unknown, ..] => {
+            return Err(format!("arguments for the tests stand after --: {unknown:?}"));
+        }
+    };
+    setup::run(&[])?;
+    // Some tests start this workspace's own programs. Building those together with the tests makes
+    // cargo choose the same features for both, so that nothing is built twice.
+    run_command(&mut cargo(&["build", "--workspace", "--bins", "--tests"]))?;
+    run_command(cargo(&["test", "--workspace", "--"]).args(passed_on))
+}
