@@ -1,2 +1,52 @@
-//! .
+//! MQTT control packets as bytes and values, and the client's session.
+//!
+//! Pure functions over slices and one state machine over the caller's memory: no I/O, no heap, no
+//! clock, and no knowledge of WebSocket. Citations in brackets are normative statements of MQTT 3.1.1.
 #![no_std]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::disallowed_methods,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::std_instead_of_core,
+        clippy::alloc_instead_of_core,
+        reason = "a test may panic"
+    )
+)]
+
+#[cfg(test)]
+extern crate std;
+
+mod ack;
+mod connect;
+mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+mod header;
+mod message;
+mod outbox;
+mod owed;
+mod packet;
+mod publish;
+mod session;
+mod slots;
+mod subscribe;
+mod text;
+mod topic;
+mod types;
+
+pub use ack::{Ack, AckKind};
+pub use connect::{Connack, Connect, Will};
+pub use error::{AckError, Error, Malformed, Misbehaved, PublishError, SubscribeError, TopicError};
+pub use header::{FixedHeader, PACKET_BODY_MAX, PacketType};
+pub use message::{Head, Message};
+pub use packet::Packet;
+pub use publish::Publish;
+pub use session::{AckMode, AckToken, Config, Event, Resumption, Session, Token};
+pub use subscribe::{Reasons, Suback, Subscribe, Subscription, Unsubscribe};
+pub use text::STRING_MAX;
+pub use topic::{check_filter, check_topic, matches};
+pub use types::{PacketId, Qos, ReasonCode};

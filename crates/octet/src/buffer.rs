@@ -9,6 +9,11 @@ pub trait Buffer {
     /// All of the memory, for writing.
     fn bytes_mut(&mut self) -> &mut [u8];
 
+    /// How long it is or can become.
+    fn limit(&self) -> usize {
+        self.bytes().len()
+    }
+
     /// Tries to become at least `len` bytes long, keeping what is there; refuses by default.
     ///
     /// After `true`, [`Buffer::bytes`] is `len` bytes long or longer. After `false`, nothing changed.

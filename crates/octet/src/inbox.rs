@@ -57,6 +57,16 @@ impl<B: Buffer> Inbox<B> {
         self.buffer.bytes().len()
     }
 
+    /// How long the buffer can become.
+    pub fn limit(&self) -> usize {
+        self.buffer.limit()
+    }
+
+    /// Whether bytes are held that nobody has taken.
+    pub const fn is_empty(&self) -> bool {
+        self.start == self.end && self.raw == self.filled
+    }
+
     /// Tries to make the buffer at least `len` bytes long.
     pub fn grow(&mut self, len: usize) -> bool {
         self.buffer.grow(len)

@@ -8,7 +8,9 @@
     allow(
         clippy::arithmetic_side_effects,
         clippy::as_conversions,
+        clippy::disallowed_methods,
         clippy::indexing_slicing,
+        clippy::string_slice,
         clippy::std_instead_of_core,
         clippy::alloc_instead_of_core,
         reason = "a test may panic"

@@ -1,0 +1,222 @@
+//! The fixed header: packet type, flags, remaining length (MQTT 3.1.1 §2.2).
+
+use crate::Malformed;
+use dunlin_octet::Sink;
+
+/// Longest packet body that the remaining length can say, in bytes (MQTT 3.1.1 §2.2.3).
+pub const PACKET_BODY_MAX: usize = 268_435_455;
+
+/// Most bytes that the remaining length takes (MQTT 3.1.1 §2.2.3).
+const VARINT_MAX: usize = 4;
+
+/// The kinds of control packet (MQTT 3.1.1 §2.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are the standard's own")]
+pub enum PacketType {
+    Connect,
+    Connack,
+    Publish,
+    Puback,
+    Pubrec,
+    Pubrel,
+    Pubcomp,
+    Subscribe,
+    Suback,
+    Unsubscribe,
+    Unsuback,
+    Pingreq,
+    Pingresp,
+    Disconnect,
+}
+
+impl PacketType {
+    /// The type in the upper half of the first byte; 0 and 15 are reserved.
+    pub const fn from_first(first: u8) -> Option<Self> {
+        Some(match first >> 4 {
+            1 => Self::Connect,
+            2 => Self::Connack,
+            3 => Self::Publish,
+            4 => Self::Puback,
+            5 => Self::Pubrec,
+            6 => Self::Pubrel,
+            7 => Self::Pubcomp,
+            8 => Self::Subscribe,
+            9 => Self::Suback,
+            10 => Self::Unsubscribe,
+            11 => Self::Unsuback,
+            12 => Self::Pingreq,
+            13 => Self::Pingresp,
+            14 => Self::Disconnect,
+            _ => return None,
+        })
+    }
+
+    /// The first byte of a packet of this type, with the flags that the standard fixes for it.
+    pub const fn first(self) -> u8 {
+        match self {
+            Self::Connect => 0x10,
+            Self::Connack => 0x20,
+            Self::Publish => 0x30,
+            Self::Puback => 0x40,
+            Self::Pubrec => 0x50,
+            Self::Pubrel => 0x62,
+            Self::Pubcomp => 0x70,
+            Self::Subscribe => 0x82,
+            Self::Suback => 0x90,
+            Self::Unsubscribe => 0xa2,
+            Self::Unsuback => 0xb0,
+            Self::Pingreq => 0xc0,
+            Self::Pingresp => 0xd0,
+            Self::Disconnect => 0xe0,
+        }
+    }
+}
+
+/// What stands in front of every packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FixedHeader {
+    /// The packet's type.
+    pub packet_type: PacketType,
+    /// The four flag bits: free in PUBLISH, checked against the standard in all others.
+    pub flags: u8,
+    /// How many bytes follow the fixed header.
+    pub remaining: usize,
+}
+
+impl FixedHeader {
+    /// Reads the header at the front of `bytes`, and how long it is; `None` when more bytes are needed.
+    ///
+    /// A wrong flag, a reserved type, a length of five bytes or in a longer form than needed is refused
+    /// with the first byte that shows it.
+    pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, Malformed> {
+        let [first, rest @ ..] = bytes else { return Ok(None) };
+        let packet_type = PacketType::from_first(*first).ok_or(Malformed::Type)?;
+        let flags = first & 0x0f;
+        // [MQTT-2.2.2-1], [MQTT-2.2.2-2] Reserved flags have fixed values.
+        let legal = match packet_type {
+            PacketType::Publish => crate::publish::flags_are_legal(flags),
+            other => other.first() == *first,
+        };
+        if !legal {
+            return Err(Malformed::Flags);
+        }
+        let Some((remaining, len)) = varint(rest)? else { return Ok(None) };
+        Ok(Some((Self { packet_type, flags, remaining }, len.saturating_add(1))))
+    }
+
+    /// How long this header is on the wire.
+    pub const fn encoded_len(remaining: usize) -> usize {
+        match remaining {
+            0..=127 => 2,
+            128..=16_383 => 3,
+            16_384..=2_097_151 => 4,
+            _ => 5,
+        }
+    }
+}
+
+/// Reads a variable byte integer, and how long it is.
+fn varint(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
+    let mut value = 0;
+    for (at, byte) in bytes.iter().take(VARINT_MAX).enumerate() {
+        value |= usize::from(byte & 0x7f) << at.saturating_mul(7).min(21);
+        if byte & 0x80 == 0 {
+            // A last byte of zero says nothing: the same number has a shorter form.
+            let minimal = *byte != 0 || at == 0;
+            return if minimal {
+                Ok(Some((value, at.saturating_add(1))))
+            } else {
+                Err(Malformed::Length)
+            };
+        }
+    }
+    if bytes.len() < VARINT_MAX { Ok(None) } else { Err(Malformed::Length) }
+}
+
+/// Puts a first byte and a remaining length of at most [`PACKET_BODY_MAX`].
+pub(crate) fn put_header(sink: &mut dyn Sink, first: u8, remaining: usize) {
+    let [_, _, _, low] = u32::try_from(remaining & 0x7f).unwrap_or(0).to_be_bytes();
+    let septet = |shift: u32| {
+        let [.., byte] = (remaining >> shift & 0x7f).to_be_bytes();
+        byte
+    };
+    let (second, third, fourth) = (septet(7), septet(14), septet(21));
+    match FixedHeader::encoded_len(remaining) {
+        2 => sink.put(&[first, low]),
+        3 => sink.put(&[first, low | 0x80, second]),
+        4 => sink.put(&[first, low | 0x80, second | 0x80, third]),
+        _ => sink.put(&[first, low | 0x80, second | 0x80, third | 0x80, fourth]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dunlin_octet::Writer;
+
+    fn encoded(first: u8, remaining: usize) -> std::vec::Vec<u8> {
+        let mut memory = [0; 5];
+        let mut writer = Writer::new(&mut memory);
+        put_header(&mut writer, first, remaining);
+        writer.written().to_vec()
+    }
+
+    /// MQTT 3.1.1 §2.2.3, table 2.4.
+    #[test]
+    fn remaining_length_at_each_border_round_trips() {
+        for (remaining, len) in [
+            (0, 2),
+            (127, 2),
+            (128, 3),
+            (16_383, 3),
+            (16_384, 4),
+            (2_097_151, 4),
+            (2_097_152, 5),
+            (PACKET_BODY_MAX, 5),
+        ] {
+            let bytes = encoded(0x30, remaining);
+            assert_eq!(bytes.len(), len);
+            assert_eq!(FixedHeader::encoded_len(remaining), len);
+            let (header, used) = FixedHeader::decode(&bytes).unwrap().unwrap();
+            assert_eq!((header.remaining, used), (remaining, len));
+            for cut in 0..len {
+                assert_eq!(FixedHeader::decode(&bytes[..cut]), Ok(None));
+            }
+        }
+    }
+
+    #[test]
+    fn remaining_length_of_five_bytes_is_malformed_at_the_fourth() {
+        let bytes = [0x30, 0xff, 0xff, 0xff, 0xff, 0x01];
+        assert_eq!(FixedHeader::decode(&bytes[..4]), Ok(None));
+        for cut in 5..=bytes.len() {
+            assert_eq!(FixedHeader::decode(&bytes[..cut]), Err(Malformed::Length));
+        }
+    }
+
+    #[test]
+    fn remaining_length_in_a_longer_form_than_needed_is_malformed() {
+        assert_eq!(FixedHeader::decode(&[0x30, 0x80, 0x00]), Err(Malformed::Length));
+        assert_eq!(FixedHeader::decode(&[0x30, 0xff, 0x80, 0x00]), Err(Malformed::Length));
+    }
+
+    /// [MQTT-2.2.2-1] [MQTT-2.2.2-2]
+    #[test]
+    fn reserved_flags_and_types_are_malformed_at_the_first_byte() {
+        for first in 0..=0xffu8 {
+            let decoded = FixedHeader::decode(&[first]);
+            match (PacketType::from_first(first), first >> 4) {
+                (None, 0 | 15) => assert_eq!(decoded, Err(Malformed::Type)),
+                // [MQTT-3.3.1-2] No DUP with QoS 0. [MQTT-3.3.1-4] No QoS 3.
+                (Some(PacketType::Publish), 3) => {
+                    let legal = first & 6 != 6 && first & 14 != 8;
+                    let expected = if legal { Ok(None) } else { Err(Malformed::Flags) };
+                    assert_eq!(decoded, expected);
+                }
+                (Some(kind), _) if kind.first() == first => assert_eq!(decoded, Ok(None)),
+                (Some(_), _) => assert_eq!(decoded, Err(Malformed::Flags)),
+                (None, _) => panic!("{first:#x}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Acknowledgements that this side owes, in the order in which the messages came.
+
+use crate::{AckToken, PacketId};
+
+#[derive(Clone, Copy, Debug)]
+struct Debt {
+    id: u16,
+    /// The program has let go of the message.
+    due: bool,
+}
+
+/// A queue of up to `N` acknowledgements; those in front go out as soon as they are due
+/// ([MQTT-4.6.0-2]).
+#[derive(Debug)]
+pub(crate) struct Owed<const N: usize> {
+    debts: [Debt; N],
+    first: usize,
+    len: usize,
+    /// Counts connections: what is owed to one dies with it.
+    epoch: u16,
+}
+
+impl<const N: usize> Owed<N> {
+    pub(crate) const fn new() -> Self {
+        Self { debts: [Debt { id: 0, due: false }; N], first: 0, len: 0, epoch: 0 }
+    }
+
+    pub(crate) const fn is_full(&self) -> bool {
+        self.len >= N
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// A new connection: nothing is owed, and earlier tokens are void.
+    pub(crate) const fn reset(&mut self) {
+        self.first = 0;
+        self.len = 0;
+        self.epoch = self.epoch.wrapping_add(1);
+    }
+
+    /// Owes an acknowledgement for `id`; `None` when the queue is full.
+    pub(crate) fn push(&mut self, id: PacketId) -> Option<AckToken> {
+        if self.is_full() {
+            return None;
+        }
+        let place = Self::wrap(self.first.saturating_add(self.len));
+        *self.debts.get_mut(place)? = Debt { id: id.value(), due: false };
+        self.len = self.len.saturating_add(1);
+        let place = u16::try_from(place).ok()?;
+        Some(AckToken { packet_id: id, place, epoch: self.epoch })
+    }
+
+    /// The program has let go of the message; says whether it still waited for that.
+    pub(crate) fn settle(&mut self, token: AckToken) -> bool {
+        let place = usize::from(token.place);
+        let behind = Self::wrap(place.saturating_add(N).saturating_sub(self.first));
+        let Some(debt) = self.debts.get_mut(place) else { return false };
+        let live = token.epoch == self.epoch
+            && behind < self.len
+            && debt.id == token.packet_id.value()
+            && !debt.due;
+        debt.due |= live;
+        live
+    }
+
+    /// The acknowledgement that goes out next, if the one in front is due.
+    pub(crate) fn due(&self) -> Option<PacketId> {
+        let debt = self.debts.get(self.first)?;
+        if self.len == 0 || !debt.due {
+            return None;
+        }
+        PacketId::new(debt.id)
+    }
+
+    /// The acknowledgement in front has been taken to be sent.
+    pub(crate) fn pop(&mut self) {
+        if self.len > 0 {
+            self.first = Self::wrap(self.first.saturating_add(1));
+            self.len = self.len.saturating_sub(1);
+        }
+    }
+
+    fn wrap(place: usize) -> usize {
+        place.checked_rem(N).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(id: u16) -> PacketId {
+        PacketId::new(id).unwrap()
+    }
+
+    /// [MQTT-4.6.0-2]
+    #[test]
+    fn acknowledgements_leave_in_the_order_of_the_messages() {
+        let mut owed = Owed::<2>::new();
+        let first = owed.push(id(7)).unwrap();
+        let second = owed.push(id(8)).unwrap();
+        assert_eq!(owed.push(id(9)), None);
+        assert!(owed.settle(second));
+        assert_eq!(owed.due(), None, "the first message is still held");
+        assert!(owed.settle(first));
+        assert!(!owed.settle(first), "once is enough");
+        assert_eq!(owed.due(), Some(id(7)));
+        owed.pop();
+        assert_eq!(owed.due(), Some(id(8)));
+        owed.pop();
+        assert_eq!(owed.due(), None);
+        assert!(!owed.settle(second));
+    }
+
+    #[test]
+    fn tokens_of_an_earlier_connection_are_void() {
+        let mut owed = Owed::<2>::new();
+        let stale = owed.push(id(7)).unwrap();
+        owed.reset();
+        let fresh = owed.push(id(7)).unwrap();
+        assert!(!owed.settle(stale));
+        assert_eq!(owed.due(), None);
+        assert!(owed.settle(fresh));
+    }
+}
