@@ -1,0 +1,303 @@
+//! The receiving half of a connection: frames into a stream of payload (§5, §6.2).
+
+use crate::frame::{decode_first, is_masked};
+use crate::utf8::Utf8;
+use crate::{CONTROL_PAYLOAD_MAX, CloseCode, FRAME_HEADER_MAX, Header, Malformed, Opcode, Role};
+use dunlin_octet::{Buffer, Inbox, copy_masked};
+
+/// How many fragments in a row may be empty: enough for any encoder, and an end to a stream of frames
+/// that never brings a byte.
+pub const EMPTY_FRAGMENTS_MAX: u8 = 64;
+
+/// Something that a [`Deframer`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// Payload of a message joined the stream.
+    Data {
+        /// What the message is, [`Opcode::Text`] or [`Opcode::Binary`], whichever frame this was.
+        opcode: Opcode,
+        /// How many bytes joined just now; zero where an empty frame ends a message.
+        len: usize,
+        /// Whether the message is complete.
+        end: bool,
+    },
+    /// A ping: answer it with a pong that has the same [`Deframer::control`] (§5.5.2).
+    Ping,
+    /// A pong, asked for or not (§5.5.3).
+    Pong,
+    /// The peer closes; its code, if it gave one, and its reason in `control()[2..]` (§5.5.1).
+    Close(Option<CloseCode>),
+}
+
+/// Takes frames apart, in place, for either role.
+///
+/// Payload joins the stream as soon as it is there, control bodies and cut headers are kept here, so
+/// that no byte ever waits in the inbox: after `Ok(None)` its raw part is empty, and any inbox of one
+/// byte or more makes progress. Text is checked while it arrives (§8.1).
+///
+/// ```text
+///           ┌─ data header ──▶ Data ── payload complete ──┐
+///  Header ──┤                                             ├──▶ Header
+///    ▲      └─ control header ▶ Control ─ ping, pong ─────┘
+///    │                             └───── close ─────────────▶ Closed (reads on, keeps nothing)
+///    └─ any state ─ bytes that break the standard ───────────▶ Failed
+/// ```
+#[derive(Clone, Debug)]
+pub struct Deframer {
+    role: Role,
+    state: State,
+    /// The message that has begun and not ended.
+    message: Option<Opcode>,
+    /// Of the frame that is being read: its FIN, what is left of its payload, its key, and where in
+    /// the key the next byte stands.
+    fin: bool,
+    left: u64,
+    key: Option<[u8; 4]>,
+    phase: usize,
+    utf8: Utf8,
+    empty: u8,
+    /// A header of which more bytes must come.
+    head: [u8; FRAME_HEADER_MAX],
+    head_len: usize,
+    control: [u8; CONTROL_PAYLOAD_MAX],
+    control_len: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Header,
+    Data,
+    Control(Opcode),
+    Closed,
+    Failed(Malformed),
+}
+
+/// What to do with the raw bytes of an inbox.
+enum Step {
+    More,
+    Skip(usize),
+    Join(usize),
+    Report(usize, Incoming),
+}
+
+impl Deframer {
+    /// The receiving half of an endpoint that is `role`, before its first frame.
+    pub const fn new(role: Role) -> Self {
+        Self {
+            role,
+            state: State::Header,
+            message: None,
+            fin: true,
+            left: 0,
+            key: None,
+            phase: 0,
+            utf8: Utf8::new(),
+            empty: 0,
+            head: [0; FRAME_HEADER_MAX],
+            head_len: 0,
+            control: [0; CONTROL_PAYLOAD_MAX],
+            control_len: 0,
+        }
+    }
+
+    /// Takes raw bytes of `inbox` up to the next thing to report.
+    ///
+    /// Call again until `Ok(None)`: everything has been read then, and more bytes are needed. After a
+    /// [`Incoming::Close`] all that follows is dropped (§1.4); after an error every call returns the
+    /// same error.
+    pub fn poll<B: Buffer>(&mut self, inbox: &mut Inbox<B>) -> Result<Option<Incoming>, Malformed> {
+        let result = self.advance(inbox);
+        if let Err(error) = result {
+            self.state = State::Failed(error);
+        }
+        result
+    }
+
+    /// The body of the control frame that was reported last; good until the next poll.
+    pub fn control(&self) -> &[u8] {
+        self.control.get(..self.control_len).unwrap_or_default()
+    }
+
+    fn advance<B: Buffer>(&mut self, inbox: &mut Inbox<B>) -> Result<Option<Incoming>, Malformed> {
+        // Each turn takes at least one raw byte, or leaves the state of an empty payload.
+        loop {
+            match self.step(inbox.raw())? {
+                Step::More => return Ok(None),
+                Step::Skip(len) => inbox.skip(len),
+                Step::Report(len, incoming) => {
+                    inbox.skip(len);
+                    return Ok(Some(incoming));
+                }
+                Step::Join(len) => {
+                    match self.key {
+                        Some(key) => inbox.accept_masked(len, key, self.phase),
+                        None => inbox.accept(len),
+                    }
+                    let stream = inbox.stream();
+                    let from = stream.len().saturating_sub(len);
+                    let joined = self.on_joined(stream.get(from..).unwrap_or_default())?;
+                    if joined.is_some() {
+                        return Ok(joined);
+                    }
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, raw: &[u8]) -> Result<Step, Malformed> {
+        match self.state {
+            State::Header => self.on_header_bytes(raw),
+            State::Data => {
+                let len = raw.len().min(self.left_here());
+                Ok(if len == 0 && self.left > 0 { Step::More } else { Step::Join(len) })
+            }
+            State::Control(opcode) => self.on_control_bytes(opcode, raw),
+            State::Closed if raw.is_empty() => Ok(Step::More),
+            State::Closed => Ok(Step::Skip(raw.len())),
+            State::Failed(error) => Err(error),
+        }
+    }
+
+    fn on_header_bytes(&mut self, raw: &[u8]) -> Result<Step, Malformed> {
+        if self.head_len == 0 {
+            return match self.decode(raw)? {
+                Some((header, len)) => {
+                    self.on_header(header);
+                    Ok(Step::Skip(len))
+                }
+                None if raw.is_empty() => Ok(Step::More),
+                None => {
+                    self.head_len = dunlin_octet::copy(raw, &mut self.head);
+                    Ok(Step::Skip(self.head_len))
+                }
+            };
+        }
+        let Some(byte) = raw.first() else { return Ok(Step::More) };
+        if let Some(place) = self.head.get_mut(self.head_len) {
+            *place = *byte;
+        }
+        self.head_len = self.head_len.saturating_add(1);
+        let head = self.head;
+        if let Some((header, _)) = self.decode(head.get(..self.head_len).unwrap_or_default())? {
+            self.head_len = 0;
+            self.on_header(header);
+        }
+        Ok(Step::Skip(1))
+    }
+
+    /// Decodes a header; what is wrong with it is found byte by byte, so that the error does not
+    /// depend on how many bytes have come.
+    fn decode(&self, bytes: &[u8]) -> Result<Option<(Header, usize)>, Malformed> {
+        let Some(first) = bytes.first() else { return Ok(None) };
+        let (_, opcode) = decode_first(*first)?;
+        match (opcode, self.message) {
+            (Opcode::Continuation, None) => return Err(Malformed::Continuation),
+            (Opcode::Text | Opcode::Binary, Some(_)) => return Err(Malformed::Interleaved),
+            _ => {}
+        }
+        match (self.role, bytes.get(1).map(|second| is_masked(*second))) {
+            (Role::Client, Some(true)) => Err(Malformed::Masked),
+            (Role::Server, Some(false)) => Err(Malformed::Unmasked),
+            _ => Header::decode(bytes),
+        }
+    }
+
+    fn on_header(&mut self, header: Header) {
+        self.left = header.len;
+        self.key = header.mask;
+        self.phase = 0;
+        if header.opcode.is_control() {
+            self.control_len = 0;
+            self.state = State::Control(header.opcode);
+            return;
+        }
+        if header.opcode != Opcode::Continuation {
+            self.message = Some(header.opcode);
+            self.utf8 = Utf8::new();
+            self.empty = 0;
+        }
+        self.fin = header.fin;
+        self.state = State::Data;
+    }
+
+    /// Payload has joined the stream; `Ok(None)` when it was an empty fragment, which nobody needs.
+    fn on_joined(&mut self, joined: &[u8]) -> Result<Option<Incoming>, Malformed> {
+        let len = joined.len();
+        self.on_taken(len);
+        let opcode = self.message.unwrap_or(Opcode::Binary);
+        let text = opcode == Opcode::Text;
+        if text && !self.utf8.push(joined) {
+            return Err(Malformed::Utf8);
+        }
+        if self.left > 0 {
+            return Ok(Some(Incoming::Data { opcode, len, end: false }));
+        }
+        self.state = State::Header;
+        if self.fin {
+            self.message = None;
+            // A message must not end inside a character, even where its last frame is empty.
+            if text && !self.utf8.is_complete() {
+                return Err(Malformed::Utf8);
+            }
+            return Ok(Some(Incoming::Data { opcode, len, end: true }));
+        }
+        if len > 0 {
+            self.empty = 0;
+            return Ok(Some(Incoming::Data { opcode, len, end: false }));
+        }
+        if self.empty >= EMPTY_FRAGMENTS_MAX {
+            return Err(Malformed::EmptyFragments);
+        }
+        self.empty = self.empty.saturating_add(1);
+        Ok(None)
+    }
+
+    fn on_control_bytes(&mut self, opcode: Opcode, raw: &[u8]) -> Result<Step, Malformed> {
+        if raw.is_empty() && self.left > 0 {
+            return Ok(Step::More);
+        }
+        let raw = raw.get(..self.left_here()).unwrap_or(raw);
+        let place = self.control.get_mut(self.control_len..).unwrap_or_default();
+        let len = copy_masked(raw, place, self.key.unwrap_or_default(), self.phase);
+        self.control_len = self.control_len.saturating_add(len);
+        self.on_taken(len);
+        if self.left > 0 {
+            return Ok(Step::Skip(len));
+        }
+        self.state = State::Header;
+        let incoming = match opcode {
+            Opcode::Ping => Incoming::Ping,
+            Opcode::Pong => Incoming::Pong,
+            _ => {
+                self.state = State::Closed;
+                Incoming::Close(close_code(self.control())?)
+            }
+        };
+        Ok(Step::Report(len, incoming))
+    }
+
+    fn on_taken(&mut self, len: usize) {
+        self.left = self.left.saturating_sub(u64::try_from(len).unwrap_or(u64::MAX));
+        self.phase = self.phase.wrapping_add(len) % 4;
+    }
+
+    /// What is left of the payload, as far as this machine can count it.
+    fn left_here(&self) -> usize {
+        usize::try_from(self.left).unwrap_or(usize::MAX)
+    }
+}
+
+/// The code in the body of a Close; the reason behind it must be UTF-8 (§5.5.1).
+fn close_code(body: &[u8]) -> Result<Option<CloseCode>, Malformed> {
+    let (code, reason) = match body {
+        [] => return Ok(None),
+        [_] => return Err(Malformed::CloseBody),
+        [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
+    };
+    let code = CloseCode::new(code).ok_or(Malformed::CloseCode)?;
+    let mut utf8 = Utf8::new();
+    if utf8.push(reason) && utf8.is_complete() { Ok(Some(code)) } else { Err(Malformed::Utf8) }
+}
+
+#[cfg(test)]
+mod tests;
