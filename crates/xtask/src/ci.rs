@@ -42,8 +42,13 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     Ok(())
 }
 
+/// The packages outside the workspace included.
 fn fmt() -> Outcome {
-    run_command(&mut cargo(&["fmt", "--all", "--check"]))
+    run_command(&mut cargo(&["fmt", "--all", "--check"]))?;
+    for manifest in ["fuzz/Cargo.toml", "tests/firmware/panic-proof/Cargo.toml"] {
+        run_command(&mut cargo(&["fmt", "--check", "--manifest-path", manifest]))?;
+    }
+    Ok(())
 }
 
 /// With every feature on, so that what stands behind `fuzzing` and `defmt` is looked at too.

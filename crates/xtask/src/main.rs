@@ -71,7 +71,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "fuzz",
-        usage: "[TARGET...] [--seconds N] [--seed N]",
+        usage: "[TARGET...] [--seconds N] [--seed N] [--keep]",
         about: "fuzz every target, or those named, for 30 seconds each",
         run: fuzz::run,
     },

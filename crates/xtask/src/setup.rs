@@ -83,7 +83,7 @@ fn apt_get(arguments: &[&str]) -> Outcome {
     run_command(
         as_root()
             .args(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"])
-            .args(["-o", "DPkg::Lock::Timeout=300"])
+            .args(["-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0"])
             .args(arguments),
     )
 }

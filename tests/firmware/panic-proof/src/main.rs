@@ -5,14 +5,20 @@
 #![no_std]
 #![no_main]
 
+mod mqtt;
 mod octet;
 mod opaque;
+mod sigv4;
 mod sizes;
+mod ws;
 
 /// Where the linker starts looking.
 #[unsafe(no_mangle)]
 pub extern "C" fn _start() {
     octet::all();
+    sigv4::all();
+    ws::all();
+    mqtt::all();
     sizes::keep_table();
     #[cfg(feature = "planted")]
     planted();

@@ -29,3 +29,17 @@ pub fn memory(array: &mut [u8]) -> &mut [u8] {
 pub fn keep<T>(value: T) {
     black_box(value);
 }
+
+/// Writes `value` out as a person would read it.
+pub fn show(value: &dyn core::fmt::Display) {
+    struct Lengths(usize);
+    impl core::fmt::Write for Lengths {
+        fn write_str(&mut self, text: &str) -> core::fmt::Result {
+            self.0 = self.0.saturating_add(text.len());
+            Ok(())
+        }
+    }
+    let mut lengths = Lengths(0);
+    keep(core::fmt::Write::write_fmt(&mut lengths, format_args!("{value}")));
+    keep(lengths.0);
+}

@@ -15,7 +15,13 @@ struct Entry {
 }
 
 #[unsafe(link_section = ".dunlin.sizes")]
-static TABLE: [Entry; 1] = [entry::<dunlin_octet::Inbox<&mut [u8]>>("octet Inbox")];
+static TABLE: [Entry; 5] = [
+    entry::<dunlin_octet::Inbox<&mut [u8]>>("octet Inbox"),
+    entry::<dunlin_ws::Upgrade<'_>>("ws Upgrade"),
+    entry::<dunlin_ws::Deframer>("ws Deframer"),
+    entry::<dunlin_sigv4::Presigned<'_>>("sigv4 Presigned"),
+    entry::<crate::mqtt::Small<'_>>("mqtt Session, 4 in flight"),
+];
 
 const fn entry<T>(name: &str) -> Entry {
     let mut filled = [0; 28];

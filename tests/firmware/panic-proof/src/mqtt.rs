@@ -1,0 +1,77 @@
+//! dunlin-mqtt: every packet in and out, topics, and a session with everything it does.
+
+use crate::opaque::{bytes, keep, memory, number, show, text};
+use dunlin_mqtt::{
+    Config, Event, Message, Packet, Qos, Session, Subscription, check_filter, check_topic, matches,
+};
+use dunlin_octet::{Count, Text, Window};
+
+/// What the proof and the table of sizes take for a small device.
+pub type Small<'a> = Session<&'a mut [u8], 4>;
+
+pub fn all() {
+    topics();
+    let mut array = [0; 256];
+    let config = if number() > 0 { Config::new() } else { Config::new().manual_acks() };
+    let mut session = Session::new(memory(&mut array), config);
+    commands(&mut session);
+    session.handle_open(number() > 2);
+    let mut rest = bytes();
+    loop {
+        match Packet::decode_front(rest) {
+            Ok(None) => break,
+            Ok(Some((packet, len))) => {
+                write(&packet);
+                handle(&mut session, &packet);
+                rest = rest.get(len..).unwrap_or_default();
+            }
+            Err(malformed) => {
+                show(&malformed);
+                return show(&malformed.reason());
+            }
+        }
+        while let Some(packet) = session.poll_packet() {
+            keep(packet);
+            session.handle_sent();
+        }
+    }
+    session.disconnect();
+    keep((session.sent(), session.in_flight(), session.unacknowledged()));
+    keep((session.is_idle(), session.is_offline(), session.is_open()));
+    keep(session.has_room_for_message());
+}
+
+fn topics() {
+    keep(check_topic(text()));
+    keep(check_filter(text()));
+    keep(matches(text(), text()));
+}
+
+fn write(packet: &Packet<'_>) {
+    let mut array = [0; 64];
+    let mut window = Window::new(memory(&mut array), number());
+    packet.write(&mut window);
+    keep((window.filled(), Count::of(packet)));
+}
+
+fn commands(session: &mut Small<'_>) {
+    let qos = Qos::from_bits(number() as u8).unwrap_or(Qos::AtLeastOnce);
+    if let Err(error) = session.publish(&Message::new(text(), bytes(), qos).retained()) {
+        show(&error);
+    }
+    keep(session.publish_with(&Message::new(text(), &[], qos).head, number(), |place| keep(place)));
+    if let Err(error) = session.subscribe(&[Subscription { filter: text(), qos }]) {
+        show(&error);
+    }
+    keep(session.unsubscribe(&[text()]));
+}
+
+fn handle(session: &mut Small<'_>, packet: &Packet<'_>) {
+    session.handle_release();
+    match session.handle_packet(packet) {
+        Ok(Some(Event::Message { ack: Some(ack), .. })) => keep(session.acknowledge(ack)),
+        Ok(Some(Event::Subscribed { reasons, .. })) => reasons.iter().for_each(keep),
+        Ok(event) => keep(event),
+        Err(error) => show(&error),
+    }
+}
