@@ -1,0 +1,265 @@
+//! The wall clock, as AWS writes it.
+
+use crate::encode::padded;
+use dunlin_octet::{Sink, Text};
+
+/// A wall-clock time: whole seconds since 1970-01-01T00:00:00Z, leap seconds not counted.
+///
+/// Writes itself as `YYYYMMDDTHHMMSSZ`, the only form of `X-Amz-Date` ("Elements of an AWS API
+/// request signature"). That form has four digits for the year, so it ends with [`UnixTime::MAX`];
+/// a later time writes itself as `MAX`, and nothing can be signed with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixTime(u64);
+
+impl UnixTime {
+    /// 9999-12-31T23:59:59Z.
+    pub const MAX: Self = Self(253_402_300_799);
+
+    /// The time that many seconds after the start of 1970.
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(seconds)
+    }
+
+    /// Seconds since the start of 1970.
+    pub const fn as_secs(self) -> u64 {
+        self.0
+    }
+
+    /// Reads `2024-01-02T03:04:05Z`: UTC, no fraction, from 1970 to 9999, and only days that exist.
+    pub fn parse_iso8601(text: &str) -> Option<Self> {
+        let &[
+            y1,
+            y2,
+            y3,
+            y4,
+            b'-',
+            o1,
+            o2,
+            b'-',
+            d1,
+            d2,
+            b'T', //
+            h1,
+            h2,
+            b':',
+            m1,
+            m2,
+            b':',
+            s1,
+            s2,
+            b'Z',
+        ] = text.as_bytes()
+        else {
+            return None;
+        };
+        let date = Date {
+            year: number(&[y1, y2, y3, y4])?,
+            month: number(&[o1, o2])?,
+            day: number(&[d1, d2])?,
+        };
+        let (hour, minute, second) = (number(&[h1, h2])?, number(&[m1, m2])?, number(&[s1, s2])?);
+        if hour > 23 || minute > 59 || second > 59 {
+            return None;
+        }
+        let minutes = hour.saturating_mul(60).saturating_add(minute);
+        let seconds = minutes.saturating_mul(60).saturating_add(second);
+        let days = u64::from(date.days_since_1970()?);
+        Some(Self(days.saturating_mul(DAY_S).saturating_add(u64::from(seconds))))
+    }
+
+    /// The basic form, or `None` after [`UnixTime::MAX`].
+    pub(crate) fn stamp(self) -> Option<Stamp> {
+        if self > Self::MAX {
+            return None;
+        }
+        let days = u32::try_from(self.0 / DAY_S).ok()?;
+        let second = u32::try_from(self.0 % DAY_S).ok()?;
+        let Date { year, month, day } = Date::after_1970(days);
+        let ([y1, y2, y3, y4], [o1, o2], [d1, d2]) = (padded(year), padded(month), padded(day));
+        let [h1, h2] = padded(second / 3600);
+        let [m1, m2] = padded(second / 60 % 60);
+        let [s1, s2] = padded(second % 60);
+        Some(Stamp {
+            date: [y1, y2, y3, y4, o1, o2, d1, d2],
+            clock: [b'T', h1, h2, m1, m2, s1, s2, b'Z'],
+        })
+    }
+}
+
+impl Text for UnixTime {
+    fn write(&self, sink: &mut dyn Sink) {
+        if let Some(stamp) = (*self).min(Self::MAX).stamp() {
+            stamp.write(sink);
+        }
+    }
+}
+
+/// A time in basic form; its date alone names the day of a credential scope.
+#[derive(Clone, Copy)]
+pub(crate) struct Stamp {
+    /// `YYYYMMDD`.
+    pub(crate) date: [u8; 8],
+    /// `THHMMSSZ`.
+    clock: [u8; 8],
+}
+
+impl Text for Stamp {
+    fn write(&self, sink: &mut dyn Sink) {
+        sink.put(&self.date);
+        sink.put(&self.clock);
+    }
+}
+
+const DAY_S: u64 = 86_400;
+/// Days in 400 years, after which the calendar repeats itself.
+const ERA_DAYS: u32 = 146_097;
+/// Days from 0000-03-01, where an era starts, to 1970-01-01.
+const EPOCH_DAYS: u32 = 719_468;
+
+/// A day of the Gregorian calendar.
+///
+/// The reckoning puts the leap day at the end of a year that starts in March (Howard Hinnant,
+/// "chrono-compatible low-level date algorithms"). No step can overflow for four-digit years.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Date {
+    year: u32,
+    month: u32,
+    day: u32,
+}
+
+impl Date {
+    fn after_1970(days: u32) -> Self {
+        let days = days.saturating_add(EPOCH_DAYS);
+        let (era, day) = (days / ERA_DAYS, days % ERA_DAYS);
+        let leap_days = (day / 1_460).saturating_add(day / (ERA_DAYS - 1));
+        let year = day.saturating_sub(leap_days).saturating_add(day / 36_524) / 365;
+        let day = day.saturating_sub(days_of_years(year));
+        let month = day.saturating_mul(5).saturating_add(2) / 153;
+        let day = day.saturating_sub(days_of_months(month)).saturating_add(1);
+        let year = year.saturating_add(era.saturating_mul(400));
+        match month {
+            0..=9 => Self { year, month: month.saturating_add(3), day },
+            _ => Self { year: year.saturating_add(1), month: month.saturating_sub(9), day },
+        }
+    }
+
+    /// `None` before 1970, and for a day that does not exist.
+    fn days_since_1970(self) -> Option<u32> {
+        let Self { year, month, day } = self;
+        let (year, month) = match month {
+            1..=2 => (year.checked_sub(1)?, month.saturating_add(9)),
+            3..=12 => (year, month.saturating_sub(3)),
+            _ => return None,
+        };
+        let in_era = days_of_years(year % 400)
+            .saturating_add(days_of_months(month))
+            .saturating_add(day.checked_sub(1)?);
+        let days = (year / 400).saturating_mul(ERA_DAYS).saturating_add(in_era);
+        let days = days.checked_sub(EPOCH_DAYS)?;
+        // 30 February counts on into March, and comes back as another date.
+        (Self::after_1970(days) == self).then_some(days)
+    }
+}
+
+/// Days in the first `years` years of an era.
+const fn days_of_years(years: u32) -> u32 {
+    years.saturating_mul(365).saturating_add(years / 4).saturating_sub(years / 100)
+}
+
+/// Days in the first `months` months of a year that starts in March.
+const fn days_of_months(months: u32) -> u32 {
+    months.saturating_mul(153).saturating_add(2) / 5
+}
+
+/// The value of decimal digits; `None` when one is none.
+fn number(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0_u32, |value, digit| {
+        let digit = char::from(*digit).to_digit(10)?;
+        value.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dunlin_octet::Writer;
+    use std::string::{String, ToString};
+
+    fn written(time: UnixTime) -> String {
+        let mut memory = [0; 32];
+        let mut writer = Writer::new(&mut memory);
+        time.write(&mut writer);
+        core::str::from_utf8(writer.written()).unwrap().to_string()
+    }
+
+    #[test]
+    fn every_day_until_9999_counts_up_like_a_calendar() {
+        let mut days = 0;
+        for year in 1970..=9999 {
+            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let months = [31, 28 + u32::from(leap), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+            for (month, length) in (1..).zip(months) {
+                for day in 1..=length {
+                    let date = Date { year, month, day };
+                    assert!(Date::after_1970(days) == date, "{year}-{month}-{day}");
+                    assert_eq!(date.days_since_1970(), Some(days), "{year}-{month}-{day}");
+                    days += 1;
+                }
+            }
+        }
+        assert_eq!(u64::from(days) * DAY_S, UnixTime::MAX.as_secs() + 1);
+    }
+
+    #[test]
+    fn iso8601_is_read_and_written_in_basic_form() {
+        for (seconds, iso8601, basic) in [
+            (0, "1970-01-01T00:00:00Z", "19700101T000000Z"),
+            (951_868_799, "2000-02-29T23:59:59Z", "20000229T235959Z"),
+            (1_369_353_600, "2013-05-24T00:00:00Z", "20130524T000000Z"),
+            (1_704_164_645, "2024-01-02T03:04:05Z", "20240102T030405Z"),
+            (253_402_300_799, "9999-12-31T23:59:59Z", "99991231T235959Z"),
+        ] {
+            let time = UnixTime::parse_iso8601(iso8601).unwrap();
+            assert_eq!(time.as_secs(), seconds);
+            assert_eq!(written(time), basic);
+        }
+    }
+
+    #[test]
+    fn time_after_9999_writes_the_last_second_and_has_no_stamp() {
+        for seconds in [UnixTime::MAX.as_secs() + 1, u64::MAX] {
+            let time = UnixTime::from_secs(seconds);
+            assert_eq!(written(time), "99991231T235959Z");
+            assert!(time.stamp().is_none());
+        }
+    }
+
+    #[test]
+    fn iso8601_that_is_not_a_time_is_none() {
+        for text in [
+            "",
+            "2024-01-02T03:04:05",
+            "2024-01-02T03:04:05z",
+            "2024-01-02 03:04:05Z",
+            "2024-01-02T03:04:05.0Z",
+            "2024-01-02T03:04:05+00:00",
+            "20240102T030405Z",
+            "1969-12-31T23:59:59Z",
+            "0000-01-01T00:00:00Z",
+            "2024-00-02T03:04:05Z",
+            "2024-13-02T03:04:05Z",
+            "2024-01-00T03:04:05Z",
+            "2024-02-30T03:04:05Z",
+            "2023-02-29T03:04:05Z",
+            "2024-04-31T03:04:05Z",
+            "2024-01-02T24:04:05Z",
+            "2024-01-02T03:60:05Z",
+            "2024-01-02T03:04:60Z",
+            "2024-01-02T03:04:+5Z",
+            "2o24-01-02T03:04:05Z",
+            "２０２４-01-02T03:04:05Z",
+        ] {
+            assert_eq!(UnixTime::parse_iso8601(text), None, "{text}");
+        }
+    }
+}
