@@ -488,10 +488,11 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     }
 
     fn on_suback<'p>(&mut self, suback: &Suback<'p>) -> Result<Option<Event<'p>>, Error> {
-        let Some(at) = self.slots.find(suback.packet_id) else { return Ok(None) };
+        let no_exchange = Error::Misbehaved(Misbehaved::Acknowledgement);
+        let at = self.slots.find(suback.packet_id).ok_or(no_exchange)?;
         let Some((Packet::Subscribe(subscribe), _)) = Packet::decode_front(self.outbox.packet(at))?
         else {
-            return Err(Misbehaved::Acknowledgement.into());
+            return Err(no_exchange);
         };
         // [MQTT-3.8.4-6] One answer for each filter.
         if count(&subscribe) != suback.reasons.len() {

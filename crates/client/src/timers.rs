@@ -1,0 +1,163 @@
+//! Points in time that a connection waits for.
+
+use crate::Stage;
+
+/// How long a peer's half of the good-bye is waited for, in milliseconds.
+pub const CLOSE_TIMEOUT_MS: u64 = 2_000;
+
+/// How long an answer to PINGREQ is waited for at most, in milliseconds; a shorter keep alive shortens
+/// it to its half.
+pub const PING_TIMEOUT_MAX_MS: u64 = 30_000;
+
+/// A point in time on a clock that never goes back: milliseconds since any start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The point `ms` milliseconds after the clock's start.
+    pub const fn from_millis(ms: u64) -> Self {
+        Self(ms)
+    }
+
+    /// Milliseconds since the clock's start.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// The point `ms` milliseconds later, or the end of time.
+    #[must_use]
+    pub const fn after(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+
+    /// Milliseconds since `earlier`; zero if that lies ahead.
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// What has run out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// It is time to say something, or to hear something.
+    Ping,
+    /// The peer has not answered in time.
+    TimedOut(Stage),
+    /// The peer's half of the good-bye does not come.
+    Closed,
+}
+
+/// The clockwork of one connection.
+#[derive(Debug)]
+pub(crate) struct Timers {
+    /// Until the server has accepted: by when it must have.
+    opening: Option<(Instant, Stage)>,
+    keep_alive_ms: u64,
+    last_sent: Instant,
+    last_received: Instant,
+    /// Since when a PINGREQ waits for its answer.
+    pinged: Option<Instant>,
+    /// Since when the good-bye waits for its answer.
+    closing: Option<Instant>,
+}
+
+impl Timers {
+    pub(crate) fn new(now: Instant, deadline: Instant, keep_alive_s: u16) -> Self {
+        Self {
+            opening: Some((deadline, Stage::Upgrade)),
+            keep_alive_ms: u64::from(keep_alive_s).saturating_mul(1_000),
+            last_sent: now,
+            last_received: now,
+            pinged: None,
+            closing: None,
+        }
+    }
+
+    pub(crate) const fn handle_upgraded(&mut self) {
+        if let Some((_, stage)) = &mut self.opening {
+            *stage = Stage::Connack;
+        }
+    }
+
+    pub(crate) const fn handle_connected(&mut self) {
+        self.opening = None;
+    }
+
+    pub(crate) const fn handle_sent(&mut self, now: Instant) {
+        self.last_sent = now;
+    }
+
+    pub(crate) const fn handle_received(&mut self, now: Instant) {
+        self.last_received = now;
+    }
+
+    pub(crate) const fn handle_pingresp(&mut self) {
+        self.pinged = None;
+    }
+
+    /// The good-bye has been said.
+    pub(crate) const fn handle_closing(&mut self, now: Instant) {
+        self.closing = Some(now);
+    }
+
+    pub(crate) const fn is_closing(&self) -> bool {
+        self.closing.is_some()
+    }
+
+    pub(crate) const fn is_opening(&self) -> bool {
+        self.opening.is_some()
+    }
+
+    /// Whether anything came after the PINGREQ that waits for its answer.
+    pub(crate) fn heard_since_ping(&self) -> bool {
+        self.pinged.is_some_and(|since| self.last_received > since)
+    }
+
+    /// Waits anew for the answer to PINGREQ: bytes that came have not been looked at yet.
+    pub(crate) const fn extend_ping(&mut self, now: Instant) {
+        self.pinged = Some(now);
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        if let Some(since) = self.closing {
+            return Some(since.after(CLOSE_TIMEOUT_MS));
+        }
+        if let Some((deadline, _)) = self.opening {
+            return Some(deadline);
+        }
+        match (self.keep_alive_ms, self.pinged) {
+            (0, _) => None,
+            (_, Some(since)) => Some(since.after(self.ping_timeout_ms())),
+            (_, None) => Some(self.next_ping()),
+        }
+    }
+
+    /// What has run out at `now`; a ping that is due begins to wait for its answer.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<Due> {
+        if self.next_deadline().is_none_or(|deadline| now < deadline) {
+            return None;
+        }
+        if self.closing.is_some() {
+            return Some(Due::Closed);
+        }
+        if let Some((_, stage)) = self.opening {
+            return Some(Due::TimedOut(stage));
+        }
+        if self.pinged.is_some() {
+            return Some(Due::TimedOut(Stage::Pingresp));
+        }
+        self.pinged = Some(now);
+        Some(Due::Ping)
+    }
+
+    /// At three quarters of the keep alive, so that the silence never exceeds it ([MQTT-3.1.2-23]); a
+    /// side that only sends pings too, to learn whether the other is still there.
+    fn next_ping(&self) -> Instant {
+        let quiet_since = self.last_sent.min(self.last_received);
+        quiet_since.after(self.keep_alive_ms.saturating_sub(self.keep_alive_ms >> 2))
+    }
+
+    fn ping_timeout_ms(&self) -> u64 {
+        (self.keep_alive_ms >> 1).min(PING_TIMEOUT_MAX_MS)
+    }
+}

@@ -1,0 +1,221 @@
+//! The sending half of a connection.
+
+use crate::Entropy;
+use dunlin_mqtt::{Connect, FixedHeader, PacketType};
+use dunlin_octet::{Count, Text, Window, Writer, copy_masked, mask};
+use dunlin_ws::{CONTROL_PAYLOAD_MAX, CloseCode, FRAME_HEADER_MAX, Header, Opcode};
+
+/// Least length of the memory given to [`Connection::poll_transmit`](crate::Connection::poll_transmit),
+/// in bytes: the longest control frame, a header of 2 + 4 and 125 bytes behind it (RFC 6455 §5.5).
+pub const TRANSMIT_MIN: usize = MASKED_HEADER_MIN + CONTROL_PAYLOAD_MAX;
+
+/// The shortest header in front of what this side sends: 2 bytes, and the mask.
+const MASKED_HEADER_MIN: usize = 6;
+
+const PINGREQ: [u8; 2] = [PacketType::Pingreq.first(), 0];
+
+const _: () = assert!(FixedHeader::encoded_len(0) == PINGREQ.len(), "PINGREQ has no body");
+
+/// A packet of which some bytes are out.
+#[derive(Clone, Copy, Debug)]
+struct Started {
+    key: [u8; 4],
+    sent: usize,
+}
+
+/// Puts packets and control frames into the caller's memory, each packet in a frame of its own.
+///
+/// A frame that does not fit goes on in the next memory, with the same mask; whatever else is to be
+/// sent waits behind it.
+#[derive(Debug)]
+pub(crate) struct Transmit {
+    framed: bool,
+    started: Option<Started>,
+    connect_sent: bool,
+    pub(crate) ping_due: bool,
+    pong: Option<([u8; CONTROL_PAYLOAD_MAX], usize)>,
+    close: Option<CloseCode>,
+    /// A Close has gone out, or nothing can: nothing may follow.
+    finished: bool,
+}
+
+impl Transmit {
+    pub(crate) const fn new(framed: bool) -> Self {
+        Self {
+            framed,
+            started: None,
+            connect_sent: false,
+            ping_due: false,
+            pong: None,
+            close: None,
+            finished: false,
+        }
+    }
+
+    pub(crate) const fn is_connect_sent(&self) -> bool {
+        self.connect_sent
+    }
+
+    /// A ping has come; only the latest is answered (RFC 6455 §5.5.3).
+    pub(crate) fn queue_pong(&mut self, payload: &[u8]) {
+        let mut kept = [0; CONTROL_PAYLOAD_MAX];
+        let len = dunlin_octet::copy(payload, &mut kept);
+        self.pong = Some((kept, len));
+    }
+
+    /// Nothing but a Close will be sent from now on: nothing at all on a bare stream, nor when a packet
+    /// is half out, for the peer would take what follows for its rest.
+    pub(crate) const fn queue_last(&mut self, code: CloseCode) {
+        if self.framed && self.started.is_none() {
+            self.close = Some(code);
+        } else {
+            self.finish();
+        }
+    }
+
+    /// Nothing at all will be sent from now on.
+    pub(crate) const fn finish(&mut self) {
+        self.started = None;
+        self.finished = true;
+    }
+
+    /// Whether a packet is half out.
+    pub(crate) const fn is_started(&self) -> bool {
+        self.started.is_some()
+    }
+
+    /// Puts what is owed to the frame layer: a pong, a Close. Returns whether something had no room.
+    pub(crate) fn put_control(&mut self, out: &mut Writer<'_>, entropy: &mut dyn Entropy) -> bool {
+        if self.finished {
+            return true;
+        }
+        if let Some((payload, len)) = self.pong {
+            let payload = payload.get(..len).unwrap_or_default();
+            if !put_control_frame(out, entropy, Opcode::Pong, payload) {
+                return out.is_empty() && self.drop_pong();
+            }
+            self.pong = None;
+        }
+        if let Some(code) = self.close {
+            if !put_control_frame(out, entropy, Opcode::Close, &code.get().to_be_bytes()) {
+                return true;
+            }
+            self.close = None;
+            self.finished = true;
+        }
+        false
+    }
+
+    /// Memory of less than [`TRANSMIT_MIN`] bytes never has room for it; nothing waits for that.
+    fn drop_pong(&mut self) -> bool {
+        self.pong = None;
+        false
+    }
+
+    /// Puts a PINGREQ if one is due and there is room; returns whether it had none.
+    pub(crate) fn put_ping(&mut self, out: &mut Writer<'_>, entropy: &mut dyn Entropy) -> bool {
+        if !self.ping_due {
+            return false;
+        }
+        // Never half out: a short packet that began would be taken for the session's.
+        if out.room() < PINGREQ.len().saturating_add(MASKED_HEADER_MIN) {
+            return true;
+        }
+        self.ping_due = !self.put_packet(&PINGREQ, out, entropy);
+        self.ping_due
+    }
+
+    /// Puts the CONNECT, or the next part of it; returns whether it has no room for the rest.
+    pub(crate) fn put_connect(
+        &mut self,
+        connect: &Connect<'_>,
+        out: &mut Writer<'_>,
+        entropy: &mut dyn Entropy,
+    ) -> bool {
+        let len = Count::of(connect);
+        let Some(started) = self.start(len, out, entropy) else { return true };
+        let room = out.room().min(len.saturating_sub(started.sent));
+        let Ok(place) = out.reserve(room) else { return true };
+        let mut window = Window::new(place, started.sent);
+        connect.write(&mut window);
+        mask(place, started.key, started.sent);
+        self.connect_sent = self.advance(started, room, len);
+        !self.connect_sent
+    }
+
+    /// Puts `packet`, or the next part of it; returns whether all of it is out.
+    pub(crate) fn put_packet(
+        &mut self,
+        packet: &[u8],
+        out: &mut Writer<'_>,
+        entropy: &mut dyn Entropy,
+    ) -> bool {
+        let Some(started) = self.start(packet.len(), out, entropy) else { return false };
+        let rest = packet.get(started.sent..).unwrap_or_default();
+        let room = out.room().min(rest.len());
+        let Ok(place) = out.reserve(room) else { return false };
+        copy_masked(rest, place, started.key, started.sent);
+        self.advance(started, room, packet.len())
+    }
+
+    /// Goes on with the packet that is half out, or begins one with its frame header.
+    fn start(
+        &mut self,
+        len: usize,
+        out: &mut Writer<'_>,
+        entropy: &mut dyn Entropy,
+    ) -> Option<Started> {
+        if let Some(started) = self.started {
+            return Some(started);
+        }
+        let mut key = [0; 4];
+        if self.framed {
+            // The header and some payload go out together, and a short packet whole.
+            if out.room()
+                < FRAME_HEADER_MAX.saturating_add(1).min(len.saturating_add(MASKED_HEADER_MIN))
+            {
+                return None;
+            }
+            entropy.fill(&mut key);
+            data_header(len, key).encode(out).ok()?;
+        }
+        Some(Started { key, sent: 0 })
+    }
+
+    /// Notes that `more` bytes are out; returns whether those were the last.
+    fn advance(&mut self, started: Started, more: usize, len: usize) -> bool {
+        let sent = started.sent.saturating_add(more);
+        let done = sent >= len;
+        // Nothing of it is on the wire: a bare stream without room has not begun.
+        self.started = (!done && (sent > 0 || self.framed)).then_some(Started { sent, ..started });
+        done
+    }
+}
+
+fn data_header(len: usize, key: [u8; 4]) -> Header {
+    let len = u64::try_from(len).unwrap_or(u64::MAX);
+    Header { fin: true, opcode: Opcode::Binary, mask: Some(key), len }
+}
+
+/// Puts a whole control frame; returns whether there was room for it.
+fn put_control_frame(
+    out: &mut Writer<'_>,
+    entropy: &mut dyn Entropy,
+    opcode: Opcode,
+    payload: &[u8],
+) -> bool {
+    let mut key = [0; 4];
+    entropy.fill(&mut key);
+    let len = u64::try_from(payload.len()).unwrap_or(u64::MAX);
+    let header = Header { fin: true, opcode, mask: Some(key), len };
+    if out.room() < header.encoded_len().saturating_add(payload.len()) {
+        return false;
+    }
+    if header.encode(out).is_err() {
+        return false;
+    }
+    if let Ok(place) = out.reserve(payload.len()) {
+        copy_masked(payload, place, key, 0);
+    }
+    true
+}
