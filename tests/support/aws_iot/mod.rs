@@ -1,0 +1,1 @@
+//! A local AWS IoT Core out of real parts.
