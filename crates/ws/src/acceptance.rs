@@ -274,6 +274,8 @@ mod tests {
         Connection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: chat, mqtt\r\n\r\n";
 
+    const TWO_KEYS: &str = "Host: h\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+
     fn answer(acceptance: &mut Acceptance<'_>, room: usize) -> String {
         let (mut text, mut out) = (Vec::new(), std::vec![0; room]);
         loop {
@@ -331,6 +333,7 @@ mod tests {
             (", Upgrade", "", RequestError::Connection, "400"),
             ("ZQ==", "ZQ=", RequestError::Key, "400"),
             ("dGhl", "dG-l", RequestError::Key, "400"),
+            ("Host: h", TWO_KEYS, RequestError::Key, "400"),
             (": 13", ": 8", RequestError::Version, "426"),
             ("Sec-WebSocket-Version: 13\r\n", "", RequestError::Version, "426"),
             ("Host:", "Host :", RequestError::Field, "400"),
@@ -353,6 +356,7 @@ mod tests {
         inbox.receive(GOOD.as_bytes());
         let mut small = Acceptance::new("mqtt");
         assert_eq!(small.poll(&mut inbox), Err(RequestError::TooLong));
+        assert_eq!(small.handle_eof(), RequestError::TooLong);
         assert!(answer(&mut small, 1).starts_with("HTTP/1.1 431 "));
         assert_eq!(Acceptance::new("mqtt").handle_eof(), RequestError::Truncated);
     }

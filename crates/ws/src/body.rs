@@ -3,8 +3,8 @@
 /// How many bytes of a refusal's body are kept: an error document says what it has to say in them.
 pub const REFUSAL_BODY_KEPT: u16 = 1024;
 
-/// How many bytes of a refusal's body are read, chunk sizes and extensions included.
-pub const REFUSAL_BODY_MAX: u16 = 8 * 1024;
+/// How many bytes of chunk sizes and extensions are read for the sake of those.
+pub const REFUSAL_FRAMING_MAX: u16 = 4 * 1024;
 
 /// Finds a body's content among its framing.
 ///
@@ -17,7 +17,7 @@ pub(crate) struct Body {
     /// Where in the framing the next byte stands, once nothing is left.
     next: Next,
     kept: u16,
-    read: u16,
+    framing: u16,
 }
 
 /// The number is the chunk's size, as far as it is known.
@@ -53,17 +53,17 @@ pub(crate) enum Piece {
 impl Body {
     /// A body of `len` bytes; `u32::MAX` for one that only the end of the connection ends.
     pub(crate) const fn of_length(len: u32) -> Self {
-        Self { left: len, next: Next::End, kept: 0, read: 0 }
+        Self { left: len, next: Next::End, kept: 0, framing: 0 }
     }
 
     /// A body in chunks (RFC 9112 §7.1).
     pub(crate) const fn chunked() -> Self {
-        Self { left: 0, next: Next::Digit, kept: 0, read: 0 }
+        Self { left: 0, next: Next::Digit, kept: 0, framing: 0 }
     }
 
     /// Looks at the front of `raw`; the caller takes off what the answer says.
     pub(crate) fn next(&mut self, raw: &[u8]) -> Piece {
-        if self.kept >= REFUSAL_BODY_KEPT || self.read >= REFUSAL_BODY_MAX {
+        if self.kept >= REFUSAL_BODY_KEPT || self.framing >= REFUSAL_FRAMING_MAX {
             return Piece::End;
         }
         if self.left == 0 && matches!(self.next, Next::End) {
@@ -76,10 +76,9 @@ impl Body {
             let taken = here.min(u16::try_from(self.left).unwrap_or(u16::MAX));
             self.left = self.left.saturating_sub(u32::from(taken));
             self.kept = self.kept.saturating_add(taken);
-            self.read = self.read.saturating_add(taken);
             return Piece::Content(usize::from(taken));
         }
-        self.read = self.read.saturating_add(1);
+        self.framing = self.framing.saturating_add(1);
         // What is left of a chunk is known from the LF behind its size on.
         if let (Next::SizeLf(size), b'\n') = (self.next, *byte) {
             self.left = size;

@@ -54,6 +54,7 @@ pub struct Deframer {
     left: u64,
     key: Option<[u8; 4]>,
     phase: usize,
+    /// Complete between messages, for a message that ends otherwise is the end of everything.
     utf8: Utf8,
     empty: u8,
     /// A header of which more bytes must come.
@@ -213,7 +214,6 @@ impl Deframer {
         }
         if header.opcode != Opcode::Continuation {
             self.message = Some(header.opcode);
-            self.utf8 = Utf8::new();
             self.empty = 0;
         }
         self.fin = header.fin;

@@ -41,7 +41,7 @@ mod upgrade;
 mod utf8;
 
 pub use acceptance::{Acceptance, RequestError};
-pub use body::{REFUSAL_BODY_KEPT, REFUSAL_BODY_MAX};
+pub use body::{REFUSAL_BODY_KEPT, REFUSAL_FRAMING_MAX};
 pub use close::CloseCode;
 pub use deframe::{Deframer, EMPTY_FRAGMENTS_MAX, Incoming};
 pub use frame::{CONTROL_PAYLOAD_MAX, FRAME_HEADER_MAX, Header, Opcode, Role};

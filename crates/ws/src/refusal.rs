@@ -144,13 +144,13 @@ mod tests {
 
     #[test]
     fn refusal_is_taken_apart() {
-        let stream = b"HTTP/1.1 403 Forbidden\r\ndate: now\r\nDate: then\r\n\r\nbody\r\nbody";
+        let stream = b"HTTP/1.1 403 Forbidden\r\ndate: now\r\nDate: then\r\n\r\nbody: x\r\nbody";
         let refusal = Refusal::parse(stream).unwrap();
         assert_eq!(refusal.status().get(), 403);
         assert_eq!(refusal.field("DATE"), Some("now"));
         assert_eq!(refusal.field("body"), None);
         assert_eq!(refusal.field("dat"), None);
-        assert_eq!(refusal.body(), b"body\r\nbody");
+        assert_eq!(refusal.body(), b"body: x\r\nbody");
     }
 
     #[test]

@@ -204,7 +204,6 @@ impl Response {
         }
         self.stage = Stage::Fields(head);
         self.fields = 0;
-        self.seen = Seen::NOTHING;
         Ok(self.refused().is_some())
     }
 

@@ -277,10 +277,14 @@ fn empty_fragments_without_end_are_refused() {
     let empty = server_frame(0x00, b"").repeat(usize::from(EMPTY_FRAGMENTS_MAX) - 1);
     let begin = server_frame(0x02, b"");
     let fine = [&begin[..], &empty, &server_frame(0, b"x"), &empty, &server_frame(0x80, b"")];
-    assert_eq!(every_cut(Role::Client, &fine.concat()), [Seen::Binary(b"x".to_vec())]);
+    let seen = every_cut(Role::Client, &fine.concat().repeat(2));
+    assert_eq!(seen, [Seen::Binary(b"x".to_vec()), Seen::Binary(b"x".to_vec())]);
     let endless = [begin, server_frame(0x00, b"").repeat(100_000)].concat();
-    let failed = record(Role::Client, &[&endless], 4096);
-    assert_eq!(failed, [Seen::Failed(Malformed::EmptyFragments)]);
+    let failed = [Seen::Failed(Malformed::EmptyFragments)];
+    assert_eq!(record(Role::Client, &[&endless], 4096), failed);
+    let first = 2 * (usize::from(EMPTY_FRAGMENTS_MAX) + 1);
+    assert_eq!(record(Role::Client, &[&endless[..first]], 4096), failed);
+    assert_eq!(record(Role::Client, &[&endless[..first - 2]], 4096), []);
     assert_eq!(Malformed::EmptyFragments.close_code(), CloseCode::POLICY);
 }
 

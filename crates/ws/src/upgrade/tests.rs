@@ -1,5 +1,7 @@
 use super::*;
 use crate::{FIELDS_MAX, Field, INFORMATIONAL_MAX, REFUSAL_BODY_KEPT, Refusal};
+use core::sync::atomic::{AtomicUsize, Ordering};
+use dunlin_octet::{Sink, Text};
 use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
@@ -107,6 +109,23 @@ fn request_is_the_same_in_windows_of_any_size() {
     let text = sent(&mut Upgrade::new(request, "", [0; 16]), 100);
     assert!(text.starts_with(&format!("GET {target} HTTP/1.1\r\nHost: [::1]:8080\r\n")));
     assert!(text.ends_with("Version: 13\r\nAuthorization: Basic dTpw\r\n\r\n"), "{text}");
+}
+
+/// A target may be costly to write, for it may be signed while it is written.
+#[test]
+fn request_writes_its_target_once_to_check_it_and_once_a_window() {
+    struct Counted(AtomicUsize);
+    impl Text for Counted {
+        fn write(&self, sink: &mut dyn Sink) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            sink.put(b"/mqtt");
+        }
+    }
+    let target = Counted(AtomicUsize::new(0));
+    let mut upgrade = Upgrade::new(Request::new("h", &target, &[]).unwrap(), "mqtt", [0; 16]);
+    assert_eq!(sent(&mut upgrade, 100).len(), 174);
+    assert_eq!(upgrade.poll_transmit(&mut [0; 100]), 0);
+    assert_eq!(target.0.into_inner(), 1 + 2);
 }
 
 #[test]
@@ -272,6 +291,8 @@ fn informational_answers_are_skipped_up_to_a_limit() {
     let most = one.repeat(usize::from(INFORMATIONAL_MAX));
     assert_eq!(result(format!("{most}{GOOD}")), Ok(()));
     assert_eq!(result(format!("{most}{one}{GOOD}")), Err(UpgradeError::HeadTooLong));
+    let hints = format!("HTTP/1.1 103 x\r\n{}\r\n", "a: b\r\n".repeat(usize::from(FIELDS_MAX)));
+    assert_eq!(read(&[hints.as_bytes(), hints.as_bytes(), GOOD.as_bytes()], 2000).0, Ok(()));
     let old = "HTTP/1.0 100 Continue\r\n\r\n";
     assert_eq!(result(format!("{old}{GOOD}")), Err(UpgradeError::StatusLine));
     // A field of an earlier answer does not count for the real one.
@@ -360,6 +381,7 @@ fn refusal_keeps_the_first_bytes_of_its_body() {
         ("Transfer-Encoding: chunked\r\n", "1;x=y\r\na\r\n2\r\nbc\r\n0\r\nT: x\r\n\r\n", "abc"),
         ("Transfer-Encoding: gzip, Chunked\r\n", "1\r\na\r\n0\r\n\r\n", "a"),
         ("Transfer-Encoding: gzip\r\n", "1\r\na", "1\r\na"),
+        ("Transfer-Encoding: gzip\r\nContent-Length: 1\r\n", "abc", "abc"),
         ("Transfer-Encoding: chunked\r\n", "fffffffffffffffff\r\nabc", "abc"),
         ("Transfer-Encoding: chunked\r\n", "zz", ""),
         ("Transfer-Encoding: chunked\r\nContent-Length: 2\r\n", "1\r\na\r\n0\r\n\r\n", "a"),
