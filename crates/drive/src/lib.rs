@@ -1,2 +1,32 @@
-//! .
+//! The one loop that drives a Dunlin connection over `embedded-io-async`, without a runtime.
+//!
+//! [`drive`] is the life of one connection: it reads, polls, transmits, writes and keeps the deadlines
+//! until the connection has ended. What differs between hosts and firmware (clock, timer, lock, what to
+//! do with an event) comes in through [`Host`]. [`Backoff`] says how long to wait before the next
+//! connection.
 #![no_std]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::disallowed_methods,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::std_instead_of_core,
+        clippy::alloc_instead_of_core,
+        reason = "a test may panic"
+    )
+)]
+
+#[cfg(test)]
+extern crate std;
+
+mod backoff;
+mod drive;
+mod host;
+
+pub use backoff::Backoff;
+pub use drive::{Ended, Pipe, drive};
+pub use dunlin;
+pub use host::{Host, Program, Scope};
