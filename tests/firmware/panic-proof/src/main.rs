@@ -5,6 +5,7 @@
 #![no_std]
 #![no_main]
 
+mod client;
 mod mqtt;
 mod octet;
 mod opaque;
@@ -19,6 +20,7 @@ pub extern "C" fn _start() {
     sigv4::all();
     ws::all();
     mqtt::all();
+    client::all();
     sizes::keep_table();
     #[cfg(feature = "planted")]
     planted();

@@ -15,12 +15,13 @@ struct Entry {
 }
 
 #[unsafe(link_section = ".dunlin.sizes")]
-static TABLE: [Entry; 5] = [
+static TABLE: [Entry; 6] = [
     entry::<dunlin_octet::Inbox<&mut [u8]>>("octet Inbox"),
     entry::<dunlin_ws::Upgrade<'_>>("ws Upgrade"),
     entry::<dunlin_ws::Deframer>("ws Deframer"),
     entry::<dunlin_sigv4::Presigned<'_>>("sigv4 Presigned"),
     entry::<crate::mqtt::Small<'_>>("mqtt Session, 4 in flight"),
+    entry::<dunlin::Connection<'_, &mut [u8]>>("client Connection"),
 ];
 
 const fn entry<T>(name: &str) -> Entry {

@@ -1,0 +1,74 @@
+//! dunlin: a connection from its first byte to its last, over either transport.
+
+use crate::mqtt::Small;
+use crate::opaque::{bytes, keep, memory, number, show, text};
+use dunlin::ws::{Field, Request};
+use dunlin::{
+    Config, Connect, Connection, Instant, Message, Opening, Qos, Session, Transport, Will,
+};
+use dunlin_octet::Text;
+
+pub fn all() {
+    let mut outbox = [0; 256];
+    let mut session = Session::new(memory(&mut outbox), Config::new());
+    connect(&mut session, Transport::Stream);
+    let fields = [Field { name: text(), value: text() }];
+    let target: &'static (dyn Text + Sync) = const { &"/mqtt" };
+    match Request::new(text(), target, &fields) {
+        Ok(request) => connect(&mut session, Transport::WebSocket(request)),
+        Err(invalid) => show(&invalid),
+    }
+}
+
+fn connect(session: &mut Small<'_>, transport: Transport<'_>) {
+    let connect = Connect {
+        client_id: text(),
+        clean_session: number() > 0,
+        keep_alive_s: number() as u16,
+        user_name: (number() > 1).then(text),
+        password: (number() > 2).then(bytes),
+        will: (number() > 3).then(|| Will::new(text(), bytes(), Qos::AtLeastOnce)),
+    };
+    let opening = Opening { transport, connect, deadline: instant() };
+    let mut array = [0; 256];
+    let receive = memory(&mut array);
+    match Connection::open(session, receive, opening, instant(), &mut fill) {
+        Ok(mut connection) => live(&mut connection, session),
+        Err(error) => show(&error),
+    }
+}
+
+fn live(connection: &mut Connection<'_, &mut [u8]>, session: &mut Small<'_>) {
+    keep(session.publish(&Message::new(text(), bytes(), Qos::AtLeastOnce)));
+    while connection.receive(bytes()) > 0 {
+        match connection.poll(session, instant()) {
+            Ok(event) => keep(event),
+            Err(error) => {
+                show(&error);
+                show(&error.reason());
+                show(&error.close_code());
+                keep(error.is_retryable());
+            }
+        }
+        let mut out = [0; 256];
+        keep(connection.poll_transmit(session, instant(), &mut fill, memory(&mut out)));
+        if connection.next_deadline().is_some_and(|deadline| deadline <= instant()) {
+            keep(connection.handle_timeout(instant()));
+        }
+        keep(connection.spare());
+        connection.commit(number());
+        keep((connection.stage(), connection.close_reason()));
+        if let Some(refusal) = connection.refusal() {
+            show(&refusal.status());
+        }
+    }
+    show(&connection.handle_eof());
+}
+
+fn instant() -> Instant {
+    Instant::from_millis(number() as u64)
+}
+
+fn fill(bytes: &mut [u8]) {
+    keep(bytes);
+}
