@@ -76,17 +76,22 @@ impl Header {
     /// `Ok(None)` means that more bytes are needed, at most [`FRAME_HEADER_MAX`] in all; what is wrong
     /// is refused at the first byte that shows it (§5.2, §5.5).
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, Malformed> {
-        let mut rest = Reader::new(bytes);
-        let Some(first) = rest.u8() else { return Ok(None) };
-        let (fin, opcode) = decode_first(first)?;
-        let Some(second) = rest.u8() else { return Ok(None) };
+        let [first, behind @ ..] = bytes else { return Ok(None) };
+        let (fin, opcode) = decode_first(*first)?;
+        let [second, behind @ ..] = behind else { return Ok(None) };
         let short = second & !MASK;
         if opcode.is_control() && short > 125 {
             return Err(Malformed::ControlLength);
         }
-        let Some(len) = decode_length(short, &mut rest)? else { return Ok(None) };
+        let mut rest = Reader::new(behind);
+        let len = match short {
+            126 => decode_medium(&mut rest)?,
+            127 => decode_long(&mut rest)?,
+            _ => Some(u64::from(short)),
+        };
+        let Some(len) = len else { return Ok(None) };
         let mut mask = None;
-        if is_masked(second) {
+        if is_masked(*second) {
             let Some(key) = rest.u32() else { return Ok(None) };
             mask = Some(key.to_be_bytes());
         }
@@ -152,14 +157,10 @@ pub(crate) const fn is_masked(second: u8) -> bool {
     second & MASK != 0
 }
 
-fn decode_length(short: u8, rest: &mut Reader<'_>) -> Result<Option<u64>, Malformed> {
-    match short {
-        126 => match rest.u16() {
-            Some(0..=125) => Err(Malformed::NotMinimal),
-            len => Ok(len.map(u64::from)),
-        },
-        127 => decode_long(rest),
-        _ => Ok(Some(u64::from(short))),
+fn decode_medium(rest: &mut Reader<'_>) -> Result<Option<u64>, Malformed> {
+    match rest.u16() {
+        Some(0..=125) => Err(Malformed::NotMinimal),
+        len => Ok(len.map(u64::from)),
     }
 }
 

@@ -29,6 +29,7 @@ fn record(role: Role, parts: &[&[u8]], room: usize) -> Vec<Seen> {
                     Ok(Some(Incoming::Data { opcode, len, end })) => {
                         message.extend_from_slice(inbox.stream());
                         assert_eq!(inbox.stream().len(), len);
+                        assert!(len > 0 || end, "an event of nothing");
                         inbox.consume(len);
                         if end {
                             let message = std::mem::take(&mut message);
@@ -147,6 +148,31 @@ fn frames_however_cut_give_the_same_messages() {
             Seen::Binary(Vec::new()),
         ];
         assert_eq!(every_cut(role, &bytes), expected);
+    }
+}
+
+/// No byte is read as a header where none stands, also not on the way past the states.
+#[test]
+fn payload_and_lengths_that_look_like_frames_are_none() {
+    let likeness = [0x82, 0x01, b'x', 0x82, 0x00, 0x89, 0x00];
+    let bytes = [
+        server_frame(0x02, &likeness),
+        server_frame(0x89, &likeness),
+        server_frame(0x00, &likeness),
+        server_frame(0x80, &likeness),
+        server_frame(0x82, &likeness),
+        server_frame(0x82, &[0x82; 0x8200]),
+    ];
+    let expected = [
+        Seen::Ping(likeness.to_vec()),
+        Seen::Binary(likeness.repeat(3)),
+        Seen::Binary(likeness.to_vec()),
+    ];
+    assert_eq!(every_cut(Role::Client, &bytes[..5].concat()), expected);
+    for cut in 0..5 {
+        let (front, back) = bytes[5].split_at(cut);
+        let expected = [Seen::Binary(std::vec![0x82; 0x8200])];
+        assert_eq!(record(Role::Client, &[front, back], 0x9000), expected, "cut at {cut}");
     }
 }
 
