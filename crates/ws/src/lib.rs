@@ -6,6 +6,35 @@
 //! server, [`Acceptance`]) and then through a [`Deframer`] for what comes in and [`Header::encode`]
 //! for what goes out.
 //!
+//! ```
+//! use dunlin_octet::{Inbox, Writer};
+//! use dunlin_ws::{Acceptance, Deframer, Header, Incoming, Opcode, Request, Role, Upgrade};
+//!
+//! // Two ends that hand each other what a socket would carry.
+//! let request = Request::new("broker.example", &"/mqtt", &[])?;
+//! let mut client = Upgrade::new(request, "mqtt", *b"sixteen bytes of");
+//! let mut server = Acceptance::new("mqtt");
+//! let (mut to_server, mut to_client) = (Inbox::new([0; 512]), Inbox::new([0; 512]));
+//!
+//! let mut out = [0; 256];
+//! let len = client.poll_transmit(&mut out);
+//! to_server.receive(&out[..len]);
+//! assert!(server.poll(&mut to_server)?);
+//! let len = server.poll_transmit(&mut out);
+//! to_client.receive(&out[..len]);
+//! assert!(client.poll(&mut to_client)?);
+//!
+//! let header = Header { fin: true, opcode: Opcode::Binary, mask: None, len: 5 };
+//! let mut frame = Writer::new(&mut out);
+//! header.encode(&mut frame).and_then(|()| frame.put_slice(b"hello")).expect("there is room");
+//! to_client.receive(frame.written());
+//! let mut frames = Deframer::new(Role::Client);
+//! let message = Incoming::Data { opcode: Opcode::Binary, len: 5, end: true };
+//! assert_eq!(frames.poll(&mut to_client)?, Some(message));
+//! assert_eq!(to_client.stream(), b"hello");
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
 //! Citations are of RFC 6455 unless another one is named.
 #![no_std]
 #![cfg_attr(

@@ -398,3 +398,9 @@ fn frames_of_random_messages_come_back() {
         assert_eq!(record(Role::Server, &parts, room), expected, "step {step}, room {room}");
     }
 }
+
+/// Ten thousand connections, or one microcontroller: the body of a control frame is what is stored.
+#[test]
+fn deframer_is_small() {
+    assert!(size_of::<Deframer>() <= 224, "{} bytes", size_of::<Deframer>());
+}
