@@ -70,8 +70,9 @@ impl Request<'_> {
     pub(crate) fn sign(&self, secret: &str, scope: &Scope<'_>, signature: &mut [u8; DIGEST_LEN]) {
         let mut digest = [0; DIGEST_LEN];
         sha256(&Canonical { request: self, scope }, &mut digest);
-        SigningKey::derive(secret, &scope.stamp.date, scope.region, scope.service)
-            .sign(&StringToSign { scope, digest: &digest }, signature);
+        let mut key = SigningKey::new();
+        key.derive(secret, &scope.stamp.date, scope.region, scope.service);
+        key.sign(&StringToSign { scope, digest: &digest }, signature);
     }
 }
 

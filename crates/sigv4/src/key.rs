@@ -19,15 +19,18 @@ const BLOCK_LEN: usize = 64;
 pub(crate) struct SigningKey(Key);
 
 impl SigningKey {
-    /// Derives the key; `date` is the day as `YYYYMMDD`.
-    pub(crate) fn derive(secret: &str, date: &[u8], region: &str, service: &str) -> Self {
-        let mut key = Self(Key::new());
-        key.0.set(&FirstKey(secret));
-        key.0.advance(&date);
-        key.0.advance(&region);
-        key.0.advance(&service);
-        key.0.advance(&"aws4_request");
-        key
+    /// A key of zeros, to be derived.
+    pub(crate) fn new() -> Self {
+        Self(Key(Zeroizing::new([0; BLOCK_LEN])))
+    }
+
+    /// Derives the key in its place, where it leaves no copy; `date` is the day as `YYYYMMDD`.
+    pub(crate) fn derive(&mut self, secret: &str, date: &[u8], region: &str, service: &str) {
+        self.0.set(&FirstKey(secret));
+        self.0.advance(&date);
+        self.0.advance(&region);
+        self.0.advance(&service);
+        self.0.advance(&"aws4_request");
     }
 
     /// Signs `text`.
@@ -73,10 +76,6 @@ impl Text for FirstKey<'_> {
 struct Key(Zeroizing<[u8; BLOCK_LEN]>);
 
 impl Key {
-    fn new() -> Self {
-        Self(Zeroizing::new([0; BLOCK_LEN]))
-    }
-
     /// Becomes `text`, or its hash when it is longer than a block (RFC 2104 §2).
     fn set(&mut self, text: &dyn Text) {
         self.0.fill(0);
@@ -132,7 +131,8 @@ mod tests {
     #[test]
     fn signing_key_of_the_documented_example_is_the_documented_one() {
         let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-        let key = SigningKey::derive(secret, b"20120215", "us-east-1", "iam");
+        let mut key = SigningKey::new();
+        key.derive(secret, b"20120215", "us-east-1", "iam");
         assert_eq!(
             hex(&key.0.0[..DIGEST_LEN]),
             "f4780e2d9f65fa895f9c67b32ce1baf0b0d8a43505a000a1a9e090d414db404d"
@@ -148,9 +148,9 @@ mod tests {
             let mut expected = Hmac::<sha2::Sha256>::new_from_slice(whole.as_bytes()).unwrap();
             Mac::update(&mut expected, b"text");
             let mut code = [0; DIGEST_LEN];
-            let mut key = Key::new();
-            key.set(&FirstKey(&secret));
-            key.authenticate(&"text", &mut code);
+            let mut key = SigningKey::new();
+            key.0.set(&FirstKey(&secret));
+            key.sign(&"text", &mut code);
             assert_eq!(code[..], expected.finalize().into_bytes()[..], "{len} bytes");
         }
     }
