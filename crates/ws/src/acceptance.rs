@@ -94,8 +94,8 @@ impl<'a> Acceptance<'a> {
         }
     }
 
-    /// Writes the next bytes of the answer into `out`; zero before the request has been read, and when
-    /// all of the answer has been handed out.
+    /// Writes the next bytes of the answer into `out`; zero before the request has been read, and
+    /// when all of the answer has been handed out.
     pub fn poll_transmit(&mut self, out: &mut [u8]) -> usize {
         let mut window = Window::new(out, self.sent);
         self.write(&mut window);
@@ -113,7 +113,8 @@ impl<'a> Acceptance<'a> {
         self.seen.subprotocol
     }
 
-    /// How many bytes at the front of `raw` are a line that has been read; zero at the end of it all.
+    /// How many bytes at the front of `raw` are a line that has been read; zero at the end of it
+    /// all.
     fn step(&mut self, raw: &[u8]) -> Result<Option<usize>, RequestError> {
         match self.stage {
             Stage::Accepted => return Ok(Some(0)),

@@ -8,8 +8,8 @@ pub const REFUSAL_FRAMING_MAX: u16 = 4 * 1024;
 
 /// Finds a body's content among its framing.
 ///
-/// The body only explains a refusal that is certain already, so that framing that breaks the standard
-/// ends it, and is no error of its own.
+/// The body only explains a refusal that is certain already, so that framing that breaks the
+/// standard ends it, and is no error of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct Body {
     /// Content bytes left, of the body or of the chunk.
@@ -145,7 +145,6 @@ mod tests {
         whole
     }
 
-    /// Group 14.
     #[test]
     fn body_by_length_ends_there() {
         for (len, raw, expected, ended) in [
@@ -160,7 +159,6 @@ mod tests {
         }
     }
 
-    /// Group 14.
     #[test]
     fn body_in_chunks_is_put_together() {
         for (raw, expected, ended) in [

@@ -5,8 +5,8 @@ use crate::utf8::Utf8;
 use crate::{CONTROL_PAYLOAD_MAX, CloseCode, FRAME_HEADER_MAX, Header, Malformed, Opcode, Role};
 use dunlin_octet::{Buffer, Inbox, copy, copy_masked};
 
-/// How many fragments in a row may be empty: enough for any encoder, and an end to a stream of frames
-/// that never brings a byte.
+/// How many fragments in a row may be empty: enough for any encoder, and an end to a stream of
+/// frames that never brings a byte.
 pub const EMPTY_FRAGMENTS_MAX: u8 = 64;
 
 /// Something that a [`Deframer`] found.
@@ -31,9 +31,9 @@ pub enum Incoming {
 
 /// Takes frames apart, in place, for either role.
 ///
-/// Payload joins the stream as soon as it is there, control bodies and cut headers are kept here, so
-/// that no byte ever waits in the inbox: after `Ok(None)` its raw part is empty, and any inbox of one
-/// byte or more makes progress. Text is checked while it arrives (§8.1).
+/// Payload joins the stream as soon as it is there, control bodies and cut headers are kept here,
+/// so that no byte ever waits in the inbox: after `Ok(None)` its raw part is empty, and any inbox
+/// of one byte or more makes progress. Text is checked while it arrives (§8.1).
 ///
 /// ```text
 ///           ┌─ data header ──▶ Data ── payload complete ──┐
@@ -104,9 +104,9 @@ impl Deframer {
 
     /// Takes raw bytes of `inbox` up to the next thing to report.
     ///
-    /// Call again until `Ok(None)`: everything has been read then, and more bytes are needed. After a
-    /// [`Incoming::Close`] all that follows is dropped (§1.4); after an error every call returns the
-    /// same error.
+    /// Call again until `Ok(None)`: everything has been read then, and more bytes are needed. After
+    /// a [`Incoming::Close`] all that follows is dropped (§1.4); after an error every call returns
+    /// the same error.
     pub fn poll<B: Buffer>(&mut self, inbox: &mut Inbox<B>) -> Result<Option<Incoming>, Malformed> {
         if let Some(len) = self.short_message(inbox.raw()) {
             inbox.skip(2);
@@ -125,8 +125,8 @@ impl Deframer {
         self.control.get(..self.control_len).unwrap_or_default()
     }
 
-    /// The length of the commonest thing by far, a message in one short frame of a server, where all
-    /// of it is there: it needs none of the states, and costs a third without them.
+    /// The length of the commonest thing by far, a message in one short frame of a server, where
+    /// all of it is there: it needs none of the states, and costs a third without them.
     fn short_message(&self, raw: &[u8]) -> Option<usize> {
         let [0x82, len @ 0..=125, payload @ ..] = raw else { return None };
         let len = usize::from(*len);

@@ -73,8 +73,8 @@ pub struct Header {
 impl Header {
     /// Decodes the header at the front of `bytes`; the number is its length in bytes.
     ///
-    /// `Ok(None)` means that more bytes are needed, at most [`FRAME_HEADER_MAX`] in all; what is wrong
-    /// is refused at the first byte that shows it (§5.2, §5.5).
+    /// `Ok(None)` means that more bytes are needed, at most [`FRAME_HEADER_MAX`] in all; what is
+    /// wrong is refused at the first byte that shows it (§5.2, §5.5).
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, Malformed> {
         let [first, behind @ ..] = bytes else { return Ok(None) };
         let (fin, opcode) = decode_first(*first)?;
@@ -205,7 +205,7 @@ mod tests {
         }
     }
 
-    /// Group 22; every cut of each header is incomplete, and bytes behind it stay out of it.
+    /// Every cut of each header is incomplete, and bytes behind it stay out of it.
     #[test]
     fn header_of_every_length_class_comes_back() {
         let lens = [0, 1, 125, 126, 127, 0xffff, 0x1_0000, 1 << 31, 1 << 32, (1 << 63) - 1];
@@ -225,7 +225,7 @@ mod tests {
         }
     }
 
-    /// Groups 22, 24, 25: refused at the last byte given, and not before.
+    /// Refused at the last byte given, and not before.
     #[test]
     fn header_that_breaks_the_standard_is_refused_at_the_byte_that_shows_it() {
         let bad: [(&[u8], Malformed); 13] = [

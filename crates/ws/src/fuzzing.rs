@@ -8,8 +8,8 @@ use dunlin_octet::{Inbox, Writer};
 /// Room for any input that is worth looking at.
 const ROOM: usize = 20 * 1024;
 
-/// An answer to an upgrade: no panic, no spin, and the same outcome whole, cut in two where the first
-/// byte says, and byte by byte in a memory of 64 bytes as far as that reaches.
+/// An answer to an upgrade: no panic, no spin, and the same outcome whole, cut in two where the
+/// first byte says, and byte by byte in a memory of 64 bytes as far as that reaches.
 pub fn response(data: &[u8]) {
     let Some((cut, bytes)) = data.split_first() else { return };
     let bytes = bytes.get(..ROOM).unwrap_or(bytes);

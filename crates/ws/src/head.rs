@@ -46,8 +46,8 @@ impl Lines {
 
     /// The line at the front of `raw` without its CRLF; `None` until it is complete.
     ///
-    /// After `Some`, the caller takes the line and its two more bytes off `raw`; after `None` it calls
-    /// again with more bytes behind the same front.
+    /// After `Some`, the caller takes the line and its two more bytes off `raw`; after `None` it
+    /// calls again with more bytes behind the same front.
     pub(crate) fn next<'r>(&mut self, raw: &'r [u8]) -> Result<Option<&'r [u8]>, BadLine> {
         for byte in raw.get(self.scanned..).unwrap_or_default() {
             if self.total >= HEAD_MAX {

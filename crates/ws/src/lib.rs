@@ -1,10 +1,10 @@
 //! WebSocket (RFC 6455): its frames and its HTTP/1.1 upgrade, as state machines without I/O.
 //!
-//! Works on the caller's memory: bytes arrive in a [`dunlin_octet::Inbox`], payload joins its stream in
-//! place, and what is to be sent is written into a slice. No socket, no clock, no heap, no randomness
-//! of its own; knows no MQTT, and offers no extension. A connection goes through [`Upgrade`] (or, at a
-//! server, [`Acceptance`]) and then through a [`Deframer`] for what comes in and [`Header::encode`]
-//! for what goes out.
+//! Works on the caller's memory: bytes arrive in a [`dunlin_octet::Inbox`], payload joins its
+//! stream in place, and what is to be sent is written into a slice. No socket, no clock, no heap,
+//! no randomness of its own; knows no MQTT, and offers no extension. A connection goes through
+//! [`Upgrade`] (or, at a server, [`Acceptance`]) and then through a [`Deframer`] for what comes in
+//! and [`Header::encode`] for what goes out.
 //!
 //! ```
 //! use dunlin_octet::{Inbox, Writer};

@@ -36,7 +36,8 @@ impl Status {
         matches!(self.0, 204 | 304)
     }
 
-    /// Whether the same request may well succeed later: timeouts, rate limits, trouble at the server.
+    /// Whether the same request may well succeed later: timeouts, rate limits, trouble at the
+    /// server.
     pub const fn is_retryable(self) -> bool {
         matches!(self.0, 408 | 425 | 429 | 500 | 502 | 503 | 504)
     }
@@ -51,8 +52,8 @@ impl fmt::Display for Status {
 /// What was kept of a refusal: the status line, the fields that explain it, the body's first bytes.
 ///
 /// A view over the stream of the inbox that was handed to [`Upgrade::poll`](crate::Upgrade::poll),
-/// after it returned [`UpgradeError::Refused`](crate::UpgradeError::Refused). The fields are `date`,
-/// `content-type`, `location`, `retry-after`, `sec-websocket-version`, `www-authenticate`,
+/// after it returned [`UpgradeError::Refused`](crate::UpgradeError::Refused). The fields are
+/// `date`, `content-type`, `location`, `retry-after`, `sec-websocket-version`, `www-authenticate`,
 /// `x-amzn-errortype` and `x-amzn-requestid`; all others have been dropped.
 #[derive(Clone, Copy, Debug)]
 pub struct Refusal<'a> {
@@ -164,7 +165,6 @@ mod tests {
         }
     }
 
-    /// Group 7.
     #[test]
     fn status_line_is_read_strictly() {
         let good = ["HTTP/1.1 101 Switching Protocols", "HTTP/1.1 101 ", "HTTP/1.1 101"];

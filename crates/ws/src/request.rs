@@ -43,8 +43,8 @@ impl<'a> Request<'a> {
     /// Checks the parts of a request; the target is written out once for it.
     ///
     /// `host` is what goes into the `Host` field: a name, an IPv4 address or an IPv6 address in
-    /// brackets, and the port where it is not the default one (§4.1). `target` is path and query; it
-    /// is streamed and never stored.
+    /// brackets, and the port where it is not the default one (§4.1). `target` is path and query;
+    /// it is streamed and never stored.
     pub fn new(
         host: &'a str,
         target: &'a (dyn Text + Sync),
@@ -137,7 +137,8 @@ impl Sink for TargetCheck {
 }
 
 fn check_field(field: &Field<'_>) -> Result<(), InvalidRequest> {
-    /// Host, Upgrade and Connection are part of every upgrade (§4.1); a body would be read as frames.
+    /// Host, Upgrade and Connection are part of every upgrade (§4.1); a body would be read as
+    /// frames.
     const RESERVED: [&[u8]; 5] =
         [b"host", b"upgrade", b"connection", b"content-length", b"transfer-encoding"];
     const PREFIX: usize = 14;
@@ -167,7 +168,6 @@ mod tests {
         Request::new(host, &target, &[Field { name, value }]).map(|_| ())
     }
 
-    /// Group 19.
     #[test]
     fn request_with_a_line_break_anywhere_is_refused() {
         for bad in ["\r", "\n", "\0", "\r\nX: y", "\u{7f}", "é", "\u{1b}"] {
@@ -179,7 +179,6 @@ mod tests {
         }
     }
 
-    /// Group 19.
     #[test]
     fn request_with_a_part_of_the_wrong_form_is_refused() {
         for host in ["", "a b", "a/b", "user@host", "a?b", "a#b", "a,b", "a\tb"] {
@@ -218,7 +217,6 @@ mod tests {
         }
     }
 
-    /// Group 19.
     #[test]
     fn request_to_any_kind_of_host_is_fine() {
         for host in ["localhost", "example.com:8443", "[::1]:9001", "10.0.0.1", "broker_1"] {

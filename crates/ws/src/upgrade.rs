@@ -35,13 +35,13 @@ pub enum UpgradeError {
     NotHttp,
     /// The status line is malformed, or its HTTP version cannot switch protocols.
     StatusLine,
-    /// A header field is malformed: folded, a blank before the colon, a byte that no head has, a body
-    /// length that is no number or two numbers.
+    /// A header field is malformed: folded, a blank before the colon, a byte that no head has, a
+    /// body length that is no number or two numbers.
     Field,
     /// A line of the answer does not fit the caller's memory.
     LineTooLong,
-    /// The head has more than [`HEAD_MAX`] bytes or [`FIELDS_MAX`](crate::FIELDS_MAX) fields, or comes
-    /// after more than [`INFORMATIONAL_MAX`](crate::INFORMATIONAL_MAX) others.
+    /// The head has more than [`HEAD_MAX`] bytes or [`FIELDS_MAX`](crate::FIELDS_MAX) fields, or
+    /// comes after more than [`INFORMATIONAL_MAX`](crate::INFORMATIONAL_MAX) others.
     HeadTooLong,
     /// `Upgrade` is not exactly `websocket`, once.
     Upgrade,
@@ -60,8 +60,8 @@ pub enum UpgradeError {
 impl<'a> Upgrade<'a> {
     /// An upgrade to the one `subprotocol`; an empty one offers none.
     ///
-    /// `nonce` must be random and fresh, for it becomes the `Sec-WebSocket-Key` (§4.1). A subprotocol
-    /// that is no token is never sent, and fails the first poll.
+    /// `nonce` must be random and fresh, for it becomes the `Sec-WebSocket-Key` (§4.1). A
+    /// subprotocol that is no token is never sent, and fails the first poll.
     pub fn new(request: Request<'a>, subprotocol: &'a str, nonce: [u8; 16]) -> Self {
         let offer = Offer { subprotocol, key: key::key(nonce) };
         let mut response = Response::new();
@@ -74,8 +74,8 @@ impl<'a> Upgrade<'a> {
 
     /// Writes the next bytes of the request into `out`; zero when all of it has been handed out.
     ///
-    /// Any `out` of one byte or more will do. The target is written out anew at each call, so that a
-    /// larger `out` is cheaper.
+    /// Any `out` of one byte or more will do. The target is written out anew at each call, so that
+    /// a larger `out` is cheaper.
     pub fn poll_transmit(&mut self, out: &mut [u8]) -> usize {
         if self.all_sent {
             return 0;
@@ -89,10 +89,10 @@ impl<'a> Upgrade<'a> {
 
     /// Reads what there is of the answer, from an inbox whose stream is empty.
     ///
-    /// `true` once the protocol has been switched: what is left in `inbox.raw()` are frame bytes, and
-    /// `inbox.stream()` is still empty. `false` when more bytes are needed, for which there is room
-    /// then. After [`UpgradeError::Refused`], `inbox.stream()` is what [`Refusal`](crate::Refusal)
-    /// parses; after an error, every call returns the same error.
+    /// `true` once the protocol has been switched: what is left in `inbox.raw()` are frame bytes,
+    /// and `inbox.stream()` is still empty. `false` when more bytes are needed, for which there is
+    /// room then. After [`UpgradeError::Refused`], `inbox.stream()` is what
+    /// [`Refusal`](crate::Refusal) parses; after an error, every call returns the same error.
     pub fn poll<B: Buffer>(&mut self, inbox: &mut Inbox<B>) -> Result<bool, UpgradeError> {
         let result = self.advance(inbox);
         if let Err(error) = result {

@@ -1,6 +1,7 @@
 //! UTF-8, checked as it comes.
 
-/// A validator that may be fed in pieces, and fails at the first byte that cannot be right (RFC 3629).
+/// A validator that may be fed in pieces, and fails at the first byte that cannot be right (RFC
+/// 3629).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Utf8 {
     /// How many continuation bytes are still missing.
@@ -48,7 +49,8 @@ impl Utf8 {
         (self.missing, self.low, self.high) = match byte {
             0x00..=0x7f => (0, 0x80, 0xbf),
             0xc2..=0xdf => (1, 0x80, 0xbf),
-            // E0 and F0 must not encode what fits fewer bytes, ED no surrogate, F4 at most U+10FFFF.
+            // E0 and F0 must not encode what fits fewer bytes, ED no surrogate, F4 at most
+            // U+10FFFF.
             0xe0 => (2, 0xa0, 0xbf),
             0xed => (2, 0x80, 0x9f),
             0xe1..=0xef => (2, 0x80, 0xbf),

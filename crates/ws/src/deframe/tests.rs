@@ -126,7 +126,7 @@ fn frames_of_the_examples_in_the_standard_are_read() {
     assert_eq!(record(Role::Client, &[&long], 1000), [Seen::Binary(std::vec![9; 65536])]);
 }
 
-/// Group 21 and 30: several frames a read, frames larger than the memory, one byte of payload each.
+/// Several frames a read, frames larger than the memory, one byte of payload each.
 #[test]
 fn frames_however_cut_give_the_same_messages() {
     let payload: Vec<u8> = (0..=255).collect();
@@ -176,7 +176,7 @@ fn payload_and_lengths_that_look_like_frames_are_none() {
     }
 }
 
-/// Group 30: a packet that spans frames is contiguous, in a memory that it fills exactly.
+/// A packet that spans frames is contiguous, in a memory that it fills exactly.
 #[test]
 fn payload_over_frames_fills_the_memory_exactly() {
     let mut inbox = Inbox::new([0; 16]);
@@ -200,7 +200,6 @@ fn payload_over_frames_fills_the_memory_exactly() {
     assert_eq!(inbox.spare().len(), 16);
 }
 
-/// Group 32.
 #[test]
 fn memory_of_no_bytes_asks_for_more_and_stays_in_order() {
     let mut inbox = Inbox::new([0; 0]);
@@ -209,7 +208,7 @@ fn memory_of_no_bytes_asks_for_more_and_stays_in_order() {
     assert_eq!(deframer.poll(&mut inbox), Ok(None));
 }
 
-/// Group 22: a length is only counted down, whatever it is, and on 32 bits too.
+/// A length is only counted down, whatever it is, and on 32 bits too.
 #[test]
 fn payload_of_any_announced_length_begins_at_once() {
     for len in [1u64 << 16, 1 << 31, 1 << 32, (1 << 63) - 1] {
@@ -226,7 +225,7 @@ fn payload_of_any_announced_length_begins_at_once() {
     }
 }
 
-/// Groups 22 and 24, after a good frame; the same error at every cut.
+/// After a good frame; the same error at every cut.
 #[test]
 fn frame_that_breaks_the_standard_ends_everything() {
     let bad: [(&[u8], Malformed); 9] = [
@@ -248,7 +247,7 @@ fn frame_that_breaks_the_standard_ends_everything() {
     }
 }
 
-/// Group 23: §5.1, seen at the second byte; a key of zeros is a mask too.
+/// §5.1, seen at the second byte; a key of zeros is a mask too.
 #[test]
 fn frame_masked_by_the_wrong_side_is_malformed() {
     for key in [[0; 4], [1, 2, 3, 4]] {
@@ -264,7 +263,7 @@ fn frame_masked_by_the_wrong_side_is_malformed() {
     }
 }
 
-/// Group 25: control frames of every length, between fragments, in floods.
+/// Control frames of every length, between fragments, in floods.
 #[test]
 fn control_frames_come_through_at_any_place() {
     for len in [0, 1, 124, 125] {
@@ -283,7 +282,6 @@ fn control_frames_come_through_at_any_place() {
     assert_eq!(record(Role::Client, &[&flood], 100).len(), 10_000);
 }
 
-/// Group 26.
 #[test]
 fn fragments_out_of_order_are_malformed() {
     let lone = server_frame(0x80, b"x");
@@ -297,7 +295,7 @@ fn fragments_out_of_order_are_malformed() {
     }
 }
 
-/// Group 26: empty fragments are fine up to a limit, which bytes set back.
+/// Empty fragments are fine up to a limit, which bytes set back.
 #[test]
 fn empty_fragments_without_end_are_refused() {
     let empty = server_frame(0x00, b"").repeat(usize::from(EMPTY_FRAGMENTS_MAX) - 1);
@@ -314,7 +312,7 @@ fn empty_fragments_without_end_are_refused() {
     assert_eq!(Malformed::EmptyFragments.close_code(), CloseCode::POLICY);
 }
 
-/// Group 28: §5.5.1, §7.4.
+/// §5.5.1, §7.4.
 #[test]
 fn close_is_read_by_its_body() {
     assert_eq!(close(b""), [Seen::Close(None, Vec::new())]);
@@ -336,7 +334,7 @@ fn close_is_read_by_its_body() {
     }
 }
 
-/// Group 28: data, a second Close and rubbish behind a Close are dropped.
+/// Data, a second Close and rubbish behind a Close are dropped.
 #[test]
 fn bytes_behind_a_close_are_dropped() {
     let close = server_frame(0x88, b"\x03\xe8");
@@ -344,7 +342,7 @@ fn bytes_behind_a_close_are_dropped() {
     assert_eq!(every_cut(Role::Client, &bytes), [Seen::Close(Some(1000), Vec::new())]);
 }
 
-/// Groups 27 and 29: text is told apart, and fails at its first wrong byte, borders or not.
+/// Text is told apart, and fails at its first wrong byte, borders or not.
 #[test]
 fn text_is_checked_while_it_arrives() {
     let kosme = "κόσμε".as_bytes();

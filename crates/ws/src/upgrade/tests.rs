@@ -93,7 +93,7 @@ fn sent(upgrade: &mut Upgrade<'_>, room: usize) -> String {
     }
 }
 
-/// §1.3 and §4.1; group 19 with its path of 4 KB.
+/// §1.3 and §4.1; also with a path of 4 KB.
 #[test]
 fn request_is_the_same_in_windows_of_any_size() {
     let expected = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
@@ -139,7 +139,7 @@ fn subprotocol_that_is_no_token_is_never_sent() {
     }
 }
 
-/// Groups 1 and 2: every split; frame bytes in the same read stay for the next layer.
+/// Every split; frame bytes in the same read stay for the next layer.
 #[test]
 fn switch_leaves_the_bytes_behind_it() {
     for behind in ["", "\u{2}", "\u{2}\u{3}abc", "\r\n\r\n", "HTTP/1.1 101\r\n\r\n"] {
@@ -148,7 +148,6 @@ fn switch_leaves_the_bytes_behind_it() {
     }
 }
 
-/// Groups 3, 4, 7 and 11.
 #[test]
 fn switch_in_any_legal_spelling_is_taken() {
     for (from, to) in [
@@ -172,7 +171,7 @@ fn switch_in_any_legal_spelling_is_taken() {
     }
 }
 
-/// Groups 5, 6, 12, 13 and 20: whole values, each once.
+/// Whole values, each once.
 #[test]
 fn switch_with_a_wrong_or_missing_field_is_an_error() {
     use UpgradeError as E;
@@ -225,7 +224,6 @@ fn subprotocol_that_was_not_offered_is_an_error() {
     }
 }
 
-/// Group 7.
 #[test]
 fn status_line_of_another_form_is_an_error() {
     for (from, to) in [
@@ -250,7 +248,6 @@ fn status_line_of_another_form_is_an_error() {
     }
 }
 
-/// Groups 7 and 9.
 #[test]
 fn field_of_another_form_is_an_error() {
     for to in [
@@ -280,7 +277,6 @@ fn field_of_another_form_is_an_error() {
     }
 }
 
-/// Group 8.
 #[test]
 fn informational_answers_are_skipped_up_to_a_limit() {
     let some = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nUpgrade: x\r\n\
@@ -301,7 +297,7 @@ fn informational_answers_are_skipped_up_to_a_limit() {
     assert_eq!(result(format!("{early}{late}")), Err(UpgradeError::Accept));
 }
 
-/// Group 10: each is an error, and the memory never runs out of room without one.
+/// Each is an error, and the memory never runs out of room without one.
 #[test]
 fn head_that_is_too_large_is_an_error() {
     let bytes = |text: String| text.into_bytes();
@@ -322,7 +318,7 @@ fn head_that_is_too_large_is_an_error() {
     assert_eq!(read(&[&hints], 1000).0, Err(UpgradeError::HeadTooLong));
 }
 
-/// Group 32: whole in a memory of its longest line, with an answer of any status.
+/// Whole in a memory of its longest line, with an answer of any status.
 #[test]
 fn memory_of_the_longest_line_is_enough_and_less_is_an_error() {
     let longest = GOOD.split_inclusive('\n').map(str::len).max().unwrap();
@@ -365,7 +361,6 @@ fn memory_that_grows_takes_a_line_of_any_legal_length() {
     }
 }
 
-/// Group 14.
 #[test]
 fn refusal_keeps_the_first_bytes_of_its_body() {
     let head = "HTTP/1.1 500 x\r\n";
@@ -398,7 +393,6 @@ fn refusal_keeps_the_first_bytes_of_its_body() {
     assert_eq!(refusal("HTTP/1.1 304 x\r\n\r\nabc"), (304, String::new()));
 }
 
-/// Group 14.
 #[test]
 fn refusal_with_a_body_length_that_is_none_is_an_error() {
     for length in ["+5", "-1", "5, 5", "5 ", "0x5", "", "5\r\nContent-Length: 6"] {
@@ -408,7 +402,7 @@ fn refusal_with_a_body_length_that_is_none_is_an_error() {
     }
 }
 
-/// Group 15: what a refusal of AWS IoT Core looks like.
+/// What a refusal of AWS IoT Core looks like.
 #[test]
 fn refusal_explains_itself() {
     let response = "HTTP/1.1 403 Forbidden\r\ncontent-length: 23\r\nserver: x\r\n\
@@ -425,7 +419,6 @@ fn refusal_explains_itself() {
     assert_eq!(refusal.body(), b"{\"message\":\"Forbidden\"}");
 }
 
-/// Group 16.
 #[test]
 fn refusal_of_any_status_keeps_what_a_caller_needs() {
     for (status, line, name, value) in [
@@ -463,7 +456,7 @@ fn refusal_in_a_small_memory_keeps_what_fits() {
     assert_eq!(read(&[response.as_bytes()], 23).0, Err(UpgradeError::LineTooLong));
 }
 
-/// Group 17, and T-30: the end at every byte.
+/// The end at every byte.
 #[test]
 fn end_of_the_transport_at_any_byte_is_an_error() {
     assert_eq!(result(""), Err(UpgradeError::NoResponse));
@@ -480,7 +473,7 @@ fn end_of_the_transport_at_any_byte_is_an_error() {
     assert_eq!(result(informational), Err(UpgradeError::Truncated));
 }
 
-/// Group 18: told apart at the first byte.
+/// Told apart at the first byte.
 #[test]
 fn reply_in_another_protocol_is_told_at_its_first_byte() {
     for (reply, error) in [
@@ -497,7 +490,7 @@ fn reply_in_another_protocol_is_told_at_its_first_byte() {
     assert_eq!(result("HELO\r\n"), Err(UpgradeError::StatusLine));
 }
 
-/// T-16: a head that comes byte by byte costs as much as one that comes at once.
+/// A head that comes byte by byte costs as much as one that comes at once.
 #[test]
 fn head_that_trickles_in_is_read_in_linear_time() {
     let filler = "\r\nA: ".to_string() + &"b".repeat(8000) + "\r\n";
