@@ -1,9 +1,62 @@
-//! .
+//! MQTT over WebSocket on Tokio: a client handle, TLS, and reconnects.
+//!
+//! ```no_run
+//! use dunlin_tokio::{Client, Message, Options, Qos};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::connect(Options::parse("wss://broker.example/mqtt")?).await?;
+//! let mut rooms = client.subscribe("rooms/+/temperature", Qos::AtLeastOnce).await?;
+//! client.publish(&Message::new("rooms/kitchen/temperature", b"21.5", Qos::AtLeastOnce)).await?;
+//! while let Some(message) = rooms.next().await {
+//!     let message = message?;
+//!     println!("{}: {} bytes", message.topic(), message.payload().len());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! All protocol work is done by the sans-IO core, re-exported as [`dunlin`]; what is here is the clock,
+//! the sockets, the lock, and owned messages.
+#![allow(
+    clippy::alloc_instead_of_core,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::std_instead_of_core,
+    reason = "a host may allocate and panic; the core may not"
+)]
+
+#[cfg(feature = "aws")]
+pub mod aws;
+mod buffer;
+mod client;
 mod connect_error;
+mod entropy;
+mod error;
+mod options;
+mod received;
+mod router;
+mod runner;
+mod shared;
+mod subscription;
 mod tcp;
 mod tls;
 pub mod transport;
 mod url;
+
+pub use client::{Client, Event, Receipt};
 pub use connect_error::{ConnectError, Stage, TlsFault};
+pub use dunlin_drive::{
+    Backoff,
+    dunlin::{self, Message, Qos, ReasonCode, Resumption},
+};
+pub use error::{Error, PublishError, SubscribeError, UpgradeRefusal};
+pub use options::{
+    CONNECT_TIMEOUT_DEFAULT, KEEP_ALIVE_DEFAULT_S, OUTBOX_DEFAULT, Options, Overflow, Persistence,
+    QUEUE_DEFAULT, RECEIVE_DEFAULT, Will,
+};
+pub use received::Received;
+pub use shared::Status;
+pub use subscription::Subscription;
 pub use tls::{TlsOptions, TlsOptionsError};
 pub use url::{Scheme, Url, UrlError};

@@ -1,0 +1,221 @@
+//! The handle of a client.
+
+use crate::{
+    Error, Options, PublishError, Status, SubscribeError, Subscription, runner,
+    shared::{Outcome, Shared},
+};
+use dunlin_drive::dunlin::{
+    self, Message, Qos, ReasonCode, Resumption, SubscribeError as Rejected, mqtt,
+};
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::sync::{broadcast, oneshot};
+
+/// Something that happened to a client's connection.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A connection is being made.
+    Connecting,
+    /// The server has accepted; says what it knew of this client.
+    Connected(Resumption),
+    /// The connection is lost, or did not come about.
+    Disconnected {
+        /// Why.
+        error: Error,
+        /// When the next one will be made.
+        retry_in: Duration,
+    },
+    /// The client has ended, by its own wish or because its first connection failed.
+    Closed(Error),
+}
+
+/// Ends the client when the last handle and the last subscription are gone.
+pub(crate) struct Guard {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
+    }
+}
+
+/// A client of one broker; clones are handles of the same one.
+///
+/// It connects by itself, again whenever the connection is lost, and ends with its last handle and
+/// subscription. No call waits for the loop: publishing writes straight into the outbox, so that it can
+/// be done from anywhere, a message handler included. Every future can be dropped at any time; what it
+/// had handed over stays handed over.
+#[derive(Clone, Debug)]
+pub struct Client {
+    guard: Arc<Guard>,
+}
+
+impl Client {
+    /// Connects, and waits until the server has accepted.
+    ///
+    /// Must be called within a Tokio runtime. An error means that the first connection failed, and that
+    /// the client has ended.
+    pub async fn connect(options: Options) -> Result<Self, Error> {
+        let (client, _) = Self::begin(options, runner::First::MustSucceed);
+        client.connected().await?;
+        Ok(client)
+    }
+
+    /// Starts to connect, and goes on until it succeeds; messages can be published meanwhile.
+    ///
+    /// Must be called within a Tokio runtime. The receiver gets every event from the first on.
+    pub fn start(options: Options) -> (Self, broadcast::Receiver<Event>) {
+        Self::begin(options, runner::First::MayFail)
+    }
+
+    fn begin(options: Options, first: runner::First) -> (Self, broadcast::Receiver<Event>) {
+        let shared = Arc::new(Shared::new(&options));
+        let events = shared.lock().desk.events();
+        tokio::spawn(runner::run(Arc::clone(&shared), options, first));
+        (Self { guard: Arc::new(Guard { shared }) }, events)
+    }
+
+    /// Publishes; ready when the server has acknowledged (QoS 1) or all bytes are written (QoS 0).
+    ///
+    /// Waits for room while the outbox is full. Dropping the future does not take the message back.
+    pub async fn publish(&self, message: &Message<'_>) -> Result<ReasonCode, PublishError> {
+        loop {
+            let mut room = pin!(self.guard.shared.room.notified());
+            room.as_mut().enable();
+            match self.enqueue(message) {
+                Ok(receipt) => return receipt.await,
+                Err(PublishError::Rejected(
+                    dunlin::PublishError::OutboxFull | dunlin::PublishError::InflightFull,
+                )) => room.await,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Accepts a message at once, connected or not, or says why not; the receipt is for later.
+    pub fn enqueue(&self, message: &Message<'_>) -> Result<Receipt, PublishError> {
+        self.guard.shared.enqueue(message).map(|outcome| Receipt { outcome })
+    }
+
+    /// Subscribes to one filter; ready when the server has granted it.
+    pub async fn subscribe(&self, filter: &str, qos: Qos) -> Result<Subscription, SubscribeError> {
+        self.subscribe_all(&[dunlin::Subscription { filter, qos }]).await
+    }
+
+    /// Subscribes to several filters at once, whose messages come in one stream.
+    ///
+    /// If the server refuses one of them, none is kept.
+    pub async fn subscribe_all(
+        &self,
+        filters: &[dunlin::Subscription<'_>],
+    ) -> Result<Subscription, SubscribeError> {
+        check(filters).map_err(SubscribeError::Rejected)?;
+        let subscription = {
+            let mut state = self.guard.shared.lock();
+            let state = &mut *state;
+            if let Some(error) = &state.desk.ended {
+                return Err(SubscribeError::Closed(error.clone()));
+            }
+            let id = state.desk.router.add(filters);
+            state.desk.router.pump(&mut state.session);
+            state.wake_driver();
+            Subscription::new(Arc::clone(&self.guard), id)
+        };
+        subscription.granted_by_server().await
+    }
+
+    /// Whether the client is connected, just now.
+    pub fn status(&self) -> Status {
+        *self.guard.shared.status.borrow()
+    }
+
+    /// What happens to the connection from now on.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.guard.shared.lock().desk.events()
+    }
+
+    /// Waits until everything accepted so far has been written and, with QoS 1, acknowledged.
+    pub async fn drain(&self) -> Result<(), Error> {
+        loop {
+            let mut room = pin!(self.guard.shared.room.notified());
+            room.as_mut().enable();
+            {
+                let state = self.guard.shared.lock();
+                if state.session.is_idle() {
+                    return Ok(());
+                }
+                if let Some(error) = &state.desk.ended {
+                    return Err(error.clone());
+                }
+            }
+            room.await;
+        }
+    }
+
+    /// Sends what has been accepted and DISCONNECT, and ends the client and its subscriptions.
+    ///
+    /// Does not wait for acknowledgements: [`Client::drain`] does.
+    pub async fn close(&self) {
+        self.guard.shared.close();
+        let mut status = self.guard.shared.status.clone();
+        // The sender lives in `shared`.
+        let _ = status.wait_for(|status| *status == Status::Closed).await;
+    }
+
+    /// Waits until the server has accepted, or the client has ended.
+    async fn connected(&self) -> Result<(), Error> {
+        let mut status = self.guard.shared.status.clone();
+        let _ =
+            status.wait_for(|status| matches!(status, Status::Connected | Status::Closed)).await;
+        match &self.guard.shared.lock().desk.ended {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What the session would refuse, found before anything is remembered.
+fn check(filters: &[dunlin::Subscription<'_>]) -> Result<(), Rejected> {
+    if filters.is_empty() {
+        return Err(Rejected::NoFilter);
+    }
+    for wish in filters {
+        mqtt::check_filter(wish.filter).map_err(Rejected::Filter)?;
+        if wish.qos == Qos::ExactlyOnce {
+            return Err(Rejected::Qos);
+        }
+    }
+    Ok(())
+}
+
+/// The promise of an acknowledgement: a future, or something to drop.
+#[derive(Debug)]
+pub struct Receipt {
+    outcome: oneshot::Receiver<Outcome>,
+}
+
+impl Future for Receipt {
+    type Output = Result<ReasonCode, PublishError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.outcome).poll(cx).map(|outcome| match outcome {
+            Ok(Ok(reason)) => Ok(reason),
+            Ok(Err(error)) => Err(PublishError::Closed(error)),
+            // The task is gone, and with it the runtime.
+            Err(_) => Err(PublishError::Closed(Error::Closed)),
+        })
+    }
+}

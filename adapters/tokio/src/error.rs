@@ -1,0 +1,337 @@
+//! Why a client is not connected, and what a person should do next.
+
+use crate::ConnectError;
+use dunlin_drive::dunlin::{
+    self, Closed, Misbehaved, OpenError, ReasonCode, Refused, Stage, mqtt,
+    ws::{self, CloseCode},
+};
+use std::{fmt, io, sync::Arc};
+
+/// Why a connection has ended, or did not come about. Displayed, it says what to do next.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// No connected stream: DNS, TCP or TLS.
+    Connect(Arc<ConnectError>),
+    /// The upgrade request cannot be sent as it is.
+    Request(ws::InvalidRequest),
+    /// The CONNECT cannot be sent as it is.
+    Open(OpenError),
+    /// The upgrade request cannot be signed.
+    #[cfg(feature = "aws")]
+    Sign(crate::aws::InvalidInput),
+    /// The HTTP server refused the upgrade.
+    Upgrade(Box<UpgradeRefusal>),
+    /// The connection ended.
+    Ended {
+        /// What it means.
+        error: dunlin::Error,
+        /// What the transport said, where it was the transport that failed.
+        io: Option<Arc<io::Error>>,
+        /// What the server wrote into its WebSocket Close.
+        said: String,
+    },
+    /// This side closed the client.
+    Closed,
+}
+
+/// A refused upgrade, with what helps to find out why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UpgradeRefusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// `x-amzn-errortype`: how AWS names the refusal.
+    pub error_type: Option<String>,
+    /// `date`: the server's clock.
+    pub date: Option<String>,
+    /// `location`: where the server sends the client instead; never followed.
+    pub location: Option<String>,
+    /// The first bytes of the body, as text.
+    pub body: String,
+    /// How far this machine's clock is ahead of the server's, in seconds, if `date` tells.
+    pub clock_ahead_s: Option<i64>,
+    /// Whether the request was signed for AWS.
+    pub signed: bool,
+}
+
+/// AWS refuses signatures that are further off than this, in seconds.
+const CLOCK_TOLERANCE_S: i64 = 300;
+
+impl UpgradeRefusal {
+    pub(crate) fn new(refusal: &ws::Refusal<'_>, unix_time_s: i64, signed: bool) -> Self {
+        let field = |name| refusal.field(name).map(str::to_owned);
+        let date = field("date");
+        let server_s = date.as_deref().and_then(parse_http_date);
+        Self {
+            status: refusal.status().get(),
+            error_type: field("x-amzn-errortype"),
+            location: field("location"),
+            body: printable(refusal.body()),
+            clock_ahead_s: server_s.map(|server_s| unix_time_s - server_s),
+            date,
+            signed,
+        }
+    }
+
+    /// Whether the clocks are further apart than AWS accepts.
+    pub fn is_clock_off(&self) -> bool {
+        self.clock_ahead_s.is_some_and(|ahead| ahead.abs() > CLOCK_TOLERANCE_S)
+    }
+}
+
+impl fmt::Display for UpgradeRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server refused the WebSocket upgrade with HTTP {}", self.status)?;
+        if let Some(error_type) = &self.error_type {
+            write!(f, " ({})", error_type.trim_end_matches(':'))?;
+        }
+        f.write_str(": ")?;
+        match (self.status, self.clock_ahead_s) {
+            (_, Some(ahead)) if self.signed && self.is_clock_off() => write!(
+                f,
+                "this machine's clock is {} s {} the server's: set the clock and try again",
+                ahead.abs(),
+                if ahead > 0 { "ahead of" } else { "behind" },
+            ),
+            (403, _) if self.signed => f.write_str(
+                "the signature was not accepted; check the secret access key, the region, the \
+                 session token (temporary credentials need theirs, and expire), and that the \
+                 identity may iot:Connect",
+            ),
+            (401 | 403, _) => f.write_str(
+                "check the credentials, and whether this endpoint wants a signed request \
+                 (--aws-region)",
+            ),
+            (300..=399, _) => match &self.location {
+                Some(location) => {
+                    write!(f, "it points to {location}; use that URL if you trust it")
+                }
+                None => f.write_str("it points elsewhere without saying where"),
+            },
+            (404, _) => f.write_str("check the URL's path"),
+            (400 | 426, _) => f.write_str(
+                "it does not take MQTT over WebSocket here: check port and path, and that a signed \
+                 URL was not used twice",
+            ),
+            (429 | 500..=599, _) => f.write_str("it is overloaded or down: try again later"),
+            _ => f.write_str("check host, port and path of the URL"),
+        }?;
+        if self.body.is_empty() { Ok(()) } else { write!(f, " (it says: {})", self.body) }
+    }
+}
+
+impl Error {
+    /// Whether connecting again, unchanged, may succeed.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Connect(error) => matches!(
+                **error,
+                ConnectError::Refused { .. }
+                    | ConnectError::Unreachable { .. }
+                    | ConnectError::TimedOut { .. }
+                    | ConnectError::Resolve { .. }
+            ),
+            Self::Upgrade(refusal) => matches!(refusal.status, 408 | 429 | 500..=599),
+            Self::Ended { error, .. } => error.is_retryable(),
+            _ => false,
+        }
+    }
+
+    fn advice(error: &dunlin::Error) -> &'static str {
+        use dunlin::Error as E;
+        match error {
+            E::Refused(Refused::Connect(ReasonCode::BAD_USER_NAME_OR_PASSWORD)) => {
+                "check user name and password"
+            }
+            E::Refused(Refused::Connect(ReasonCode::NOT_AUTHORIZED)) => {
+                "check user name, password and what the broker allows this client"
+            }
+            E::Refused(Refused::Connect(ReasonCode::CLIENT_IDENTIFIER_NOT_VALID)) => {
+                "choose another client identifier"
+            }
+            E::Refused(Refused::Connect(ReasonCode::UNSUPPORTED_PROTOCOL_VERSION)) => {
+                "the broker does not speak MQTT 3.1.1"
+            }
+            E::Refused(Refused::Connect(ReasonCode::SERVER_UNAVAILABLE)) => "try again later",
+            E::Closed(Closed::Peer(Some(CloseCode::POLICY))) => {
+                "check what the broker allows this client"
+            }
+            E::Closed(Closed::Eof(Stage::Upgrade)) => {
+                "check that the port speaks WebSocket, and the URL's path"
+            }
+            E::Closed(Closed::Eof(Stage::Connack) | Closed::Peer(_)) => {
+                "the broker may not allow this client identifier, user or policy; on AWS IoT, check \
+                 that the identity has an IAM role and an attached IoT policy with iot:Connect"
+            }
+            E::Closed(Closed::Eof(_)) => {
+                "the network or the broker went away, another client may use the same client \
+                 identifier, or the broker may not allow the last publish or subscribe; on AWS IoT, \
+                 check the IoT policy"
+            }
+            E::TimedOut(Stage::Upgrade | Stage::Connack) => {
+                "check that host and port are those of an MQTT broker"
+            }
+            E::TimedOut(_) => "the network or the broker is gone",
+            E::Misbehaved(Misbehaved::Packet(mqtt::Misbehaved::PacketTooLarge)) => {
+                "allow larger packets (Options::receive)"
+            }
+            E::Misbehaved(_) | E::Malformed(_) => {
+                "check that host, port and path are those of an MQTT broker"
+            }
+            _ => "",
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(error) => error.fmt(f),
+            Self::Request(error) => write!(f, "the upgrade request cannot be sent: {error}"),
+            Self::Open(error) => error.fmt(f),
+            #[cfg(feature = "aws")]
+            Self::Sign(error) => write!(f, "the upgrade request cannot be signed: {error}"),
+            Self::Upgrade(refusal) => refusal.fmt(f),
+            Self::Ended { error, io, said } => {
+                error.fmt(f)?;
+                if let Some(io) = io {
+                    write!(f, " ({io})")?;
+                }
+                if !said.is_empty() {
+                    write!(f, " (it says: {said})")?;
+                }
+                match Self::advice(error) {
+                    "" => Ok(()),
+                    advice => write!(f, ": {advice}"),
+                }
+            }
+            Self::Closed => f.write_str("the client is closed: connect a new one"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Connect(error) => Some(error),
+            Self::Ended { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Why a message was not published.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// It cannot be sent as it is, or not now; nothing was.
+    Rejected(dunlin::PublishError),
+    /// The client ended before the message was acknowledged.
+    Closed(Error),
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rejected(error) => error.fmt(f),
+            Self::Closed(error) => write!(f, "not acknowledged: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for PublishError {}
+
+/// Why a subscription did not come about, or has ended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// It cannot be asked for as it is; nothing was sent.
+    Rejected(dunlin::SubscribeError),
+    /// The server refuses a filter; the others of the same call have been given up.
+    Refused {
+        /// The filter.
+        filter: String,
+        /// Why.
+        reason: ReasonCode,
+    },
+    /// The client has ended.
+    Closed(Error),
+}
+
+impl fmt::Display for SubscribeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rejected(error) => error.fmt(f),
+            Self::Refused { filter, reason } => write!(
+                f,
+                "the server refused the subscription to {filter}: {reason}; check what it allows \
+                 this client"
+            ),
+            Self::Closed(error) => write!(f, "the subscription has ended: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for SubscribeError {}
+
+/// The longest text of a server's that is repeated, in characters.
+const SAID_MAX: usize = 200;
+
+/// A server's words without anything that a terminal would obey.
+pub(crate) fn printable(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes)
+        .chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .take(SAID_MAX)
+        .collect::<String>()
+        .trim()
+        .to_owned()
+}
+
+/// Reads the fixed form of RFC 9110 §5.6.7, `Sun, 06 Nov 1994 08:49:37 GMT`, as seconds since 1970.
+fn parse_http_date(text: &str) -> Option<i64> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let mut words = text.split_once(", ")?.1.split(' ');
+    let day: i64 = words.next()?.parse().ok()?;
+    let month = words.next()?;
+    let month = i64::try_from(MONTHS.iter().position(|name| *name == month)?).ok()? + 1;
+    let year: i64 = words.next()?.parse().ok()?;
+    let mut time = words.next()?.split(':').map(|part| part.parse::<i64>().ok());
+    let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
+    let in_range = (1970..=9999).contains(&year)
+        && (1..=31).contains(&day)
+        && (0..24).contains(&hour)
+        && (0..60).contains(&minute)
+        && (0..=60).contains(&second);
+    if !in_range || words.next() != Some("GMT") {
+        return None;
+    }
+    // Years begin in March, so that the leap day is the last.
+    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (month * 306 + 5) / 10 + day - 1;
+    Some((days - 719_468) * 86_400 + hour * 3_600 + minute * 60 + second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of RFC 9110 §5.6.7, and the ends of leap years.
+    #[test]
+    fn http_dates_are_read() {
+        assert_eq!(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        assert_eq!(parse_http_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
+        assert_eq!(parse_http_date("Thu, 29 Feb 2024 23:59:59 GMT"), Some(1_709_251_199));
+        for wrong in ["", "Sun, 06 Nov 1994", "Sun, 06 Foo 1994 08:49:37 GMT", "06 Nov 1994"] {
+            assert_eq!(parse_http_date(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn words_of_a_server_cannot_command_a_terminal() {
+        assert_eq!(printable(b"\x1b[31mred\r\nline\x07"), "[31mred  line");
+        assert_eq!(printable(&[b'a'; 1_000]).len(), SAID_MAX);
+    }
+}

@@ -1,0 +1,212 @@
+//! What a client connects to, and how.
+
+use crate::{TlsOptions, Url, UrlError};
+use dunlin_drive::{Backoff, dunlin::Qos};
+use std::{fmt, time::Duration};
+use zeroize::Zeroizing;
+
+/// Keep alive unless told otherwise, in seconds: load balancers cut idle connections at 60 s.
+pub const KEEP_ALIVE_DEFAULT_S: u16 = 45;
+
+/// How long TCP, TLS, the upgrade and CONNACK may take together, unless told otherwise.
+pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(20);
+
+/// How many bytes of packets wait for their acknowledgement at most, unless told otherwise.
+pub const OUTBOX_DEFAULT: usize = 16 << 20;
+
+/// The largest packet that is received, in bytes, unless told otherwise.
+pub const RECEIVE_DEFAULT: usize = 16 << 20;
+
+/// How many messages of QoS 0 a subscription holds until they are taken, unless told otherwise.
+pub const QUEUE_DEFAULT: usize = 16_384;
+
+/// Whether the server keeps a session between connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Persistence {
+    /// It forgets all when the connection ends; subscriptions are made again by the client.
+    #[default]
+    Clean,
+    /// It keeps subscriptions and messages under the client identifier, which must be given.
+    Kept,
+}
+
+/// What happens when a subscription's queue is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// A new message of QoS 0 is dropped and counted. Messages of QoS 1 are kept: the server stops by
+    /// itself, because they are acknowledged only when they are taken.
+    #[default]
+    DropNewest,
+    /// The connection is not read from until there is room. Acknowledgements wait, too: a program that
+    /// awaits a publish before it takes the next message would wait for ever.
+    Block,
+}
+
+/// The message that the server publishes when it loses the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Will {
+    /// The topic it is published to.
+    pub topic: String,
+    /// Its payload.
+    pub payload: Vec<u8>,
+    /// The QoS it is published with.
+    pub qos: Qos,
+    /// Whether the server keeps it for later subscribers.
+    pub retain: bool,
+}
+
+/// What a client connects to, and how; each method takes the value and gives it back changed.
+#[derive(Clone)]
+pub struct Options {
+    pub(crate) url: Url,
+    pub(crate) tls: TlsOptions,
+    pub(crate) client_id: Option<String>,
+    pub(crate) persistence: Persistence,
+    pub(crate) keep_alive_s: u16,
+    pub(crate) user_name: Option<String>,
+    pub(crate) password: Option<Zeroizing<Vec<u8>>>,
+    pub(crate) will: Option<Will>,
+    pub(crate) fields: Vec<(String, Zeroizing<String>)>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) backoff: Backoff,
+    pub(crate) outbox: usize,
+    pub(crate) receive: usize,
+    pub(crate) queue: usize,
+    pub(crate) overflow: Overflow,
+    #[cfg(feature = "aws")]
+    pub(crate) aws: Option<crate::aws::Signing>,
+}
+
+impl Options {
+    /// The defaults for the broker at `url`; user name and password are taken from it.
+    pub fn new(url: Url) -> Self {
+        let user_name = url.user_name().map(str::to_owned);
+        let password = url.password().map(|password| Zeroizing::new(password.to_vec()));
+        Self {
+            url,
+            tls: TlsOptions::platform(),
+            client_id: None,
+            persistence: Persistence::Clean,
+            keep_alive_s: KEEP_ALIVE_DEFAULT_S,
+            user_name,
+            password,
+            will: None,
+            fields: Vec::new(),
+            connect_timeout: CONNECT_TIMEOUT_DEFAULT,
+            backoff: Backoff::default(),
+            outbox: OUTBOX_DEFAULT,
+            receive: RECEIVE_DEFAULT,
+            queue: QUEUE_DEFAULT,
+            overflow: Overflow::DropNewest,
+            #[cfg(feature = "aws")]
+            aws: None,
+        }
+    }
+
+    /// The same, from text.
+    pub fn parse(url: &str) -> Result<Self, UrlError> {
+        url.parse().map(Self::new)
+    }
+
+    /// Which CAs are trusted, and what else TLS needs.
+    #[must_use]
+    pub fn tls(self, tls: TlsOptions) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// The client identifier; without one, a random one is used for the client's life.
+    #[must_use]
+    pub fn client_id(self, client_id: impl Into<String>) -> Self {
+        Self { client_id: Some(client_id.into()), ..self }
+    }
+
+    /// Whether the server keeps a session between connections.
+    #[must_use]
+    pub fn persistence(self, persistence: Persistence) -> Self {
+        Self { persistence, ..self }
+    }
+
+    /// The longest silence in seconds; 0 turns it off, and with it the detection of a dead peer.
+    #[must_use]
+    pub fn keep_alive_s(self, keep_alive_s: u16) -> Self {
+        Self { keep_alive_s, ..self }
+    }
+
+    /// User name and password.
+    #[must_use]
+    pub fn credentials(self, user_name: impl Into<String>, password: Option<Vec<u8>>) -> Self {
+        let password = password.map(Zeroizing::new);
+        Self { user_name: Some(user_name.into()), password, ..self }
+    }
+
+    /// The message that the server publishes when it loses the client.
+    #[must_use]
+    pub fn will(self, will: Will) -> Self {
+        Self { will: Some(will), ..self }
+    }
+
+    /// One more header field for the WebSocket upgrade.
+    #[must_use]
+    pub fn field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.fields.push((name.into(), Zeroizing::new(value.into())));
+        self
+    }
+
+    /// How long TCP, TLS, the upgrade and CONNACK may take together.
+    #[must_use]
+    pub fn connect_timeout(self, connect_timeout: Duration) -> Self {
+        Self { connect_timeout, ..self }
+    }
+
+    /// How long to wait before connecting again.
+    #[must_use]
+    pub fn backoff(self, backoff: Backoff) -> Self {
+        Self { backoff, ..self }
+    }
+
+    /// How many bytes of packets wait for their acknowledgement at most.
+    #[must_use]
+    pub fn outbox(self, bytes: usize) -> Self {
+        Self { outbox: bytes, ..self }
+    }
+
+    /// The largest packet that is received, in bytes; a larger one ends the connection.
+    #[must_use]
+    pub fn receive(self, bytes: usize) -> Self {
+        Self { receive: bytes, ..self }
+    }
+
+    /// How many messages of QoS 0 a subscription holds, and what happens then.
+    #[must_use]
+    pub fn queue(self, messages: usize, overflow: Overflow) -> Self {
+        Self { queue: messages.max(1), overflow, ..self }
+    }
+
+    /// Whether upgrade requests are signed for AWS.
+    pub(crate) const fn is_signed(&self) -> bool {
+        #[cfg(feature = "aws")]
+        return self.aws.is_some();
+        #[cfg(not(feature = "aws"))]
+        false
+    }
+
+    /// Signs each upgrade request for AWS IoT Core, afresh at each connect.
+    #[cfg(feature = "aws")]
+    #[must_use]
+    pub fn aws(self, signing: crate::aws::Signing) -> Self {
+        Self { aws: Some(signing), ..self }
+    }
+}
+
+/// Without user name, password, header values and payloads.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("url", &self.url)
+            .field("client_id", &self.client_id)
+            .field("persistence", &self.persistence)
+            .field("keep_alive_s", &self.keep_alive_s)
+            .field("connect_timeout", &self.connect_timeout)
+            .finish_non_exhaustive()
+    }
+}

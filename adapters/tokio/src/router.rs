@@ -1,0 +1,329 @@
+//! Which subscription a message belongs to, and which filters the server still has to hear of.
+
+use crate::{Overflow, Received, SubscribeError, shared::ClientSession};
+use dunlin_drive::dunlin::{self, AckToken, Message, Qos, ReasonCode, Reasons, Token, mqtt};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    task::{Context, Poll, Waker},
+};
+
+/// Most filters in one SUBSCRIBE: AWS IoT Core drops a connection that sends nine.
+const FILTERS_MAX: usize = 8;
+
+/// Names a subscription of this client.
+pub(crate) type Id = u64;
+
+/// What the server has been told of a filter, and has answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Unasked,
+    Asked(Token),
+    Given(ReasonCode),
+}
+
+#[derive(Debug)]
+struct Wish {
+    filter: String,
+    qos: Qos,
+    answer: Answer,
+}
+
+/// A message, and what to acknowledge when it is taken.
+#[derive(Debug)]
+struct Waiting {
+    message: Received,
+    ack: Option<AckToken>,
+}
+
+/// One subscription: its wishes, and what has come for it.
+#[derive(Debug)]
+struct Entry {
+    wishes: Vec<Wish>,
+    queue: VecDeque<Waiting>,
+    /// How many of the queue came with QoS 0.
+    unacknowledged: usize,
+    lost: u64,
+    end: Option<SubscribeError>,
+    waker: Option<Waker>,
+}
+
+impl Entry {
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn matches(&self, topic: &str) -> bool {
+        self.end.is_none() && self.wishes.iter().any(|wish| matches(&wish.filter, topic))
+    }
+}
+
+/// A shared subscription matches what its filter without the group matches.
+fn matches(filter: &str, topic: &str) -> bool {
+    let shared = filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/'));
+    mqtt::matches(shared.map_or(filter, |(_, filter)| filter), topic)
+}
+
+/// All subscriptions of a client.
+#[derive(Debug)]
+pub(crate) struct Router {
+    entries: BTreeMap<Id, Entry>,
+    next_id: Id,
+    /// Filters that nobody wants any more, and of which the server has not been told.
+    unwanted: Vec<String>,
+    /// Messages that more than one subscription has to take.
+    shared_acks: HashMap<AckToken, usize>,
+    queue_max: usize,
+    overflow: Overflow,
+}
+
+impl Router {
+    pub(crate) fn new(queue_max: usize, overflow: Overflow) -> Self {
+        Self {
+            entries: BTreeMap::new(),
+            next_id: 0,
+            unwanted: Vec::new(),
+            shared_acks: HashMap::new(),
+            queue_max,
+            overflow,
+        }
+    }
+
+    /// A new subscription; the server hears of it at the next [`Router::pump`].
+    pub(crate) fn add(&mut self, wishes: &[dunlin::Subscription<'_>]) -> Id {
+        let id = self.next_id;
+        self.next_id += 1;
+        let wishes = wishes
+            .iter()
+            .map(|wish| Wish {
+                filter: wish.filter.to_owned(),
+                qos: wish.qos,
+                answer: Answer::Unasked,
+            })
+            .collect::<Vec<_>>();
+        self.unwanted.retain(|filter| !wishes.iter().any(|wish| wish.filter == *filter));
+        self.entries.insert(
+            id,
+            Entry {
+                wishes,
+                queue: VecDeque::new(),
+                unacknowledged: 0,
+                lost: 0,
+                end: None,
+                waker: None,
+            },
+        );
+        id
+    }
+
+    /// Nobody listens any more: what waits is given up, and the server is told.
+    pub(crate) fn remove(&mut self, id: Id, session: &mut ClientSession) {
+        let Some(entry) = self.entries.remove(&id) else { return };
+        for waiting in entry.queue {
+            self.release(waiting.ack, session);
+        }
+        for wish in entry.wishes {
+            let refused = matches!(wish.answer, Answer::Given(reason) if reason.is_error());
+            let wanted = self
+                .entries
+                .values()
+                .any(|entry| entry.wishes.iter().any(|other| other.filter == wish.filter));
+            if wish.answer != Answer::Unasked && !refused && !wanted {
+                self.unwanted.push(wish.filter);
+            }
+        }
+        self.pump(session);
+    }
+
+    /// Tells the server what it does not know yet, as far as the session has room.
+    pub(crate) fn pump(&mut self, session: &mut ClientSession) {
+        while !self.unwanted.is_empty() {
+            let len = self.unwanted.len().min(FILTERS_MAX);
+            let filters: Vec<&str> = self.unwanted[..len].iter().map(String::as_str).collect();
+            if session.unsubscribe(&filters).is_err() {
+                return;
+            }
+            self.unwanted.drain(..len);
+        }
+        for entry in self.entries.values_mut() {
+            while ask(&mut entry.wishes, session) {}
+        }
+    }
+
+    /// The server knows of no subscription: all are to be made again.
+    pub(crate) fn forget_answers(&mut self) {
+        self.unwanted.clear();
+        for wish in self.entries.values_mut().flat_map(|entry| &mut entry.wishes) {
+            if let Answer::Given(reason) = wish.answer
+                && !reason.is_error()
+            {
+                wish.answer = Answer::Unasked;
+            }
+        }
+    }
+
+    /// Whether every subscription that blocks has room.
+    pub(crate) fn poll_ready(&self) -> Poll<()> {
+        let blocks = self.overflow == Overflow::Block;
+        let full = |entry: &Entry| entry.queue.len() >= self.queue_max;
+        if blocks && self.entries.values().any(full) { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// A SUBACK has come.
+    pub(crate) fn handle_subscribed(&mut self, token: Token, reasons: Reasons<'_>) {
+        let mut reasons = reasons.iter();
+        for entry in self.entries.values_mut() {
+            for wish in entry.wishes.iter_mut().filter(|wish| wish.answer == Answer::Asked(token)) {
+                let reason = reasons.next().unwrap_or(ReasonCode::UNSPECIFIED_ERROR);
+                wish.answer = Answer::Given(reason);
+                if reason.is_error() && entry.end.is_none() {
+                    let filter = wish.filter.clone();
+                    entry.end = Some(SubscribeError::Refused { filter, reason });
+                }
+                if let Some(waker) = entry.waker.take() {
+                    waker.wake();
+                }
+            }
+        }
+    }
+
+    /// A message has come: each subscription that it belongs to gets it.
+    pub(crate) fn handle_message(
+        &mut self,
+        message: &Message<'_>,
+        duplicate: bool,
+        ack: Option<AckToken>,
+        session: &mut ClientSession,
+    ) {
+        let topic = message.head.topic;
+        // While few acknowledgements are owed, they wait for the program to take the message.
+        let hurried = session.unacknowledged() > crate::shared::INFLIGHT / 2;
+        let held = if hurried { None } else { ack };
+        let mut received = None;
+        let mut takers = 0;
+        for entry in self.entries.values_mut().filter(|entry| entry.matches(topic)) {
+            if ack.is_none() {
+                if entry.unacknowledged >= self.queue_max {
+                    entry.lost += 1;
+                    continue;
+                }
+                entry.unacknowledged += 1;
+            }
+            let message = received.get_or_insert_with(|| Received::new(message, duplicate)).clone();
+            entry.queue.push_back(Waiting { message, ack: held });
+            takers += 1;
+            entry.wake();
+        }
+        match (held, takers) {
+            (Some(_), 1) => {}
+            (Some(held), 2..) => {
+                self.shared_acks.insert(held, takers);
+            }
+            _ => acknowledge(ack, session),
+        }
+    }
+
+    /// A message for the subscription `id`, or its end; whoever asks is woken when there is one.
+    pub(crate) fn poll_next(
+        &mut self,
+        id: Id,
+        cx: &mut Context<'_>,
+        session: &mut ClientSession,
+    ) -> Poll<Option<Result<Received, SubscribeError>>> {
+        let Some(entry) = self.entries.get_mut(&id) else { return Poll::Ready(None) };
+        if let Some(waiting) = entry.queue.pop_front() {
+            if waiting.message.qos == Qos::AtMostOnce {
+                entry.unacknowledged -= 1;
+            }
+            self.release(waiting.ack, session);
+            return Poll::Ready(Some(Ok(waiting.message)));
+        }
+        if let Some(end) = entry.end.clone() {
+            // The end is told once; after it the stream is over.
+            self.remove(id, session);
+            return Poll::Ready(Some(Err(end)));
+        }
+        entry.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Ready when each filter is granted, or the subscription has come to its end.
+    pub(crate) fn poll_granted(
+        &mut self,
+        id: Id,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Vec<Qos>, SubscribeError>> {
+        let Some(entry) = self.entries.get_mut(&id) else { return Poll::Pending };
+        if let Some(end) = entry.end.clone() {
+            return Poll::Ready(Err(end));
+        }
+        let granted = entry.wishes.iter().map(|wish| match wish.answer {
+            Answer::Given(reason) => Qos::from_bits(reason.value()),
+            Answer::Unasked | Answer::Asked(_) => None,
+        });
+        match granted.collect() {
+            Some(granted) => Poll::Ready(Ok(granted)),
+            None => {
+                entry.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// How many messages of QoS 0 had no room in the queue of `id`.
+    pub(crate) fn lost(&self, id: Id) -> u64 {
+        self.entries.get(&id).map_or(0, |entry| entry.lost)
+    }
+
+    /// The client has ended: what waits can still be taken.
+    pub(crate) fn end(&mut self, error: &crate::Error) {
+        for entry in self.entries.values_mut() {
+            entry.end.get_or_insert_with(|| SubscribeError::Closed(error.clone()));
+            entry.wake();
+        }
+    }
+
+    /// One subscription has let go of a message.
+    fn release(&mut self, ack: Option<AckToken>, session: &mut ClientSession) {
+        if let Some(ack) = ack
+            && let Some(takers) = self.shared_acks.get_mut(&ack)
+        {
+            *takers -= 1;
+            if *takers > 0 {
+                return;
+            }
+            self.shared_acks.remove(&ack);
+        }
+        acknowledge(ack, session);
+    }
+
+    /// A new connection: what was owed to the last one is void.
+    pub(crate) fn forget_acks(&mut self) {
+        self.shared_acks.clear();
+    }
+}
+
+/// Acknowledges; a message of an earlier connection will come again instead.
+fn acknowledge(ack: Option<AckToken>, session: &mut ClientSession) {
+    if let Some(ack) = ack {
+        let _stale = session.acknowledge(ack);
+    }
+}
+
+/// Sends one SUBSCRIBE for the first wishes that the server has not heard of; says whether it could.
+fn ask(wishes: &mut [Wish], session: &mut ClientSession) -> bool {
+    let asked: Vec<_> =
+        wishes.iter_mut().filter(|wish| wish.answer == Answer::Unasked).take(FILTERS_MAX).collect();
+    let filters: Vec<_> = asked
+        .iter()
+        .map(|wish| dunlin::Subscription { filter: &wish.filter, qos: wish.qos })
+        .collect();
+    if filters.is_empty() {
+        return false;
+    }
+    let Ok(token) = session.subscribe(&filters) else { return false };
+    drop(filters);
+    asked.into_iter().for_each(|wish| wish.answer = Answer::Asked(token));
+    true
+}

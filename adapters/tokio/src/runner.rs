@@ -1,0 +1,273 @@
+//! The task of a client: one connection after another.
+
+use crate::{
+    Error, Event, Options, Persistence, Status,
+    buffer::Growing,
+    error::{UpgradeRefusal, printable},
+    shared::{INFLIGHT, Shared, State},
+    transport,
+};
+use dunlin_drive::{
+    Ended, Host, Pipe, Scope, drive,
+    dunlin::{
+        self, Connect, Connection, Entropy, Head, Message, Opening, Transport, octet::Text, ws,
+    },
+};
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Memory for one read, in bytes.
+const READ_LEN: usize = 8 << 10;
+
+/// Memory for one write, in bytes.
+const WRITE_LEN: usize = 8 << 10;
+
+/// First size of the receive buffer, in bytes; it grows with what comes.
+const RECEIVE_FIRST: usize = 4 << 10;
+
+/// How long the good-bye of a closed client may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an orderly end of the transport may take.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Whether the client goes on when its first connection fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum First {
+    MustSucceed,
+    MayFail,
+}
+
+/// Connects again and again until the client is closed.
+pub(crate) async fn run(shared: Arc<Shared>, options: Options, first: First) {
+    let clock = Clock { start: Instant::now() };
+    let mut backoff = options.backoff;
+    let client_id = options.client_id.clone().unwrap_or_else(|| random_client_id(&shared));
+    let mut must_succeed = first == First::MustSucceed;
+    let error = loop {
+        shared.lock().desk.handle_connecting();
+        let error = attempt(&shared, &options, &client_id, clock).await;
+        let retry_in = {
+            let mut state = shared.lock();
+            if let Some(since) = state.desk.connected() {
+                backoff.handle_connected(clock.at(since));
+                must_succeed = false;
+            }
+            if state.desk.closing {
+                break Error::Closed;
+            }
+            if must_succeed {
+                break error;
+            }
+            let wait_ms = backoff.handle_ended(clock.now(), &mut state.entropy);
+            let retry_in = Duration::from_millis(wait_ms);
+            state.desk.tell(Status::Disconnected, Event::Disconnected { error, retry_in });
+            retry_in
+        };
+        if race(tokio::time::sleep(retry_in), shared.closing.notified()).await.is_err() {
+            break Error::Closed;
+        }
+    };
+    shared.lock().desk.end(&error);
+}
+
+/// One connection from TCP to its end; says why it ended.
+async fn attempt(shared: &Shared, options: &Options, client_id: &str, clock: Clock) -> Error {
+    let deadline = Instant::now() + options.connect_timeout;
+    let connecting = transport::connect(&options.url, &options.tls, deadline);
+    let (mut reader, mut writer) = match race(connecting, shared.closing.notified()).await {
+        Ok(Ok(halves)) => halves,
+        Ok(Err(error)) => return Error::Connect(Arc::new(error)),
+        Err(()) => return Error::Closed,
+    };
+    let ended = {
+        let mut talking =
+            pin!(talk(shared, options, client_id, clock, deadline, &mut reader, &mut writer));
+        match race(&mut talking, shared.closing.notified()).await {
+            Ok(error) => error,
+            // The good-bye is under way, if the server knows us at all.
+            Err(()) if shared.lock().desk.connected().is_some() => {
+                tokio::time::timeout(CLOSE_TIMEOUT, talking).await.unwrap_or(Error::Closed)
+            }
+            Err(()) => return Error::Closed,
+        }
+    };
+    // The peer sees an orderly end where there can be one; it has had its words already.
+    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, writer.shutdown()).await;
+    ended
+}
+
+/// Speaks with the broker over a connected transport until that ends.
+async fn talk(
+    shared: &Shared,
+    options: &Options,
+    client_id: &str,
+    clock: Clock,
+    deadline: Instant,
+    reader: &mut transport::ReadHalf,
+    writer: &mut transport::WriteHalf,
+) -> Error {
+    let host = options.url.host_header();
+    let target = match target(options, &host) {
+        Ok(target) => target,
+        Err(error) => return error,
+    };
+    let fields: Vec<_> =
+        options.fields.iter().map(|(name, value)| ws::Field { name, value }).collect();
+    let transport = if options.url.scheme().is_websocket() {
+        match ws::Request::new(&host, &*target, &fields) {
+            Ok(request) => Transport::WebSocket(request),
+            Err(error) => return Error::Request(error),
+        }
+    } else {
+        Transport::Stream
+    };
+    let connect = connect_packet(options, client_id);
+    let opening = Opening { transport, connect, deadline: clock.at(deadline) };
+    let rx = Growing::new(RECEIVE_FIRST, options.receive);
+    let opened = {
+        let mut state = shared.lock();
+        let State { session, entropy, .. } = &mut *state;
+        Connection::open(session, rx, opening, clock.now(), entropy)
+    };
+    let mut connection = match opened {
+        Ok(connection) => connection,
+        Err(error) => return Error::Open(error),
+    };
+    let mut host = TaskHost { shared, clock, timer: Box::pin(sleep_until(clock.start)) };
+    let (mut rx, mut tx) = (vec![0; READ_LEN], vec![0; WRITE_LEN]);
+    let pipe = Pipe { reader, writer, rx: &mut rx, tx: &mut tx };
+    let Ended { error, io } = drive(&mut connection, &mut host, pipe).await;
+    if let Some(refusal) = connection.refusal() {
+        return Error::Upgrade(Box::new(UpgradeRefusal::new(
+            &refusal,
+            unix_time_s(),
+            options.is_signed(),
+        )));
+    }
+    Error::Ended { error, io: io.map(Arc::new), said: printable(connection.close_reason()) }
+}
+
+/// What goes into the request line, signed if it must be: afresh at each connect.
+fn target<'a>(
+    options: &'a Options,
+    host: &'a str,
+) -> Result<Box<dyn Text + Send + Sync + 'a>, Error> {
+    #[cfg(feature = "aws")]
+    if let Some(signing) = &options.aws {
+        let signed = signing.presign(host, options.url.target(), crate::aws::now(), None);
+        return signed
+            .map(|signed| -> Box<dyn Text + Send + Sync + 'a> { Box::new(signed) })
+            .map_err(Error::Sign);
+    }
+    let _ = host;
+    Ok(Box::new(options.url.target()))
+}
+
+fn connect_packet<'a>(options: &'a Options, client_id: &'a str) -> Connect<'a> {
+    Connect {
+        client_id,
+        clean_session: options.persistence == Persistence::Clean,
+        keep_alive_s: options.keep_alive_s,
+        user_name: options.user_name.as_deref(),
+        password: options.password.as_ref().map(|password| password.as_slice()),
+        will: options.will.as_ref().map(|will| Message {
+            head: Head { topic: &will.topic, qos: will.qos, retain: will.retain },
+            payload: &will.payload,
+        }),
+    }
+}
+
+/// A name of 22 letters and digits, which every server must take ([MQTT-3.1.3-5]).
+fn random_client_id(shared: &Shared) -> String {
+    let mut random = [0; 8];
+    shared.lock().entropy.fill(&mut random);
+    format!("dunlin{:016x}", u64::from_le_bytes(random))
+}
+
+fn unix_time_s() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Awaits `future` until `end` comes first.
+async fn race<T>(future: impl Future<Output = T>, end: impl Future<Output = ()>) -> Result<T, ()> {
+    let (mut future, mut end) = (pin!(future), pin!(end));
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Ok(output)),
+        Poll::Pending => end.as_mut().poll(cx).map(Err),
+    })
+    .await
+}
+
+/// Milliseconds since the client began.
+#[derive(Clone, Copy)]
+struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    fn now(self) -> dunlin::Instant {
+        self.at(Instant::now())
+    }
+
+    fn at(self, instant: Instant) -> dunlin::Instant {
+        let since = instant.saturating_duration_since(self.start);
+        dunlin::Instant::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Never early: the fraction of a millisecond that `at` cuts off is waited for.
+    fn tokio(self, instant: dunlin::Instant) -> Instant {
+        let since =
+            Duration::from_millis(instant.as_millis().min(FAR_MS)) + Duration::from_millis(1);
+        self.start + since
+    }
+}
+
+/// As far ahead as a timer is ever set, in milliseconds: thirty years.
+const FAR_MS: u64 = 30 * 365 * 86_400 * 1_000;
+
+/// The surroundings of a connection on Tokio.
+struct TaskHost<'a> {
+    shared: &'a Shared,
+    clock: Clock,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Host<INFLIGHT> for TaskHost<'_> {
+    type Outbox = Growing;
+
+    fn with<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        f: impl FnOnce(&mut Context<'_>, Scope<'_, Growing, INFLIGHT>) -> T,
+    ) -> T {
+        let mut state = self.shared.lock();
+        let State { session, desk, entropy, driver } = &mut *state;
+        match driver {
+            Some(driver) if driver.will_wake(cx.waker()) => {}
+            _ => *driver = Some(cx.waker().clone()),
+        }
+        f(cx, Scope { session, program: desk, entropy })
+    }
+
+    fn now(&self) -> dunlin::Instant {
+        self.clock.now()
+    }
+
+    fn wake_at(&mut self, cx: &mut Context<'_>, deadline: dunlin::Instant) {
+        let deadline = self.clock.tokio(deadline);
+        if self.timer.deadline() != deadline {
+            self.timer.as_mut().reset(deadline);
+        }
+        if self.timer.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! What the handles and the task of a client share, behind one lock.
+
+use crate::{
+    Error, Event, Options, PublishError, buffer::Growing, entropy::SystemEntropy, router::Router,
+};
+use dunlin_drive::{
+    Program,
+    dunlin::{self, Config, Message, Qos, ReasonCode, Session, Token},
+};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+use tokio::{
+    sync::{Notify, broadcast, oneshot, watch},
+    time::Instant,
+};
+
+/// How many exchanges can wait for an answer at a time, in each direction.
+pub(crate) const INFLIGHT: usize = 256;
+
+/// First size of the outbox, in bytes; it grows when it must.
+const OUTBOX_FIRST: usize = 512;
+
+/// How many events wait for each reader; the oldest are dropped then.
+const EVENTS_MAX: usize = 256;
+
+/// The session of a client.
+pub(crate) type ClientSession = Session<Growing, INFLIGHT>;
+
+/// How a publish has ended.
+pub(crate) type Outcome = Result<ReasonCode, Error>;
+
+/// Whether a client is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Status {
+    /// A connection is being made.
+    Connecting,
+    /// The server has accepted.
+    Connected,
+    /// The connection is lost; another will be made.
+    Disconnected,
+    /// The client has ended.
+    Closed,
+}
+
+/// What is reached under the lock.
+pub(crate) struct State {
+    pub(crate) session: ClientSession,
+    pub(crate) desk: Desk,
+    pub(crate) entropy: SystemEntropy,
+    /// Woken when the session has been given something to do.
+    pub(crate) driver: Option<Waker>,
+}
+
+impl State {
+    pub(crate) fn wake_driver(&self) {
+        if let Some(driver) = &self.driver {
+            driver.wake_by_ref();
+        }
+    }
+}
+
+/// Where events go.
+pub(crate) struct Desk {
+    pub(crate) router: Router,
+    publishes: HashMap<Token, oneshot::Sender<Outcome>>,
+    /// Messages of QoS 0 that have not been written yet, oldest first.
+    unwritten: VecDeque<(Token, oneshot::Sender<Outcome>)>,
+    pub(crate) ended: Option<Error>,
+    pub(crate) closing: bool,
+    room: Arc<Notify>,
+    status: watch::Sender<Status>,
+    events: broadcast::Sender<Event>,
+    /// When the server accepted the current connection.
+    connected: Option<Instant>,
+}
+
+/// The lock, and what is waited for outside of it.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    pub(crate) status: watch::Receiver<Status>,
+    /// Something has left the outbox.
+    pub(crate) room: Arc<Notify>,
+    /// The last handle is gone, or the client is to close.
+    pub(crate) closing: Notify,
+}
+
+impl Shared {
+    pub(crate) fn new(options: &Options) -> Self {
+        let (status, watched) = watch::channel(Status::Connecting);
+        let room = Arc::new(Notify::new());
+        let outbox = Growing::new(OUTBOX_FIRST, options.outbox);
+        let state = State {
+            session: Session::new(outbox, Config::new().manual_acks()),
+            desk: Desk {
+                router: Router::new(options.queue, options.overflow),
+                publishes: HashMap::new(),
+                unwritten: VecDeque::new(),
+                ended: None,
+                closing: false,
+                room: Arc::clone(&room),
+                status,
+                events: broadcast::channel(EVENTS_MAX).0,
+                connected: None,
+            },
+            entropy: SystemEntropy::new(),
+            driver: None,
+        };
+        Self { state: Mutex::new(state), status: watched, room, closing: Notify::new() }
+    }
+
+    /// Held for short calls, and never across an await.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves the state as some call left it: each changes all or nothing.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Accepts a message into the outbox.
+    pub(crate) fn enqueue(
+        &self,
+        message: &Message<'_>,
+    ) -> Result<oneshot::Receiver<Outcome>, PublishError> {
+        let mut state = self.lock();
+        if let Some(error) = &state.desk.ended {
+            return Err(PublishError::Closed(error.clone()));
+        }
+        let token = state.session.publish(message).map_err(PublishError::Rejected)?;
+        let (sender, receiver) = oneshot::channel();
+        if message.head.qos == Qos::AtMostOnce {
+            state.desk.unwritten.push_back((token, sender));
+        } else {
+            state.desk.publishes.insert(token, sender);
+        }
+        state.wake_driver();
+        Ok(receiver)
+    }
+
+    /// Asks the task to say good-bye and end.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.desk.closing = true;
+        state.session.disconnect();
+        state.wake_driver();
+        drop(state);
+        self.closing.notify_one();
+    }
+}
+
+impl Desk {
+    /// A new attempt begins.
+    pub(crate) fn handle_connecting(&mut self) {
+        self.connected = None;
+        self.tell(Status::Connecting, Event::Connecting);
+    }
+
+    /// When the server accepted the current connection; `None` while it has not.
+    pub(crate) const fn connected(&self) -> Option<Instant> {
+        self.connected
+    }
+
+    /// A new listener to events.
+    pub(crate) fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// Something has left the outbox: a publisher that waits may try again, and `drain` look.
+    fn make_room(&self, session: &ClientSession) {
+        if session.is_idle() { self.room.notify_waiters() } else { self.room.notify_one() }
+    }
+
+    pub(crate) fn tell(&self, status: Status, event: Event) {
+        self.status.send_replace(status);
+        // Nobody has to listen.
+        let _ = self.events.send(event);
+    }
+
+    /// The client has ended: everything that waits is told.
+    pub(crate) fn end(&mut self, error: &Error) {
+        self.ended = Some(error.clone());
+        let unwritten = self.unwritten.drain(..).map(|(_, sender)| sender);
+        for sender in self.publishes.drain().map(|(_, sender)| sender).chain(unwritten) {
+            let _nobody_waits = sender.send(Err(error.clone()));
+        }
+        self.router.end(error);
+        self.room.notify_waiters();
+        self.tell(Status::Closed, Event::Closed(error.clone()));
+    }
+}
+
+impl Program<Growing, INFLIGHT> for Desk {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        // Whoever takes a message wakes the driver.
+        self.router.poll_ready()
+    }
+
+    fn handle_event(&mut self, session: &mut ClientSession, event: dunlin::Event<'_>) {
+        match event {
+            dunlin::Event::Connected(resumption) => {
+                self.connected = Some(Instant::now());
+                self.router.forget_acks();
+                if resumption != dunlin::Resumption::Resumed {
+                    self.router.forget_answers();
+                }
+                self.tell(Status::Connected, Event::Connected(resumption));
+            }
+            dunlin::Event::Message { message, duplicate, ack } => {
+                self.router.handle_message(&message, duplicate, ack, session);
+            }
+            dunlin::Event::Acknowledged { token, reason } => {
+                if let Some(sender) = self.publishes.remove(&token) {
+                    let _nobody_waits = sender.send(Ok(reason));
+                }
+                self.make_room(session);
+            }
+            dunlin::Event::Subscribed { token, reasons } => {
+                self.router.handle_subscribed(token, reasons);
+            }
+            _ => {}
+        }
+        self.router.pump(session);
+    }
+
+    fn handle_written(&mut self, session: &mut ClientSession) {
+        let Some(sent) = session.sent() else { return };
+        while let Some((token, _)) = self.unwritten.front()
+            && token.is_up_to(sent)
+            && let Some((_, sender)) = self.unwritten.pop_front()
+        {
+            let _nobody_waits = sender.send(Ok(ReasonCode::SUCCESS));
+        }
+        self.make_room(session);
+        self.router.pump(session);
+    }
+}

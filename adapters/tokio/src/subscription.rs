@@ -1,0 +1,81 @@
+//! The messages of one subscription, as a stream.
+
+use crate::{Received, SubscribeError, client::Guard, router::Id};
+use dunlin_drive::dunlin::Qos;
+use futures_core::Stream;
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+/// The messages of one subscription; dropping it unsubscribes.
+///
+/// A message of QoS 1 is acknowledged when it is taken, so that none is lost with the queue. After a
+/// reconnect the subscription is made again by itself. It keeps its client alive.
+#[derive(Debug)]
+pub struct Subscription {
+    guard: Arc<Guard>,
+    id: Id,
+    granted: Vec<Qos>,
+}
+
+impl Subscription {
+    pub(crate) const fn new(guard: Arc<Guard>, id: Id) -> Self {
+        Self { guard, id, granted: Vec::new() }
+    }
+
+    /// Waits until the server has answered for each filter.
+    pub(crate) async fn granted_by_server(mut self) -> Result<Self, SubscribeError> {
+        self.granted =
+            poll_fn(|cx| self.guard.shared.lock().desk.router.poll_granted(self.id, cx)).await?;
+        Ok(self)
+    }
+
+    /// The QoS that the server granted at first, in the order of the filters.
+    pub fn granted(&self) -> &[Qos] {
+        &self.granted
+    }
+
+    /// The next message; an error, once, when the subscription has ended; then `None`.
+    pub async fn next(&mut self) -> Option<Result<Received, SubscribeError>> {
+        poll_fn(|cx| self.poll_message(cx)).await
+    }
+
+    /// How many messages of QoS 0 were dropped because the queue was full.
+    pub fn lost(&self) -> u64 {
+        self.guard.shared.lock().desk.router.lost(self.id)
+    }
+
+    fn poll_message(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Received, SubscribeError>>> {
+        let mut state = self.guard.shared.lock();
+        let state = &mut *state;
+        let next = state.desk.router.poll_next(self.id, cx, &mut state.session);
+        if next.is_ready() {
+            // There may be an acknowledgement to send, or room for the next message.
+            state.wake_driver();
+        }
+        next
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Result<Received, SubscribeError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_message(cx)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let mut state = self.guard.shared.lock();
+        let state = &mut *state;
+        state.desk.router.remove(self.id, &mut state.session);
+        state.wake_driver();
+    }
+}
