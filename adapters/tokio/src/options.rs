@@ -17,7 +17,7 @@ pub const OUTBOX_DEFAULT: usize = 16 << 20;
 /// The largest packet that is received, in bytes, unless told otherwise.
 pub const RECEIVE_DEFAULT: usize = 16 << 20;
 
-/// How many messages of QoS 0 a subscription holds until they are taken, unless told otherwise.
+/// How many messages a subscription holds until they are taken, unless told otherwise.
 pub const QUEUE_DEFAULT: usize = 16_384;
 
 /// Whether the server keeps a session between connections.
@@ -33,8 +33,9 @@ pub enum Persistence {
 /// What happens when a subscription's queue is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overflow {
-    /// A new message of QoS 0 is dropped and counted. Messages of QoS 1 are kept: the server stops by
-    /// itself, because they are acknowledged only when they are taken.
+    /// A new message of QoS 0 is dropped and counted. Messages of QoS 1 are never dropped: they are
+    /// acknowledged when they are taken, so that the server stops by itself; behind a queue that is full
+    /// all the same, the connection is not read from.
     #[default]
     DropNewest,
     /// The connection is not read from until there is room. Acknowledgements wait, too: a program that
@@ -176,7 +177,7 @@ impl Options {
         Self { receive: bytes, ..self }
     }
 
-    /// How many messages of QoS 0 a subscription holds, and what happens then.
+    /// How many messages a subscription holds until they are taken, and what happens then.
     #[must_use]
     pub fn queue(self, messages: usize, overflow: Overflow) -> Self {
         Self { queue: messages.max(1), overflow, ..self }

@@ -1,7 +1,9 @@
 //! Which subscription a message belongs to, and which filters the server still has to hear of.
 
 use crate::{Overflow, Received, SubscribeError, shared::ClientSession};
-use dunlin_drive::dunlin::{self, AckToken, Message, Qos, ReasonCode, Reasons, Token, mqtt};
+use dunlin_drive::dunlin::{
+    self, AckToken, Message, Qos, ReasonCode, Reasons, SubscribeError as Rejected, Token, mqtt,
+};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     task::{Context, Poll, Waker},
@@ -40,8 +42,6 @@ struct Waiting {
 struct Entry {
     wishes: Vec<Wish>,
     queue: VecDeque<Waiting>,
-    /// How many of the queue came with QoS 0.
-    unacknowledged: usize,
     lost: u64,
     end: Option<SubscribeError>,
     waker: Option<Waker>,
@@ -70,6 +70,8 @@ fn matches(filter: &str, topic: &str) -> bool {
 pub(crate) struct Router {
     entries: BTreeMap<Id, Entry>,
     next_id: Id,
+    /// The server has not heard of all wishes yet.
+    behind: bool,
     /// Filters that nobody wants any more, and of which the server has not been told.
     unwanted: Vec<String>,
     /// Messages that more than one subscription has to take.
@@ -83,6 +85,7 @@ impl Router {
         Self {
             entries: BTreeMap::new(),
             next_id: 0,
+            behind: false,
             unwanted: Vec::new(),
             shared_acks: HashMap::new(),
             queue_max,
@@ -102,18 +105,10 @@ impl Router {
                 answer: Answer::Unasked,
             })
             .collect::<Vec<_>>();
+        self.behind = true;
         self.unwanted.retain(|filter| !wishes.iter().any(|wish| wish.filter == *filter));
-        self.entries.insert(
-            id,
-            Entry {
-                wishes,
-                queue: VecDeque::new(),
-                unacknowledged: 0,
-                lost: 0,
-                end: None,
-                waker: None,
-            },
-        );
+        self.entries
+            .insert(id, Entry { wishes, queue: VecDeque::new(), lost: 0, end: None, waker: None });
         id
     }
 
@@ -131,6 +126,7 @@ impl Router {
                 .any(|entry| entry.wishes.iter().any(|other| other.filter == wish.filter));
             if wish.answer != Answer::Unasked && !refused && !wanted {
                 self.unwanted.push(wish.filter);
+                self.behind = true;
             }
         }
         self.pump(session);
@@ -138,22 +134,37 @@ impl Router {
 
     /// Tells the server what it does not know yet, as far as the session has room.
     pub(crate) fn pump(&mut self, session: &mut ClientSession) {
+        if !self.behind {
+            return;
+        }
         while !self.unwanted.is_empty() {
             let len = self.unwanted.len().min(FILTERS_MAX);
             let filters: Vec<&str> = self.unwanted[..len].iter().map(String::as_str).collect();
+            // What was subscribed to can be unsubscribed from, in the end.
             if session.unsubscribe(&filters).is_err() {
                 return;
             }
             self.unwanted.drain(..len);
         }
+        self.behind = false;
         for entry in self.entries.values_mut() {
-            while ask(&mut entry.wishes, session) {}
+            match ask(&mut entry.wishes, session) {
+                Ok(()) => {}
+                Err(Rejected::OutboxFull | Rejected::InflightFull | Rejected::Disconnecting) => {
+                    self.behind = true;
+                }
+                Err(never) => {
+                    entry.end.get_or_insert(SubscribeError::Rejected(never));
+                    entry.wake();
+                }
+            }
         }
     }
 
     /// The server knows of no subscription: all are to be made again.
     pub(crate) fn forget_answers(&mut self) {
         self.unwanted.clear();
+        self.behind = true;
         for wish in self.entries.values_mut().flat_map(|entry| &mut entry.wishes) {
             if let Answer::Given(reason) = wish.answer
                 && !reason.is_error()
@@ -197,30 +208,41 @@ impl Router {
         session: &mut ClientSession,
     ) {
         let topic = message.head.topic;
-        // While few acknowledgements are owed, they wait for the program to take the message.
-        let hurried = session.unacknowledged() > crate::shared::INFLIGHT / 2;
-        let held = if hurried { None } else { ack };
         let mut received = None;
         let mut takers = 0;
         for entry in self.entries.values_mut().filter(|entry| entry.matches(topic)) {
-            if ack.is_none() {
-                if entry.unacknowledged >= self.queue_max {
-                    entry.lost += 1;
-                    continue;
-                }
-                entry.unacknowledged += 1;
+            if ack.is_none() && entry.queue.len() >= self.queue_max {
+                entry.lost += 1;
+                continue;
             }
             let message = received.get_or_insert_with(|| Received::new(message, duplicate)).clone();
-            entry.queue.push_back(Waiting { message, ack: held });
+            entry.queue.push_back(Waiting { message, ack });
             takers += 1;
             entry.wake();
         }
-        match (held, takers) {
-            (Some(_), 1) => {}
-            (Some(held), 2..) => {
-                self.shared_acks.insert(held, takers);
+        match (ack, takers) {
+            (_, 0) => acknowledge(ack, session),
+            (Some(ack), 2..) => {
+                self.shared_acks.insert(ack, takers);
             }
-            _ => acknowledge(ack, session),
+            _ => {}
+        }
+        self.hurry(session);
+    }
+
+    /// Acknowledges what waits in the queues when nearly as much is owed as can be: with that, the
+    /// connection would not be read from, and answers to publishes would not come.
+    ///
+    /// While a queue is full, it does not: then the server is to stop.
+    fn hurry(&mut self, session: &mut ClientSession) {
+        let full = |entry: &Entry| entry.queue.len() >= self.queue_max;
+        let owed = session.unacknowledged();
+        if owed <= crate::shared::INFLIGHT / 2 || self.entries.values().any(full) {
+            return;
+        }
+        self.shared_acks.clear();
+        for waiting in self.entries.values_mut().flat_map(|entry| &mut entry.queue) {
+            acknowledge(waiting.ack.take(), session);
         }
     }
 
@@ -233,9 +255,6 @@ impl Router {
     ) -> Poll<Option<Result<Received, SubscribeError>>> {
         let Some(entry) = self.entries.get_mut(&id) else { return Poll::Ready(None) };
         if let Some(waiting) = entry.queue.pop_front() {
-            if waiting.message.qos == Qos::AtMostOnce {
-                entry.unacknowledged -= 1;
-            }
             self.release(waiting.ack, session);
             return Poll::Ready(Some(Ok(waiting.message)));
         }
@@ -311,19 +330,23 @@ fn acknowledge(ack: Option<AckToken>, session: &mut ClientSession) {
     }
 }
 
-/// Sends one SUBSCRIBE for the first wishes that the server has not heard of; says whether it could.
-fn ask(wishes: &mut [Wish], session: &mut ClientSession) -> bool {
-    let asked: Vec<_> =
-        wishes.iter_mut().filter(|wish| wish.answer == Answer::Unasked).take(FILTERS_MAX).collect();
-    let filters: Vec<_> = asked
-        .iter()
-        .map(|wish| dunlin::Subscription { filter: &wish.filter, qos: wish.qos })
-        .collect();
-    if filters.is_empty() {
-        return false;
+/// Subscribes to all wishes that the server has not heard of, as far as the session has room.
+fn ask(wishes: &mut [Wish], session: &mut ClientSession) -> Result<(), Rejected> {
+    loop {
+        let asked: Vec<_> = wishes
+            .iter_mut()
+            .filter(|wish| wish.answer == Answer::Unasked)
+            .take(FILTERS_MAX)
+            .collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let filters: Vec<_> = asked
+            .iter()
+            .map(|wish| dunlin::Subscription { filter: &wish.filter, qos: wish.qos })
+            .collect();
+        let token = session.subscribe(&filters)?;
+        drop(filters);
+        asked.into_iter().for_each(|wish| wish.answer = Answer::Asked(token));
     }
-    let Ok(token) = session.subscribe(&filters) else { return false };
-    drop(filters);
-    asked.into_iter().for_each(|wish| wish.answer = Answer::Asked(token));
-    true
 }

@@ -58,7 +58,7 @@ where
     let mut writing = pin!(None);
     let mut unread: Option<Unread<'_, R>> = None;
     let mut idle = Some((writer, tx));
-    let mut end = End { ended: None, give_up: Instant::default(), eof: false };
+    let mut end = End::new();
     poll_fn(|cx| {
         for _ in 0..TURNS_MAX {
             let mut progress = end.handle_time(connection, host.now());
@@ -70,23 +70,26 @@ where
                     unread = Some(bytes);
                 }
             }
-            let quiet = !end.handle_events(connection, host, cx);
-            progress |= !quiet;
+            let events = end.handle_events(connection, host, cx);
+            progress |= events == Events::Some;
             if let Some((reader, memory, result)) = poll_slot(reading.as_mut(), cx) {
                 progress = true;
                 match result {
                     Ok(0) => end.eof = true,
                     Ok(len) => unread = Some(Unread { reader, memory, at: 0, len }),
-                    Err(error) => end.handle_failure(connection, error, host.now()),
+                    Err(error) => end.handle_read_failure(error),
                 }
-            } else if end.eof && quiet && unread.is_none() {
-                end.set(connection.handle_eof(), None, host.now());
+            } else if end.eof && events == Events::None && unread.is_none() {
+                end.handle_eof(connection, host.now());
             }
             if let Some((writer, memory)) = idle.take() {
-                match transmit(connection, host, cx, memory) {
+                match end.transmit(connection, host, cx, memory) {
                     Some(len) => writing.set(Some(write(writer, memory, len))),
                     None => idle = Some((writer, memory)),
                 }
+            }
+            if let Some(ended) = end.take(idle.is_some(), host.now()) {
+                return Poll::Ready(ended);
             }
             if let Some((writer, memory, result)) = poll_slot(writing.as_mut(), cx) {
                 progress = true;
@@ -95,11 +98,8 @@ where
                     Ok(()) => host.with(cx, |_, Scope { session, program, .. }| {
                         program.handle_written(session);
                     }),
-                    Err(error) => end.handle_write_failure(connection, error, host.now()),
+                    Err(error) => end.handle_write_failure(error, host.now()),
                 }
-            }
-            if let Some(ended) = end.take(idle.is_some(), host.now()) {
-                return Poll::Ready(ended);
             }
             if !progress {
                 if let Some(deadline) = end.next_deadline(connection) {
@@ -114,95 +114,137 @@ where
     .await
 }
 
+/// What one turn of polling has brought.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Events {
+    /// Nothing more can come without new bytes.
+    None,
+    Some,
+    /// The program takes no event now.
+    Held,
+}
+
 /// The end of a connection, as it comes.
 struct End<E> {
     ended: Option<Ended<E>>,
-    /// When the last words have had time enough.
-    give_up: Instant,
-    /// The transport has ended; what it brought may not have been polled yet.
+    /// What the transport said when it failed.
+    io: Option<E>,
+    /// When the last words, of either side, have had time enough.
+    give_up: Option<Instant>,
+    /// Nothing more will be read; what was may not have been polled yet.
     eof: bool,
+    /// Nothing more can be written; why may still be read.
+    mute: bool,
 }
 
 impl<E> End<E> {
+    const fn new() -> Self {
+        Self { ended: None, io: None, give_up: None, eof: false, mute: false }
+    }
+
     /// The first end is the one that counts.
-    fn set(&mut self, error: Error, io: Option<E>, now: Instant) {
+    fn set(&mut self, error: Error, now: Instant) {
         if self.ended.is_none() {
-            self.ended = Some(Ended { error, io });
-            self.give_up = now.after(CLOSE_TIMEOUT_MS);
+            self.ended = Some(Ended { error, io: self.io.take() });
+            self.give_up.get_or_insert(now.after(CLOSE_TIMEOUT_MS));
         }
     }
 
-    /// Reading has failed: nothing more will come.
-    fn handle_failure<B: Buffer>(
-        &mut self,
-        connection: &mut Connection<'_, B>,
-        error: E,
-        now: Instant,
-    ) {
-        self.set(connection.handle_eof(), Some(error), now);
+    fn handle_read_failure(&mut self, error: E) {
+        self.io.get_or_insert(error);
+        self.eof = true;
     }
 
-    /// Writing has failed: there are no last words.
-    fn handle_write_failure<B: Buffer>(
-        &mut self,
-        connection: &mut Connection<'_, B>,
-        error: Option<E>,
-        now: Instant,
-    ) {
-        self.set(connection.handle_eof(), error, now);
-        self.give_up = now;
+    /// Often the peer has said why before it hung up: reading goes on for a while.
+    fn handle_write_failure(&mut self, error: Option<E>, now: Instant) {
+        self.mute = true;
+        self.give_up.get_or_insert(now.after(CLOSE_TIMEOUT_MS));
+        if let Some(error) = error {
+            self.io.get_or_insert(error);
+        }
+    }
+
+    fn handle_eof<B: Buffer>(&mut self, connection: &mut Connection<'_, B>, now: Instant) {
+        self.set(connection.handle_eof(), now);
     }
 
     /// Asks the clock, whatever woke us.
     fn handle_time<B: Buffer>(&mut self, connection: &mut Connection<'_, B>, now: Instant) -> bool {
-        if self.ended.is_some() || connection.next_deadline().is_none_or(|deadline| now < deadline)
-        {
+        if self.ended.is_some() {
+            return false;
+        }
+        if self.give_up.is_some_and(|give_up| now >= give_up) {
+            self.handle_eof(connection, now);
+            return true;
+        }
+        if connection.next_deadline().is_none_or(|deadline| now < deadline) {
             return false;
         }
         if let Err(error) = connection.handle_timeout(now) {
-            self.set(error, None, now);
+            self.set(error, now);
         }
         true
     }
 
-    /// Hands events to the program; returns whether there was one.
+    /// Hands events to the program.
     fn handle_events<B: Buffer, H: Host<N>, const N: usize>(
         &mut self,
         connection: &mut Connection<'_, B>,
         host: &mut H,
         cx: &mut Context<'_>,
-    ) -> bool {
+    ) -> Events {
         if self.ended.is_some() {
-            return false;
+            return Events::None;
         }
         let now = host.now();
         host.with(cx, |cx, Scope { session, program, .. }| {
-            for turn in 0..EVENTS_MAX {
+            let mut events = Events::None;
+            for _ in 0..EVENTS_MAX {
                 if program.poll_ready(cx).is_pending() {
-                    return turn > 0;
+                    return if events == Events::Some { events } else { Events::Held };
                 }
                 match connection.poll(session, now) {
                     Ok(Some(event)) => program.handle_event(session, event),
-                    Ok(None) => return turn > 0,
+                    Ok(None) => return events,
                     Err(error) => {
-                        self.set(error, None, now);
-                        return true;
+                        self.set(error, now);
+                        return Events::Some;
                     }
                 }
+                events = Events::Some;
             }
-            true
+            events
+        })
+    }
+
+    /// Fills `memory` with what there is to send.
+    fn transmit<B: Buffer, H: Host<N>, const N: usize>(
+        &self,
+        connection: &mut Connection<'_, B>,
+        host: &mut H,
+        cx: &mut Context<'_>,
+        memory: &mut [u8],
+    ) -> Option<usize> {
+        if self.mute {
+            return None;
+        }
+        let now = host.now();
+        host.with(cx, |_, Scope { session, entropy, .. }| {
+            connection.poll_transmit(session, now, entropy, memory)
         })
     }
 
     /// The end, once the last words are out or have had their time.
-    fn take(&mut self, written: bool, now: Instant) -> Option<Ended<E>> {
-        if written || now >= self.give_up { self.ended.take() } else { None }
+    fn take(&mut self, all_said: bool, now: Instant) -> Option<Ended<E>> {
+        let late = self.give_up.is_some_and(|give_up| now >= give_up);
+        if all_said || late { self.ended.take() } else { None }
     }
 
     fn next_deadline<B: Buffer>(&self, connection: &Connection<'_, B>) -> Option<Instant> {
-        match self.ended {
-            Some(_) => Some(self.give_up),
-            None => connection.next_deadline(),
+        let deadline = if self.ended.is_some() { None } else { connection.next_deadline() };
+        match (self.give_up, deadline) {
+            (Some(give_up), Some(deadline)) => Some(give_up.min(deadline)),
+            (give_up, deadline) => give_up.or(deadline),
         }
     }
 }
@@ -226,19 +268,6 @@ impl<R> Unread<'_, R> {
     const fn is_empty(&self) -> bool {
         self.at >= self.len
     }
-}
-
-/// Fills `memory` with what there is to send.
-fn transmit<B: Buffer, H: Host<N>, const N: usize>(
-    connection: &mut Connection<'_, B>,
-    host: &mut H,
-    cx: &mut Context<'_>,
-    memory: &mut [u8],
-) -> Option<usize> {
-    let now = host.now();
-    host.with(cx, |_, Scope { session, entropy, .. }| {
-        connection.poll_transmit(session, now, entropy, memory)
-    })
 }
 
 /// Polls the future in `slot`, if there is one, and takes it away when it is done.
