@@ -309,3 +309,6 @@ async fn write<'p, W: Write>(
     let result = writer.flush().await.map_err(Some);
     (writer, memory, result)
 }
+
+#[cfg(test)]
+mod tests;
