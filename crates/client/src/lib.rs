@@ -6,6 +6,59 @@
 //! out of [`Connection::poll`]; bytes for the transport come out of [`Connection::poll_transmit`]; and
 //! [`Connection::next_deadline`] says when to call [`Connection::handle_timeout`]. Spurious calls are
 //! harmless.
+//!
+//! A loop over any byte stream, with the caller's clock and randomness:
+//!
+//! ```no_run
+//! use dunlin::{
+//!     Config, Connect, Connection, Entropy, Event, Instant, Message, Opening, Qos, Session,
+//!     Subscription, Transport, ws,
+//! };
+//! use std::io::{Read, Write};
+//!
+//! fn talk(
+//!     stream: &mut (impl Read + Write), // reads give up after a while, so that deadlines are kept
+//!     clock: impl Fn() -> Instant,
+//!     entropy: &mut dyn Entropy,
+//! ) -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut session = Session::<_, 8>::new([0; 1024], Config::new());
+//!     session.subscribe(&[Subscription { filter: "commands/#", qos: Qos::AtLeastOnce }])?;
+//!     session.publish(&Message::new("hello", b"world", Qos::AtLeastOnce))?;
+//!
+//!     let connect = Connect {
+//!         client_id: "device",
+//!         clean_session: true,
+//!         keep_alive_s: 45,
+//!         user_name: None,
+//!         password: None,
+//!         will: None,
+//!     };
+//!     let transport = Transport::WebSocket(ws::Request::new("broker.example", &"/mqtt", &[])?);
+//!     let opening = Opening { transport, connect, deadline: clock().after(20_000) };
+//!     let mut connection = Connection::open(&mut session, [0; 2048], opening, clock(), entropy)?;
+//!     let mut out = [0; 1024];
+//!     loop {
+//!         while let Some(event) = connection.poll(&mut session, clock())? {
+//!             if let Event::Message { message, .. } = event {
+//!                 // Publishing while the message is held: an echo without a copy.
+//!                 session.publish(&Message::new("echo", message.payload, Qos::AtMostOnce))?;
+//!             }
+//!         }
+//!         while let Some(len) =
+//!             connection.poll_transmit(&mut session, clock(), entropy, &mut out)
+//!         {
+//!             stream.write_all(&out[..len])?;
+//!         }
+//!         match stream.read(connection.spare()) {
+//!             Ok(0) => return Err(connection.handle_eof().into()),
+//!             Ok(len) => connection.commit(len),
+//!             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+//!             Err(error) => return Err(error.into()),
+//!         }
+//!         connection.handle_timeout(clock())?;
+//!     }
+//! }
+//! ```
 #![no_std]
 #![cfg_attr(
     test,
