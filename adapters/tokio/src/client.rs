@@ -212,8 +212,7 @@ impl Future for Receipt {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.outcome).poll(cx).map(|outcome| match outcome {
-            Ok(Ok(reason)) => Ok(reason),
-            Ok(Err(error)) => Err(PublishError::Closed(error)),
+            Ok(outcome) => outcome,
             // The task is gone, and with it the runtime.
             Err(_) => Err(PublishError::Closed(Error::Closed)),
         })

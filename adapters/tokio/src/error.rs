@@ -227,6 +227,8 @@ impl std::error::Error for Error {
 pub enum PublishError {
     /// It cannot be sent as it is, or not now; nothing was.
     Rejected(dunlin::PublishError),
+    /// The connection ended while a message of QoS 0 was being written: it may have arrived or not.
+    Lost(Error),
     /// The client ended before the message was acknowledged.
     Closed(Error),
 }
@@ -235,6 +237,7 @@ impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rejected(error) => error.fmt(f),
+            Self::Lost(error) => write!(f, "perhaps lost, use QoS 1 to know: {error}"),
             Self::Closed(error) => write!(f, "not acknowledged: {error}"),
         }
     }

@@ -55,6 +55,8 @@ pub(crate) async fn run(shared: Arc<Shared>, options: Options, first: First) {
         let error = attempt(&shared, &options, &client_id, clock).await;
         let retry_in = {
             let mut state = shared.lock();
+            let sent = state.session.sent();
+            state.desk.handle_ended(sent, &error);
             if let Some(since) = state.desk.connected() {
                 backoff.handle_connected(clock.at(since));
                 must_succeed = false;

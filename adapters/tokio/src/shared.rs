@@ -30,7 +30,7 @@ const EVENTS_MAX: usize = 256;
 pub(crate) type ClientSession = Session<Growing, INFLIGHT>;
 
 /// How a publish has ended.
-pub(crate) type Outcome = Result<ReasonCode, Error>;
+pub(crate) type Outcome = Result<ReasonCode, PublishError>;
 
 /// Whether a client is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -156,6 +156,16 @@ impl Desk {
         self.tell(Status::Connecting, Event::Connecting);
     }
 
+    /// The connection has ended: messages of QoS 0 that were on their way to it may be lost.
+    pub(crate) fn handle_ended(&mut self, sent: Option<Token>, error: &Error) {
+        while let Some((token, _)) = self.unwritten.front()
+            && sent.is_some_and(|sent| token.is_up_to(sent))
+            && let Some((_, sender)) = self.unwritten.pop_front()
+        {
+            let _nobody_waits = sender.send(Err(PublishError::Lost(error.clone())));
+        }
+    }
+
     /// When the server accepted the current connection; `None` while it has not.
     pub(crate) const fn connected(&self) -> Option<Instant> {
         self.connected
@@ -182,7 +192,7 @@ impl Desk {
         self.ended = Some(error.clone());
         let unwritten = self.unwritten.drain(..).map(|(_, sender)| sender);
         for sender in self.publishes.drain().map(|(_, sender)| sender).chain(unwritten) {
-            let _nobody_waits = sender.send(Err(error.clone()));
+            let _nobody_waits = sender.send(Err(PublishError::Closed(error.clone())));
         }
         self.router.end(error);
         self.room.notify_waiters();
