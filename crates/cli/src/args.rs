@@ -1,0 +1,274 @@
+//! The command line, as typed values.
+
+mod connection;
+mod words;
+
+pub(crate) use connection::Connection;
+
+use crate::{failure::Failure, help};
+use connection::Draft;
+use dunlin_tokio::{
+    Qos, Url,
+    aws::UnixTime,
+    dunlin::{Head, mqtt},
+};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+use words::Words;
+
+/// What the command is to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Help(String),
+    Version,
+    Publish(Box<Publish>),
+    Subscribe(Box<Subscribe>),
+    Presign(Presign),
+    #[cfg_attr(not(feature = "broker"), allow(dead_code, reason = "nothing listens in this build"))]
+    Broker(Ports),
+    Demo,
+}
+
+/// `dunlin pub`.
+#[derive(Debug)]
+pub(crate) struct Publish {
+    pub(crate) connection: Connection,
+    pub(crate) target: Target,
+    pub(crate) payload: Payload,
+}
+
+/// Where messages go, and how.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) topic: String,
+    pub(crate) qos: Qos,
+    pub(crate) retain: bool,
+}
+
+impl Target {
+    pub(crate) fn head(&self) -> Head<'_> {
+        Head { topic: &self.topic, qos: self.qos, retain: self.retain }
+    }
+}
+
+/// Where payloads come from.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Payload {
+    /// `-m`
+    Text(Vec<u8>),
+    /// `-f`
+    File(PathBuf),
+    /// `-l`
+    Lines,
+    /// `-s`
+    Input,
+    /// `-n`
+    Empty,
+}
+
+/// `dunlin sub`.
+#[derive(Debug)]
+pub(crate) struct Subscribe {
+    pub(crate) connection: Connection,
+    pub(crate) wish: Wish,
+}
+
+/// What is subscribed to, for how long, and how it is shown.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wish {
+    pub(crate) filters: Vec<String>,
+    pub(crate) qos: Qos,
+    pub(crate) count: Option<u64>,
+    pub(crate) wait: Option<Duration>,
+    pub(crate) form: Form,
+}
+
+/// How messages are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// The payload, escaped, as a line.
+    Line,
+    /// The topic in front of it.
+    Verbose,
+    /// The payload's bytes and nothing else.
+    Raw,
+}
+
+/// `dunlin presign`.
+#[derive(Debug)]
+pub(crate) struct Presign {
+    pub(crate) endpoint: Url,
+    pub(crate) region: String,
+    pub(crate) at: Option<UnixTime>,
+    pub(crate) expires: Option<u32>,
+}
+
+/// `dunlin broker`: where it listens; 0 is any free port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ports {
+    pub(crate) ws: u16,
+    pub(crate) tcp: u16,
+}
+
+/// Ports unless told otherwise: MQTT's own, and what brokers use for WebSocket beside it.
+pub(crate) const PORTS_DEFAULT: Ports = Ports { ws: 9001, tcp: 1883 };
+
+/// Reads a command line without the program's name.
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Failure> {
+    let mut args = args.into_iter();
+    let Some(first) = args.next() else { return Ok(Command::Help(help::overview())) };
+    match first.to_str() {
+        Some("-h" | "--help" | "help") => Ok(Command::Help(help::overview())),
+        Some("-V" | "--version") => Ok(Command::Version),
+        Some("pub") => publish(Words::new(args, help::PUB)),
+        Some("sub") => subscribe(Words::new(args, help::SUB)),
+        Some("presign") => presign(Words::new(args, help::PRESIGN)),
+        Some("broker") => broker(Words::new(args, help::BROKER)),
+        Some("demo") => demo(Words::new(args, help::DEMO)),
+        // Not repeated: it may be a URL with a password.
+        _ => Err(Failure::usage(
+            "unknown command: use dunlin pub, sub, presign, broker or demo; \
+             `dunlin --help` explains them",
+        )),
+    }
+}
+
+fn publish(mut words: Words) -> Result<Command, Failure> {
+    let mut draft = Draft::default();
+    let (mut topic, mut qos, mut retain, mut payload) = (None, Qos::AtMostOnce, false, None);
+    while let Some(option) = words.next()? {
+        let source = match option.as_str() {
+            "--help" | "-h" => return Ok(words.help()),
+            "-t" => {
+                topic = Some(words.text()?);
+                continue;
+            }
+            "-q" => {
+                qos = words.qos()?;
+                continue;
+            }
+            "-r" => {
+                retain = true;
+                continue;
+            }
+            "-m" => Payload::Text(words.bytes()?),
+            "-f" => Payload::File(words.path()?),
+            "-l" => Payload::Lines,
+            "-s" => Payload::Input,
+            "-n" => Payload::Empty,
+            other => {
+                draft.take(other, &mut words)?;
+                continue;
+            }
+        };
+        if payload.replace(source).is_some() {
+            return Err(words.wrong("-m, -f, -l, -s and -n exclude one another"));
+        }
+    }
+    let connection = draft.finish(&words)?;
+    let topic = topic.ok_or_else(|| words.missing("-t TOPIC"))?;
+    check_topic("-t", &topic)?;
+    let payload = payload.ok_or_else(|| words.missing("-m TEXT, -f FILE, -l, -s or -n"))?;
+    let target = Target { topic, qos, retain };
+    Ok(Command::Publish(Box::new(Publish { connection, target, payload })))
+}
+
+fn subscribe(mut words: Words) -> Result<Command, Failure> {
+    let mut draft = Draft::default();
+    let mut wish = Wish {
+        filters: Vec::new(),
+        qos: Qos::AtMostOnce,
+        count: None,
+        wait: None,
+        form: Form::Line,
+    };
+    while let Some(option) = words.next()? {
+        match option.as_str() {
+            "--help" | "-h" => return Ok(words.help()),
+            "-t" => wish.filters.push(words.text()?),
+            "-q" => wish.qos = words.qos()?,
+            "-C" => wish.count = Some(words.number("messages", 1..=u64::MAX)?),
+            "-W" => wish.wait = Some(Duration::from_secs(words.number("seconds", 1..=WAIT_MAX_S)?)),
+            "-v" | "--raw" if wish.form != Form::Line => {
+                return Err(words.wrong("-v and --raw exclude one another"));
+            }
+            "-v" => wish.form = Form::Verbose,
+            "--raw" => wish.form = Form::Raw,
+            other => draft.take(other, &mut words)?,
+        }
+    }
+    let connection = draft.finish(&words)?;
+    if wish.filters.is_empty() {
+        return Err(words.missing("-t FILTER"));
+    }
+    for filter in &wish.filters {
+        mqtt::check_filter(filter).map_err(|error| {
+            Failure::usage(format!(
+                "-t is not a topic filter ({error}): one looks like a/+/b or a/#"
+            ))
+        })?;
+    }
+    Ok(Command::Subscribe(Box::new(Subscribe { connection, wish })))
+}
+
+/// The longest `-W`, in seconds: a year.
+const WAIT_MAX_S: u64 = 365 * 86_400;
+
+fn presign(mut words: Words) -> Result<Command, Failure> {
+    let (mut endpoint, mut region, mut at, mut expires) = (None, None, None, None);
+    while let Some(option) = words.next()? {
+        match option.as_str() {
+            "--help" | "-h" => return Ok(words.help()),
+            "--endpoint" => endpoint = Some(words.text()?),
+            "--region" => region = Some(words.text()?),
+            "--at" => {
+                let time = UnixTime::parse_iso8601(&words.text()?);
+                at =
+                    Some(time.ok_or_else(|| {
+                        words.wrong("--at is not a time like 2024-01-02T03:04:05Z")
+                    })?);
+            }
+            "--expires" => expires = Some(words.number("seconds", 1..=604_800)?),
+            other => return Err(words.unknown(other)),
+        }
+    }
+    let endpoint = endpoint.ok_or_else(|| words.missing("--endpoint HOST[:PORT]"))?;
+    let region = region.ok_or_else(|| words.missing("--region REGION"))?;
+    let wrong = || words.wrong("--endpoint is a host, with :PORT where that is not 443");
+    if endpoint.contains(['/', '?', '#', '@']) {
+        return Err(wrong());
+    }
+    let endpoint = format!("wss://{endpoint}").parse().map_err(|_| wrong())?;
+    Ok(Command::Presign(Presign { endpoint, region, at, expires }))
+}
+
+fn broker(mut words: Words) -> Result<Command, Failure> {
+    let mut ports = PORTS_DEFAULT;
+    while let Some(option) = words.next()? {
+        match option.as_str() {
+            "--help" | "-h" => return Ok(words.help()),
+            "--ws" => ports.ws = words.number("as a port", 0..=u16::MAX)?,
+            "--tcp" => ports.tcp = words.number("as a port", 0..=u16::MAX)?,
+            other => return Err(words.unknown(other)),
+        }
+    }
+    Ok(Command::Broker(ports))
+}
+
+fn demo(mut words: Words) -> Result<Command, Failure> {
+    match words.next()?.as_deref() {
+        None => Ok(Command::Demo),
+        Some("--help" | "-h") => Ok(words.help()),
+        Some(other) => Err(words.unknown(other)),
+    }
+}
+
+fn check_topic(option: &str, topic: &str) -> Result<(), Failure> {
+    mqtt::check_topic(topic).map_err(|error| {
+        Failure::usage(format!(
+            "{option} is not a topic to publish to ({error}): one looks like a/b"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! The options that `pub` and `sub` share: where to connect, and as whom.
+
+use super::{check_topic, words::Words};
+use crate::failure::Failure;
+use dunlin_tokio::{Qos, Url, Will};
+use std::path::PathBuf;
+use zeroize::Zeroizing;
+
+/// Where to connect, and as whom.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) url: Url,
+    pub(crate) client_id: Option<String>,
+    pub(crate) keep_alive_s: Option<u16>,
+    pub(crate) user_name: Option<String>,
+    pub(crate) password: Option<Password>,
+    pub(crate) ca: Option<PathBuf>,
+    pub(crate) region: Option<String>,
+    pub(crate) will: Option<Will>,
+}
+
+/// A password: wiped when dropped, and not shown by `Debug`.
+pub(crate) struct Password(pub(crate) Zeroizing<Vec<u8>>);
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password(***)")
+    }
+}
+
+/// What has been read of it so far.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    url: Option<Url>,
+    client_id: Option<String>,
+    keep_alive_s: Option<u16>,
+    user_name: Option<String>,
+    password: Option<Password>,
+    ca: Option<PathBuf>,
+    region: Option<String>,
+    will_topic: Option<String>,
+    will_payload: Vec<u8>,
+    will_qos: Option<Qos>,
+    will_retain: bool,
+}
+
+impl Draft {
+    /// Takes one option, if it is one of these.
+    pub(super) fn take(&mut self, option: &str, words: &mut Words) -> Result<(), Failure> {
+        match option {
+            "--url" => self.url = Some(words.text()?.parse()?),
+            "-i" => self.client_id = Some(words.text()?),
+            "-k" => self.keep_alive_s = Some(words.number("of seconds", 0..=u16::MAX)?),
+            "-u" => self.user_name = Some(words.text()?),
+            "-P" => self.password = Some(Password(Zeroizing::new(words.bytes()?))),
+            "--ca" => self.ca = Some(words.path()?),
+            "--aws-region" => self.region = Some(words.text()?),
+            "--will-topic" => self.will_topic = Some(words.text()?),
+            "--will-payload" => self.will_payload = words.bytes()?,
+            "--will-qos" => self.will_qos = Some(words.qos()?),
+            "--will-retain" => self.will_retain = true,
+            other => return Err(words.unknown(other)),
+        }
+        Ok(())
+    }
+
+    /// The whole, if its parts go together.
+    pub(super) fn finish(self, words: &Words) -> Result<Connection, Failure> {
+        let will = self.will(words)?;
+        let url = self.url.ok_or_else(|| words.missing("--url URL"))?;
+        let scheme = url.scheme();
+        if self.ca.is_some() && !scheme.is_tls() {
+            return Err(words.wrong("--ca has no use without TLS, which is wss:// or mqtts://"));
+        }
+        if self.region.is_some() && !scheme.is_websocket() {
+            return Err(words.wrong("--aws-region signs WebSocket upgrades, which are wss://"));
+        }
+        // [MQTT-3.1.2-22] No password without a user name.
+        if self.password.is_some() && self.user_name.is_none() && url.user_name().is_none() {
+            return Err(words.wrong("-P needs a user name, which is -u USER"));
+        }
+        Ok(Connection {
+            url,
+            client_id: self.client_id,
+            keep_alive_s: self.keep_alive_s,
+            user_name: self.user_name,
+            password: self.password,
+            ca: self.ca,
+            region: self.region,
+            will,
+        })
+    }
+
+    fn will(&self, words: &Words) -> Result<Option<Will>, Failure> {
+        let Some(topic) = self.will_topic.clone() else {
+            let others = ["--will-payload", "--will-qos", "--will-retain"];
+            return match others.into_iter().find(|option| words.has_seen(option)) {
+                Some(option) => Err(words.wrong(&format!("{option} needs --will-topic TOPIC"))),
+                None => Ok(None),
+            };
+        };
+        check_topic("--will-topic", &topic)?;
+        let qos = self.will_qos.unwrap_or(Qos::AtMostOnce);
+        let payload = self.will_payload.clone();
+        Ok(Some(Will { topic, payload, qos, retain: self.will_retain }))
+    }
+}

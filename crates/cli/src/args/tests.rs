@@ -1,0 +1,211 @@
+//! Command lines, right and wrong.
+
+use super::*;
+use crate::failure::Code;
+
+fn words(line: &str) -> Vec<OsString> {
+    line.split_whitespace().map(OsString::from).collect()
+}
+
+fn wrong(line: &str) -> Failure {
+    let failure = parse(words(line)).expect_err(line);
+    assert_eq!(failure.code(), Code::Usage, "{line}");
+    assert!(!failure.text().contains('\n'), "{line}: {}", failure.text());
+    failure
+}
+
+fn publishing(line: &str) -> Publish {
+    match parse(words(line)) {
+        Ok(Command::Publish(publish)) => *publish,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn subscribing(line: &str) -> Subscribe {
+    match parse(words(line)) {
+        Ok(Command::Subscribe(subscribe)) => *subscribe,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn nothing_and_help_show_the_overview_with_every_exit_code() {
+    for line in ["", "--help", "-h", "help"] {
+        let Ok(Command::Help(text)) = parse(words(line)) else { panic!("{line}") };
+        for code in Code::ALL {
+            assert!(text.contains(&format!("{:3}  {}", code as i32, code.meaning())), "{text}");
+        }
+    }
+    assert!(matches!(parse(words("--version")), Ok(Command::Version)));
+}
+
+#[test]
+fn help_of_each_command_wins_over_what_is_missing() {
+    for name in ["pub", "sub", "presign", "broker", "demo"] {
+        let Ok(Command::Help(text)) = parse(words(&format!("{name} --help"))) else {
+            panic!("{name}")
+        };
+        assert!(text.starts_with(&format!("dunlin {name}")));
+    }
+    assert!(help::PUB.contains("DUNLIN_PASSWORD"));
+}
+
+#[test]
+fn pub_reads_every_option() {
+    let line = "pub --url wss://h -t a/b -m hi -q 1 -r -i me -k 7 -u ann -P pw --ca ca.pem \
+                --aws-region eu-west-1 --will-topic w --will-payload bye --will-qos 1 \
+                --will-retain";
+    let Publish { connection, target, payload } = publishing(line);
+    assert_eq!(target, Target { topic: "a/b".into(), qos: Qos::AtLeastOnce, retain: true });
+    assert_eq!(payload, Payload::Text(b"hi".to_vec()));
+    assert_eq!(connection.url.host(), "h");
+    assert_eq!(connection.client_id.as_deref(), Some("me"));
+    assert_eq!(connection.keep_alive_s, Some(7));
+    assert_eq!(connection.user_name.as_deref(), Some("ann"));
+    assert_eq!(&**connection.password.unwrap().0, b"pw");
+    assert_eq!(connection.ca, Some("ca.pem".into()));
+    assert_eq!(connection.region.as_deref(), Some("eu-west-1"));
+    let will = connection.will.unwrap();
+    assert_eq!((will.topic.as_str(), will.payload.as_slice()), ("w", &b"bye"[..]));
+    assert_eq!((will.qos, will.retain), (Qos::AtLeastOnce, true));
+}
+
+#[test]
+fn pub_takes_each_source_of_payloads() {
+    for (option, payload) in [
+        ("-m x", Payload::Text(b"x".to_vec())),
+        ("-mx", Payload::Text(b"x".to_vec())),
+        ("-m -f", Payload::Text(b"-f".to_vec())),
+        ("-f x", Payload::File("x".into())),
+        ("-l", Payload::Lines),
+        ("-s", Payload::Input),
+        ("-n", Payload::Empty),
+    ] {
+        let line = format!("pub --url=ws://h -t a {option}");
+        let publish = publishing(&line);
+        assert_eq!(publish.payload, payload, "{line}");
+        assert_eq!(publish.target.qos, Qos::AtMostOnce);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn pub_payload_may_be_any_bytes() {
+    use std::os::unix::ffi::OsStringExt;
+    let mut line = words("pub --url ws://h -t a -m");
+    line.push(OsString::from_vec(vec![0xff, 0x01]));
+    let Ok(Command::Publish(publish)) = parse(line) else { panic!() };
+    assert_eq!(publish.payload, Payload::Text(vec![0xff, 0x01]));
+}
+
+#[test]
+fn sub_reads_every_option() {
+    let line = "sub --url ws://h -t a/# -t b -q 1 -C 3 -W 9 -v -k 0";
+    let Subscribe { connection, wish } = subscribing(line);
+    assert_eq!(connection.keep_alive_s, Some(0));
+    assert_eq!(wish.filters, ["a/#", "b"]);
+    assert_eq!((wish.qos, wish.count), (Qos::AtLeastOnce, Some(3)));
+    assert_eq!((wish.wait, wish.form), (Some(Duration::from_secs(9)), Form::Verbose));
+    assert_eq!(subscribing("sub --url ws://h -t a --raw").wish.form, Form::Raw);
+}
+
+#[test]
+fn presign_reads_every_option() {
+    let line =
+        "presign --endpoint H:8443 --region us-east-1 --at 2024-01-02T03:04:05Z --expires 60";
+    let Ok(Command::Presign(presign)) = parse(words(line)) else { panic!() };
+    assert_eq!(presign.endpoint.host_header(), "h:8443");
+    assert_eq!(presign.at, Some(UnixTime::from_secs(1_704_164_645)));
+    assert_eq!((presign.region.as_str(), presign.expires), ("us-east-1", Some(60)));
+}
+
+#[test]
+fn broker_ports_have_defaults() {
+    let ports = |line| match parse(words(line)) {
+        Ok(Command::Broker(ports)) => ports,
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(ports("broker"), PORTS_DEFAULT);
+    assert_eq!(ports("broker --ws 0 --tcp 65535"), Ports { ws: 0, tcp: 65535 });
+}
+
+#[test]
+fn usage_error_names_the_option_and_how_it_is_used() {
+    for (line, what) in [
+        ("pub -t a -m x", "--url URL is missing: dunlin pub --url URL -t TOPIC"),
+        ("pub --url ws://h -m x", "-t TOPIC is missing"),
+        ("pub --url ws://h -t a", "-m TEXT, -f FILE, -l, -s or -n is missing"),
+        ("pub --url ws://h -t a -m x -n", "-m, -f, -l, -s and -n exclude one another"),
+        ("pub --url ws://h -t a -t b -n", "-t is given twice"),
+        ("pub --url ws://h -t a -n -q 2", "-q takes 0 or 1"),
+        ("pub --url ws://h -t a -n -k 65536", "-k takes a number of seconds, from 0 to 65535"),
+        ("pub --url ws://h -t a -n --colour", "there is no option --colour"),
+        ("pub --url ws://h -t a -n -P x", "-P needs a user name"),
+        ("pub --url ws://h -t a -n --ca x", "--ca has no use without TLS"),
+        ("pub --url mqtts://h -t a -n --aws-region r", "--aws-region signs WebSocket upgrades"),
+        ("pub --url ws://h -t a -n --will-qos 1", "--will-qos needs --will-topic TOPIC"),
+        ("pub --url ws://h -t a -n -r=1", "-r takes no value"),
+        ("pub --url ws://h -t", "-t needs a value: dunlin pub"),
+        ("sub --url ws://h", "-t FILTER is missing: dunlin sub --url URL -t FILTER"),
+        ("sub --url ws://h -t a -C 0", "-C takes a number messages"),
+        ("sub --url ws://h -t a -W soon", "-W takes a number seconds"),
+        ("sub --url ws://h -t a -v --raw", "-v and --raw exclude one another"),
+        ("presign --region r", "--endpoint HOST[:PORT] is missing"),
+        ("presign --endpoint h", "--region REGION is missing"),
+        ("presign --endpoint wss://h/ --region r", "--endpoint is a host"),
+        ("presign --endpoint h --region r --at now", "--at is not a time like 2024-01-02T"),
+        ("presign --endpoint h --region r --expires 604801", "--expires takes a number"),
+        ("broker --ws 65536", "--ws takes a number as a port, from 0 to 65535: dunlin broker"),
+        ("demo --fast", "there is no option --fast: dunlin demo"),
+    ] {
+        let failure = wrong(line);
+        assert!(failure.text().starts_with(what), "{line}: {}", failure.text());
+    }
+}
+
+#[test]
+fn bad_url_is_a_usage_error_with_advice() {
+    for url in ["ws://", "http://h", "https://h", "h", "ftp://h", "ws://h:0", "mqtt://h/path"] {
+        let failure = wrong(&format!("pub -t a -n --url {url}"));
+        assert!(failure.text().starts_with("--url: "), "{}", failure.text());
+    }
+}
+
+#[test]
+fn bad_topic_and_filter_are_usage_errors() {
+    let long = "x".repeat(65_536);
+    for (line, option) in [
+        ("pub --url ws://h -n -t a/+".to_owned(), "-t is not a topic"),
+        ("pub --url ws://h -n -t a/#".to_owned(), "-t is not a topic"),
+        (format!("pub --url ws://h -n -t {long}"), "-t is not a topic"),
+        ("pub --url ws://h -n -t a --will-topic #".to_owned(), "--will-topic is not a topic"),
+        ("sub --url ws://h -t a/#/b".to_owned(), "-t is not a topic filter"),
+        (format!("sub --url ws://h -t {long}"), "-t is not a topic filter"),
+    ] {
+        let failure = wrong(&line);
+        assert!(failure.text().starts_with(option), "{}", failure.text());
+        assert!(failure.text().len() < 300);
+    }
+}
+
+#[test]
+fn usage_error_shows_no_value() {
+    for line in [
+        "wss://ann:s3cr3t@h",
+        "pub wss://ann:s3cr3t@h",
+        "pub --url wss://h -P s3cr3t s3cr3t",
+        "pub --url s3cr3t -t a -n",
+        "pub --url wss://ann:s3cr3t@h@h -t a -n",
+        "pub --url wss://h -t a -n --ca=x -r=s3cr3t",
+        "presign --endpoint s3cr3t@h --region r",
+    ] {
+        let failure = wrong(line);
+        assert!(!failure.text().contains("s3cr3t"), "{line}: {}", failure.text());
+    }
+}
+
+#[test]
+fn debug_output_shows_no_password() {
+    let publish = publishing("pub --url wss://ann:s3cr3t@h -t a -n -u bob -P s3cr3t");
+    assert!(!format!("{publish:?}").contains("s3cr3t"));
+}

@@ -1,0 +1,143 @@
+//! What the command says about itself.
+
+use crate::failure::Code;
+use std::fmt::Write as _;
+
+/// The options that `pub` and `sub` share.
+macro_rules! connection {
+    () => {
+        "
+Connection:
+  --url URL            wss://host[:port]/path, or ws:// mqtts:// mqtt://; the path of a WebSocket
+                       is /mqtt when left out
+  -i ID                client identifier (a random one when left out)
+  -k SECS              keep alive, 0 turns it off (45)
+  -u USER              user name
+  -P PASSWORD          password; other users of this machine see it in the list of processes:
+                       better put it into DUNLIN_PASSWORD
+  --ca FILE            trust the CAs in this PEM file, and no others
+  --aws-region REGION  sign for AWS IoT Core, with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and,
+                       for temporary credentials, AWS_SESSION_TOKEN
+  --will-topic TOPIC   have the broker publish a message there when this client is lost
+  --will-payload TEXT  that message's payload (empty)
+  --will-qos 0|1       its QoS (0)
+  --will-retain        keep it for later subscribers
+"
+    };
+}
+
+/// `dunlin pub --help`; the first line is shown with usage errors.
+pub(crate) const PUB: &str = concat!(
+    "dunlin pub --url URL -t TOPIC (-m TEXT | -f FILE | -l | -s | -n) [options]
+
+Publishes, waits until every message is acknowledged (-q 1) or written (-q 0), and says good-bye.
+Connects again when the connection is lost, and gives up when that does not help.
+
+Message:
+  -t TOPIC             where to publish
+  -m TEXT              the payload
+  -f FILE              the file's bytes are the payload
+  -l                   each line of standard input is a message
+  -s                   all of standard input is one message
+  -n                   an empty payload; with -r it deletes what the broker kept
+  -q 0|1               QoS: at most once, at least once (0)
+  -r                   the broker keeps the message for later subscribers
+",
+    connection!()
+);
+
+/// `dunlin sub --help`; the first line is shown with usage errors.
+pub(crate) const SUB: &str = concat!(
+    "dunlin sub --url URL -t FILTER [-t FILTER ...] [-q 0|1] [-C COUNT] [-W SECONDS] [options]
+
+Prints the payload of each message as a line, with control characters escaped: \\n, \\t, \\xNN for
+any other and for bytes that are not UTF-8, and \\\\ for a backslash. Connects again when the
+connection is lost, and says so.
+
+Messages:
+  -t FILTER            what to subscribe to: a/b, a/+/b, a/#; may be given several times
+  -q 0|1               highest QoS: at most once, at least once (0)
+  -C COUNT             end after that many messages
+  -W SECONDS           end after that time, with exit code 27
+  -v                   print the topic and a blank before the payload
+  --raw                write the payloads' bytes as they are, and nothing else
+",
+    connection!()
+);
+
+/// `dunlin presign --help`; the first line is shown with usage errors.
+pub(crate) const PRESIGN: &str =
+    "dunlin presign --endpoint HOST[:PORT] --region REGION [--at TIME] [--expires SECONDS]
+
+Prints a wss:// URL for AWS IoT Core, signed with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for
+temporary credentials, AWS_SESSION_TOKEN. Whoever has the URL can connect until it expires.
+
+  --endpoint HOST[:PORT]  the account's endpoint
+  --region REGION         its region, such as us-east-1
+  --at TIME               when it is signed, such as 2024-01-02T03:04:05Z (now)
+  --expires SECONDS       how long it is valid; left out, the service decides
+";
+
+/// `dunlin broker --help`; the first line is shown with usage errors.
+pub(crate) const BROKER: &str = "dunlin broker [--ws PORT] [--tcp PORT]
+
+Runs a broker for tests on this machine's loopback address: MQTT 3.1.1 and 5, nothing kept on disk,
+no passwords. Prints the URLs it listens on, one a line, and ends at SIGINT or SIGTERM.
+
+  --ws PORT    port for MQTT over WebSocket, 0 for any (9001)
+  --tcp PORT   port for MQTT over TCP, 0 for any (1883)
+";
+
+/// `dunlin demo --help`; the first line is shown with usage errors.
+pub(crate) const DEMO: &str = "dunlin demo
+
+Starts a broker in this process, connects two clients over WebSocket, lets them talk in JSON, cuts
+their connection once, and shows all of it. Ends by itself.
+";
+
+const OVERVIEW: &str = "dunlin: MQTT over WebSocket, and through AWS IoT Core
+
+  dunlin pub      publish: text, a file, or lines of standard input
+  dunlin sub      subscribe and print what comes
+  dunlin presign  print a signed URL for AWS IoT Core
+  dunlin broker   run a broker for tests on this machine
+  dunlin demo     two clients and a broker that talk, for a first look
+
+`dunlin COMMAND --help` lists its options, `dunlin --version` prints the version.
+
+Exit codes:
+    0  all went well
+";
+
+/// `dunlin --help`.
+pub(crate) fn overview() -> String {
+    let mut text = OVERVIEW.to_owned();
+    for code in Code::ALL {
+        // A string takes all that is written.
+        let _ = writeln!(text, "  {:3}  {}", code as i32, code.meaning());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_fits_a_terminal() {
+        for text in [PUB, SUB, PRESIGN, BROKER, DEMO, &overview()] {
+            for line in text.lines() {
+                assert!(line.chars().count() <= 100, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn help_begins_with_the_usage() {
+        for (name, text) in
+            [("pub", PUB), ("sub", SUB), ("presign", PRESIGN), ("broker", BROKER), ("demo", DEMO)]
+        {
+            assert!(text.starts_with(&format!("dunlin {name}")), "{text}");
+        }
+    }
+}

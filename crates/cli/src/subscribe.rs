@@ -1,0 +1,90 @@
+//! `dunlin sub`.
+
+use crate::{
+    args::{Form, Wish},
+    escape,
+    failure::{Code, Failure},
+    link::{self, Patience},
+    output::{self, Reader},
+};
+use dunlin_tokio::{Client, Options, Overflow, QUEUE_DEFAULT, Received, Subscription, dunlin};
+use std::{cell::Cell, time::Duration};
+use tokio::{io::Stdout, time::sleep};
+
+/// Subscribes and prints until enough has come, the time is over, or nobody reads.
+pub(crate) async fn run(wish: &Wish, options: Options) -> Result<(), Failure> {
+    let printed = Cell::new(0);
+    let options = options.queue(QUEUE_DEFAULT, Overflow::Block);
+    link::run(options, over(wish, &printed), async |client, watch| {
+        tokio::select! {
+            biased;
+            outcome = follow(client, wish, &printed) => outcome,
+            failure = watch.lost(Patience::Endless) => Err(failure),
+        }
+    })
+    .await
+}
+
+async fn follow(client: &Client, wish: &Wish, printed: &Cell<u64>) -> Result<(), Failure> {
+    let filters: Vec<_> =
+        wish.filters.iter().map(|filter| dunlin::Subscription { filter, qos: wish.qos }).collect();
+    let mut messages: Subscription = client.subscribe_all(&filters).await?;
+    let mut stdout: Stdout = tokio::io::stdout();
+    let mut bytes = Vec::new();
+    while wish.count.is_none_or(|count| printed.get() < count) {
+        let Some(message) = messages.next().await else { break };
+        bytes.clear();
+        format(&message?, wish.form, &mut bytes);
+        if output::write(&mut stdout, &bytes).await? == Reader::Gone {
+            break;
+        }
+        printed.set(printed.get() + 1);
+    }
+    Ok(())
+}
+
+/// Ends when the time of `-W` is over; never without one.
+async fn over(wish: &Wish, printed: &Cell<u64>) -> Failure {
+    let Some(wait) = wish.wait else { return std::future::pending().await };
+    sleep(wait).await;
+    timed_out(wait, wish.count, printed.get())
+}
+
+fn timed_out(wait: Duration, count: Option<u64>, printed: u64) -> Failure {
+    let of = count.map_or(String::new(), |count| format!(" of {count}"));
+    let text = format!(
+        "the {} s of -W are over, messages so far: {printed}{of}: check the filter, or wait longer",
+        wait.as_secs()
+    );
+    Failure::new(Code::TimedOut, text)
+}
+
+/// One message as it is printed.
+fn format(message: &Received, form: Form, into: &mut Vec<u8>) {
+    let mut text = String::new();
+    match form {
+        Form::Raw => return into.extend_from_slice(message.payload()),
+        Form::Verbose => {
+            escape::push(message.topic().as_bytes(), &mut text);
+            text.push(' ');
+        }
+        Form::Line => {}
+    }
+    escape::push(message.payload(), &mut text);
+    text.push('\n');
+    into.extend_from_slice(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_that_is_over_says_how_far_it_came() {
+        let failure = timed_out(Duration::from_secs(2), Some(3), 1);
+        assert_eq!(failure.code(), Code::TimedOut);
+        assert!(failure.text().starts_with("the 2 s of -W are over, messages so far: 1 of 3: "));
+        let failure = timed_out(Duration::from_secs(2), None, 7);
+        assert!(failure.text().contains(", messages so far: 7: "));
+    }
+}
