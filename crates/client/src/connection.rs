@@ -66,6 +66,8 @@ pub struct Connection<'o, B> {
     touched: bool,
     /// A message waits until others are acknowledged.
     blocked: bool,
+    /// The program has taken an event, and has not come back for the next.
+    undrained: bool,
     failed: Option<Error>,
 }
 
@@ -81,7 +83,8 @@ impl<'o, B: Buffer> Connection<'o, B> {
         entropy: &mut dyn Entropy,
     ) -> Result<Self, OpenError> {
         opening.connect.check().map_err(OpenError::Connect)?;
-        if rx.limit() < RECEIVE_MIN {
+        let mut inbox = Inbox::new(rx);
+        if !inbox.grow(RECEIVE_MIN) {
             return Err(OpenError::BufferTooSmall);
         }
         session.handle_open(opening.connect.clean_session);
@@ -99,7 +102,7 @@ impl<'o, B: Buffer> Connection<'o, B> {
         };
         let framed = matches!(wire, Wire::Upgrade(_));
         Ok(Self {
-            inbox: Inbox::new(rx),
+            inbox,
             wire,
             opening,
             transmit: Transmit::new(framed),
@@ -108,6 +111,7 @@ impl<'o, B: Buffer> Connection<'o, B> {
             awaited: 0,
             touched: false,
             blocked: false,
+            undrained: false,
             failed: None,
         })
     }
@@ -152,10 +156,11 @@ impl<'o, B: Buffer> Connection<'o, B> {
         session: &mut Session<S, N>,
         now: Instant,
     ) -> Result<Option<Event<'t>>, Error> {
-        match self.advance(session, now) {
-            Ok(Some(ready)) => self.surface(ready, session),
-            Ok(None) => Ok(None),
-            Err(error) => Err(self.fail(error)),
+        let ready = self.advance(session, now).map_err(|error| self.fail(error))?;
+        self.undrained = ready.is_some();
+        match ready {
+            Some(ready) => self.surface(ready, session),
+            None => Ok(None),
         }
     }
 
@@ -175,14 +180,18 @@ impl<'o, B: Buffer> Connection<'o, B> {
             if self.failed.is_some() { 0 } else { upgrade.poll_transmit(out) }
         } else {
             let mut out = Writer::new(out);
+            let ping_due = self.transmit.ping_due;
             self.put(session, now, entropy, &mut out);
+            if ping_due && !self.transmit.ping_due {
+                self.timers.handle_pinged(now);
+            }
             out.len()
         };
-        if len == 0 {
-            return None;
+        // [MQTT-3.1.2-23] counts control packets: a pong does not keep the session alive.
+        if self.transmit.take_moved() {
+            self.timers.handle_sent(now);
         }
-        self.timers.handle_sent(now);
-        Some(len)
+        (len > 0).then_some(len)
     }
 
     /// When to call [`Connection::handle_timeout`], if nothing else happens before.
@@ -201,12 +210,16 @@ impl<'o, B: Buffer> Connection<'o, B> {
                 self.transmit.ping_due = true;
                 Ok(())
             }
-            // The answer may be among bytes that the program has not taken yet.
+            // Asked again, so that the silence stays shorter than the keep alive meanwhile.
             Some(Due::TimedOut(Stage::Pingresp)) if self.is_behind() => {
-                self.timers.extend_ping(now);
+                self.timers.handle_pinged(now);
+                self.transmit.ping_due = true;
                 Ok(())
             }
-            Some(Due::TimedOut(stage)) => Err(self.fail(Error::TimedOut(stage))),
+            Some(Due::TimedOut(stage)) => {
+                let error = self.late(stage);
+                Err(self.fail(error))
+            }
             Some(Due::Closed) => Err(self.fail(Error::Closed(Closed::Local))),
         }
     }
@@ -320,6 +333,10 @@ impl<'o, B: Buffer> Connection<'o, B> {
 
     /// The packet at the front of the stream, if all of it is there.
     fn front(&mut self) -> Result<Option<Front>, Error> {
+        // What the stream holds until then is the text of a refusal.
+        if matches!(self.wire, Wire::Upgrade(_)) {
+            return Ok(None);
+        }
         let stream = self.inbox.stream();
         let have = stream.len();
         let Some((header, header_len)) = FixedHeader::decode(stream)? else {
@@ -339,9 +356,24 @@ impl<'o, B: Buffer> Connection<'o, B> {
         if matches!(self.wire, Wire::Stream) { 0 } else { SERVER_FRAME_HEADER_MAX }
     }
 
-    /// Whether bytes are waiting through no fault of the peer's.
+    /// Whether the answer to a PINGREQ is late through no fault of the peer's: it may be among bytes
+    /// that nobody has taken yet, behind a long packet, or the PINGREQ itself is behind one.
     fn is_behind(&self) -> bool {
-        self.blocked || self.touched || (self.timers.heard_since_ping() && !self.inbox.is_empty())
+        let waiting = self.blocked || self.touched || self.undrained;
+        let coming = self.timers.heard_since_ping() && !self.inbox.is_empty();
+        let going = self.timers.sent_since_ping() && self.transmit.ping_due;
+        waiting || coming || going
+    }
+
+    /// What it means that the time for `stage` is over: a refusal whose head has come stays one,
+    /// however slow its body.
+    fn late(&mut self, stage: Stage) -> Error {
+        if let Wire::Upgrade(upgrade) = &mut self.wire
+            && let error @ ws::UpgradeError::Refused(_) = upgrade.handle_eof(&mut self.inbox)
+        {
+            return error.into();
+        }
+        Error::TimedOut(stage)
     }
 
     /// Ends the connection, and says why to the peer if it can still be said.
@@ -474,3 +506,6 @@ fn decode_owned(
         _ => Ok(None),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,6 +83,7 @@ impl Timers {
         self.opening = None;
     }
 
+    /// A control packet has gone out, or a part of one.
     pub(crate) const fn handle_sent(&mut self, now: Instant) {
         self.last_sent = now;
     }
@@ -108,13 +109,18 @@ impl Timers {
         self.opening.is_some()
     }
 
+    /// Whether parts of a packet went out after a PINGREQ was due.
+    pub(crate) fn sent_since_ping(&self) -> bool {
+        self.pinged.is_some_and(|since| self.last_sent > since)
+    }
+
     /// Whether anything came after the PINGREQ that waits for its answer.
     pub(crate) fn heard_since_ping(&self) -> bool {
         self.pinged.is_some_and(|since| self.last_received > since)
     }
 
-    /// Waits anew for the answer to PINGREQ: bytes that came have not been looked at yet.
-    pub(crate) const fn extend_ping(&mut self, now: Instant) {
+    /// A PINGREQ has gone out, or is due again: its answer is waited for from now on.
+    pub(crate) const fn handle_pinged(&mut self, now: Instant) {
         self.pinged = Some(now);
     }
 

@@ -7,7 +7,9 @@ use dunlin_ws::{CONTROL_PAYLOAD_MAX, CloseCode, FRAME_HEADER_MAX, Header, Opcode
 
 /// Least length of the memory given to [`Connection::poll_transmit`](crate::Connection::poll_transmit),
 /// in bytes: the longest control frame, a header of 2 + 4 and 125 bytes behind it (RFC 6455 §5.5).
-pub const TRANSMIT_MIN: usize = MASKED_HEADER_MIN + CONTROL_PAYLOAD_MAX;
+pub const TRANSMIT_MIN: usize = 131;
+
+const _: () = assert!(TRANSMIT_MIN == MASKED_HEADER_MIN + CONTROL_PAYLOAD_MAX);
 
 /// The shortest header in front of what this side sends: 2 bytes, and the mask.
 const MASKED_HEADER_MIN: usize = 6;
@@ -32,6 +34,8 @@ pub(crate) struct Transmit {
     framed: bool,
     started: Option<Started>,
     connect_sent: bool,
+    /// Bytes of a packet have been put since somebody asked.
+    moved: bool,
     pub(crate) ping_due: bool,
     pong: Option<([u8; CONTROL_PAYLOAD_MAX], usize)>,
     close: Option<CloseCode>,
@@ -45,6 +49,7 @@ impl Transmit {
             framed,
             started: None,
             connect_sent: false,
+            moved: false,
             ping_due: false,
             pong: None,
             close: None,
@@ -54,6 +59,11 @@ impl Transmit {
 
     pub(crate) const fn is_connect_sent(&self) -> bool {
         self.connect_sent
+    }
+
+    /// Whether bytes of a packet have been put since the last call.
+    pub(crate) const fn take_moved(&mut self) -> bool {
+        core::mem::replace(&mut self.moved, false)
     }
 
     /// A ping has come; only the latest is answered (RFC 6455 §5.5.3).
@@ -91,8 +101,9 @@ impl Transmit {
         }
         if let Some((payload, len)) = self.pong {
             let payload = payload.get(..len).unwrap_or_default();
-            if !put_control_frame(out, entropy, Opcode::Pong, payload) {
-                return out.is_empty() && self.drop_pong();
+            // Memory of less than `TRANSMIT_MIN` bytes never has room for it; nothing waits for that.
+            if !put_control_frame(out, entropy, Opcode::Pong, payload) && !out.is_empty() {
+                return true;
             }
             self.pong = None;
         }
@@ -103,12 +114,6 @@ impl Transmit {
             self.close = None;
             self.finished = true;
         }
-        false
-    }
-
-    /// Memory of less than [`TRANSMIT_MIN`] bytes never has room for it; nothing waits for that.
-    fn drop_pong(&mut self) -> bool {
-        self.pong = None;
         false
     }
 
@@ -184,6 +189,7 @@ impl Transmit {
 
     /// Notes that `more` bytes are out; returns whether those were the last.
     fn advance(&mut self, started: Started, more: usize, len: usize) -> bool {
+        self.moved |= more > 0;
         let sent = started.sent.saturating_add(more);
         let done = sent >= len;
         // Nothing of it is on the wire: a bare stream without room has not begun.

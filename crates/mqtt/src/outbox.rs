@@ -35,6 +35,11 @@ impl Entry {
     pub(crate) const fn is_dead(self) -> bool {
         self.flags & DEAD != 0
     }
+
+    /// Whether the server may have it.
+    pub(crate) const fn is_sent(self) -> bool {
+        self.flags & SENT != 0
+    }
 }
 
 /// A ring of packets in the caller's memory.

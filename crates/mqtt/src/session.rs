@@ -459,9 +459,14 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         Ok(Event::Message { message: publish.message, duplicate: publish.duplicate, ack })
     }
 
+    /// Where the packet `id` is that has gone out: what the server cannot have it cannot acknowledge.
+    fn find_sent(&self, id: PacketId) -> Option<usize> {
+        self.slots.find(id).filter(|at| self.outbox.entry(*at).is_sent())
+    }
+
     /// Ends the exchange `id` when its packet is of the type `of`; `None` when there is no such exchange.
     fn complete(&mut self, id: PacketId, of: PacketType) -> Result<Option<Token>, Error> {
-        let Some(at) = self.slots.find(id) else { return Ok(None) };
+        let Some(at) = self.find_sent(id) else { return Ok(None) };
         if packet_type(self.outbox.packet(at)) != Some(of) {
             return Err(Misbehaved::Acknowledgement.into());
         }
@@ -489,7 +494,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
 
     fn on_suback<'p>(&mut self, suback: &Suback<'p>) -> Result<Option<Event<'p>>, Error> {
         let no_exchange = Error::Misbehaved(Misbehaved::Acknowledgement);
-        let at = self.slots.find(suback.packet_id).ok_or(no_exchange)?;
+        let at = self.find_sent(suback.packet_id).ok_or(no_exchange)?;
         let Some((Packet::Subscribe(subscribe), _)) = Packet::decode_front(self.outbox.packet(at))?
         else {
             return Err(no_exchange);
@@ -512,3 +517,6 @@ fn packet_type(packet: &[u8]) -> Option<PacketType> {
 fn count(subscribe: &Subscribe<'_>) -> usize {
     subscribe.subscriptions().take(FILTERS_MAX).count()
 }
+
+#[cfg(test)]
+mod tests;
