@@ -73,7 +73,11 @@ impl PacketType {
 }
 
 /// What stands in front of every packet.
+// In this order, an error in place of a header lies over `flags`, which is of its size. Over the
+// first byte of `remaining` it made the compiler move that number in two parts through each `?`,
+// and a packet took 10 ns longer to decode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct FixedHeader {
     /// The packet's type.
     pub packet_type: PacketType,
@@ -88,6 +92,7 @@ impl FixedHeader {
     ///
     /// A wrong flag, a reserved type, a length of five bytes or in a longer form than needed is refused
     /// with the first byte that shows it.
+    #[inline]
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, Malformed> {
         let [first, rest @ ..] = bytes else { return Ok(None) };
         let packet_type = PacketType::from_first(*first).ok_or(Malformed::Type)?;
@@ -116,7 +121,16 @@ impl FixedHeader {
 }
 
 /// Reads a variable byte integer, and how long it is.
+#[inline]
 fn varint(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
+    // Nearly all packets are shorter than 128 bytes, and nearly all others than 16 KiB.
+    match bytes {
+        [low @ 0..=0x7f, ..] => return Ok(Some((usize::from(*low), 1))),
+        [low, high @ 1..=0x7f, ..] => {
+            return Ok(Some((usize::from(low & 0x7f) | usize::from(*high) << 7, 2)));
+        }
+        _ => {}
+    }
     let mut value = 0;
     for (at, byte) in bytes.iter().take(VARINT_MAX).enumerate() {
         value |= usize::from(byte & 0x7f) << at.saturating_mul(7).min(21);
@@ -134,7 +148,7 @@ fn varint(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
 }
 
 /// Puts a first byte and a remaining length of at most [`PACKET_BODY_MAX`].
-pub(crate) fn put_header(sink: &mut dyn Sink, first: u8, remaining: usize) {
+pub(crate) fn put_header(sink: &mut (impl Sink + ?Sized), first: u8, remaining: usize) {
     let [_, _, _, low] = u32::try_from(remaining & 0x7f).unwrap_or(0).to_be_bytes();
     let septet = |shift: u32| {
         let [.., byte] = (remaining >> shift & 0x7f).to_be_bytes();

@@ -50,6 +50,11 @@ impl<'a> Packet<'a> {
         let Some((header, header_len)) = FixedHeader::decode(bytes)? else { return Ok(None) };
         let len = header_len.saturating_add(header.remaining);
         let Some(body) = bytes.get(header_len..len) else { return Ok(None) };
+        // The commonest packet by far goes straight to its place.
+        if header.packet_type == PacketType::Publish {
+            let publish = Publish::decode(header.flags, body)?;
+            return Ok(Some((Self::Publish(publish), len)));
+        }
         Ok(Some((Self::decode(header, body)?, len)))
     }
 }

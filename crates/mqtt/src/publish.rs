@@ -1,11 +1,11 @@
 //! PUBLISH (MQTT 3.1.1 §3.3).
 
 use crate::{
-    Head, Malformed, Message, PacketId, PacketType, Qos,
+    Head, Malformed, Message, PacketId, PacketType, Qos, TopicError,
     ack::take_packet_id,
     check_topic,
     header::put_header,
-    text::{field_len, put_field, take_str},
+    text::{field_len, put_field, take_utf8},
 };
 use dunlin_octet::{Reader, Sink, Text};
 
@@ -25,16 +25,20 @@ pub struct Publish<'a> {
 
 impl<'a> Publish<'a> {
     /// Reads the body of a PUBLISH with the flags of its fixed header.
+    #[inline]
     pub fn decode(flags: u8, body: &'a [u8]) -> Result<Self, Malformed> {
-        // [MQTT-3.3.1-4] Both QoS bits set ends the connection.
-        let qos = Qos::from_bits(flags >> 1 & 3).ok_or(Malformed::Flags)?;
         if !flags_are_legal(flags) {
             return Err(Malformed::Flags);
         }
+        let qos = Qos::from_bits(flags >> 1 & 3).ok_or(Malformed::Flags)?;
         let mut body = Reader::new(body);
-        let topic = take_str(&mut body)?;
+        let topic = take_utf8(&mut body)?;
         // [MQTT-3.3.2-2] No wildcards in the topic name of a PUBLISH. [MQTT-4.7.3-1] Never empty.
-        check_topic(topic).map_err(|_| Malformed::Topic)?;
+        check_topic(topic).map_err(|error| match error {
+            // [MQTT-1.5.3-2] No string has U+0000 in it.
+            TopicError::Nul => Malformed::Utf8,
+            _ => Malformed::Topic,
+        })?;
         let packet_id = match qos {
             Qos::AtMostOnce => None,
             _ => Some(take_packet_id(&mut body)?),
@@ -59,7 +63,7 @@ pub(crate) fn body_len(head: &Head<'_>, payload_len: usize) -> usize {
 
 /// Puts all of a PUBLISH but its payload.
 pub(crate) fn put_head(
-    sink: &mut dyn Sink,
+    sink: &mut (impl Sink + ?Sized),
     head: &Head<'_>,
     duplicate: bool,
     packet_id: Option<PacketId>,

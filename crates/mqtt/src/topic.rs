@@ -4,12 +4,12 @@ use crate::{TopicError, text::STRING_MAX};
 
 /// Whether `topic` can be published to.
 pub fn check_topic(topic: &str) -> Result<(), TopicError> {
+    if is_plain(topic.as_bytes()) {
+        return check_length(topic);
+    }
     check_characters(topic)?;
     // [MQTT-3.3.2-2] No wildcards in the topic name of a PUBLISH.
-    if topic.bytes().any(|byte| matches!(byte, b'+' | b'#')) {
-        return Err(TopicError::Wildcard);
-    }
-    Ok(())
+    Err(TopicError::Wildcard)
 }
 
 /// Whether `filter` can be subscribed to.
@@ -56,12 +56,49 @@ pub fn matches(filter: &str, topic: &str) -> bool {
 
 /// What topics and filters have in common.
 fn check_characters(text: &str) -> Result<(), TopicError> {
-    match text.as_bytes() {
-        [] => Err(TopicError::Empty),
-        bytes if bytes.len() > STRING_MAX => Err(TopicError::TooLong),
-        bytes if bytes.contains(&0) => Err(TopicError::Nul),
-        _ => Ok(()),
+    check_length(text)?;
+    if text.as_bytes().contains(&0) { Err(TopicError::Nul) } else { Ok(()) }
+}
+
+const fn check_length(text: &str) -> Result<(), TopicError> {
+    match text.len() {
+        0 => Err(TopicError::Empty),
+        1..=STRING_MAX => Ok(()),
+        _ => Err(TopicError::TooLong),
     }
+}
+
+/// How many bytes are looked at in one step.
+const WORD: usize = size_of::<usize>();
+
+/// Whether neither U+0000 nor a wildcard stands anywhere in `topic`.
+///
+/// Asked for every message, so it goes by words; the last word may overlap the one before it.
+fn is_plain(topic: &[u8]) -> bool {
+    let Some(last) = topic.last_chunk() else {
+        return !topic.iter().any(|byte| matches!(byte, 0 | b'+' | b'#'));
+    };
+    let (words, _) = topic.as_chunks();
+    words.iter().fold(special(*last), |found, word| found | special(*word)) == 0
+}
+
+/// Not zero if a byte of `word` is U+0000 or a wildcard.
+fn special(word: [u8; WORD]) -> usize {
+    let word = usize::from_ne_bytes(word);
+    // The two wildcards differ in this bit and in no other.
+    const EITHER: u8 = b'+' ^ b'#';
+    let wild = (word | every(EITHER)) ^ every(b'+' | EITHER);
+    zero_bytes(word) | zero_bytes(wild)
+}
+
+/// Not zero if a byte of `word` is zero: the lowest such byte borrows its top bit, and where there is
+/// none, no byte borrows.
+const fn zero_bytes(word: usize) -> usize {
+    word.wrapping_sub(every(1)) & !word & every(0x80)
+}
+
+const fn every(byte: u8) -> usize {
+    usize::from_ne_bytes([byte; WORD])
 }
 
 #[cfg(test)]
@@ -95,6 +132,27 @@ mod tests {
         let long = std::string::String::from_utf8(std::vec![b'a'; STRING_MAX + 1]).unwrap();
         assert_eq!(check_topic(&long), Err(TopicError::TooLong));
         assert_eq!(check_topic(&long[1..]), Ok(()));
+    }
+
+    /// [MQTT-3.3.2-2] [MQTT-1.5.3-2]
+    #[test]
+    fn topic_with_a_special_byte_anywhere_is_refused_and_with_any_other_is_not() {
+        for len in 1..=3 * WORD + 1 {
+            for at in 0..len {
+                for byte in 0..0x80 {
+                    let mut topic = std::vec![b'"'; len];
+                    topic[at] = byte;
+                    let expected = match byte {
+                        0 => Err(TopicError::Nul),
+                        b'+' | b'#' => Err(TopicError::Wildcard),
+                        _ => Ok(()),
+                    };
+                    let topic = std::string::String::from_utf8(topic).unwrap();
+                    assert_eq!(check_topic(&topic), expected, "{topic:?}");
+                }
+            }
+        }
+        assert_eq!(check_topic(&"ü\u{ffff}\u{10ffff}".repeat(WORD)), Ok(()));
     }
 
     /// The examples of MQTT 3.1.1 §4.7.1 and §4.7.2 ([MQTT-4.7.2-1], [MQTT-4.7.3-4]).

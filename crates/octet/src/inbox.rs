@@ -94,11 +94,18 @@ impl<B: Buffer> Inbox<B> {
         if self.start == self.end {
             self.start = self.raw;
             self.end = self.raw;
+        } else if self.end < self.raw {
+            shift(self.buffer.bytes_mut(), self.raw, self.end, len);
         }
-        shift(self.buffer.bytes_mut(), self.raw, self.end, len);
         self.end = self.end.saturating_add(len);
         self.raw = self.raw.saturating_add(len);
         self.rewind();
+    }
+
+    /// Drops up to `skipped` raw bytes, and lets up to `len` behind them join the stream.
+    pub fn accept_behind(&mut self, skipped: usize, len: usize) {
+        self.raw = self.raw.saturating_add(skipped).min(self.filled);
+        self.accept(len);
     }
 
     /// Unmasks up to `len` raw bytes that stand at `phase` in a payload, and lets them join the stream.
@@ -175,6 +182,20 @@ mod tests {
         inbox.receive(b"ef");
         inbox.accept(9);
         assert_eq!(inbox.stream(), b"abcdef");
+    }
+
+    #[test]
+    fn payload_behind_a_header_joins_as_if_the_header_was_skipped_first() {
+        let mut inbox = Inbox::new([0; 10]);
+        inbox.receive(b"HHabHHcdH");
+        inbox.accept_behind(2, 2);
+        assert_eq!((inbox.stream(), inbox.raw()), (&b"ab"[..], &b"HHcdH"[..]));
+        inbox.accept_behind(2, 2);
+        assert_eq!((inbox.stream(), inbox.raw()), (&b"abcd"[..], &b"H"[..]));
+        inbox.accept_behind(2, 2);
+        assert_eq!((inbox.stream(), inbox.raw()), (&b"abcd"[..], &b""[..]));
+        inbox.consume(4);
+        assert_eq!(inbox.spare().len(), 10);
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! Copies that stop where either side ends.
 
-use core::cell::Cell;
-
 /// Copies the front of `from` to the front of `to`; returns how many bytes fitted.
 pub fn copy(from: &[u8], to: &mut [u8]) -> usize {
     // The compiler turns this loop into one `memcpy`.
@@ -16,15 +14,11 @@ pub fn copy(from: &[u8], to: &mut [u8]) -> usize {
 /// Only moves towards the front are made: with `to` behind `from`, or a place that reaches past the
 /// end, nothing happens.
 pub fn shift(memory: &mut [u8], from: usize, to: usize, len: usize) {
-    if to >= from {
-        return;
-    }
-    let cells = Cell::from_mut(memory).as_slice_of_cells();
-    let end = (from.checked_add(len), to.checked_add(len));
-    let (Some(from_end), Some(to_end)) = end else { return };
-    let (Some(from), Some(to)) = (cells.get(from..from_end), cells.get(to..to_end)) else { return };
-    for (to, from) in to.iter().zip(from) {
-        to.set(from.get());
+    let (Some(distance), Some(end)) = (from.checked_sub(to), from.checked_add(len)) else { return };
+    let Some(window) = memory.get_mut(to..end) else { return };
+    if distance <= window.len() {
+        #[expect(clippy::disallowed_methods, reason = "the range has just been checked")]
+        window.copy_within(distance.., 0);
     }
 }
 
@@ -46,6 +40,20 @@ mod tests {
         let mut memory = [0, 1, 2, 3, 4, 5, 6, 7];
         shift(&mut memory, 2, 1, 5);
         assert_eq!(memory, [0, 2, 3, 4, 5, 6, 6, 7]);
+    }
+
+    #[test]
+    fn shift_equals_byte_by_byte_at_every_length_and_distance() {
+        let memory: std::vec::Vec<u8> = (0..=200).collect();
+        for len in 0..=96 {
+            for distance in 1..=34 {
+                let mut expected = memory.clone();
+                expected.copy_within(distance + 1..distance + 1 + len, 1);
+                let mut moved = memory.clone();
+                shift(&mut moved, distance + 1, 1, len);
+                assert_eq!(moved, expected, "{len} bytes by {distance}");
+            }
+        }
     }
 
     #[test]

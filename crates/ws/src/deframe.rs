@@ -109,8 +109,7 @@ impl Deframer {
     /// the same error.
     pub fn poll<B: Buffer>(&mut self, inbox: &mut Inbox<B>) -> Result<Option<Incoming>, Malformed> {
         if let Some(len) = self.short_message(inbox.raw()) {
-            inbox.skip(2);
-            inbox.accept(len);
+            inbox.accept_behind(2, len);
             return Ok(Some(Incoming::Data { opcode: Opcode::Binary, len, end: true }));
         }
         let result = self.advance(inbox);
@@ -135,6 +134,8 @@ impl Deframer {
         (fits && self.role == Role::Client).then_some(len)
     }
 
+    /// Apart from [`Deframer::poll`], so that a short message pays for none of it.
+    #[inline(never)]
     fn advance<B: Buffer>(&mut self, inbox: &mut Inbox<B>) -> Result<Option<Incoming>, Malformed> {
         // Each turn takes at least one raw byte, or leaves the state of an empty payload.
         loop {
