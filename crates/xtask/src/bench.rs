@@ -3,6 +3,19 @@
 use crate::Outcome;
 use crate::process::{cargo, run as run_command};
 
+/// Counts instructions instead of taking the time; needs valgrind.
+const INSTRUCTIONS: &str = "--instructions";
+
 pub(crate) fn run(arguments: &[String]) -> Outcome {
-    run_command(cargo(&["bench", "--package", "tests"]).args(arguments))
+    let mut command = cargo(&["bench", "--package", "tests"]);
+    if let Some((INSTRUCTIONS, words)) = split_first(arguments) {
+        command.args(["--", INSTRUCTIONS]).args(words);
+    } else {
+        command.args(arguments);
+    }
+    run_command(&mut command)
+}
+
+fn split_first(arguments: &[String]) -> Option<(&str, &[String])> {
+    arguments.split_first().map(|(first, rest)| (first.as_str(), rest))
 }

@@ -1,0 +1,68 @@
+//! Masking, beside a copy of the same length.
+
+use crate::group::{Group, OURS, Target};
+use crate::random::Random;
+use dunlin_octet::{copy_masked, mask};
+use std::hint::black_box;
+
+const LENGTHS: &[(usize, &str)] =
+    &[(16, "16 B"), (125, "125 B"), (1 << 10, "1 KiB"), (1 << 16, "64 KiB"), (1 << 20, "1 MiB")];
+
+/// From here on, masking keeps up with a copy.
+const LONG: usize = 1 << 16;
+/// 0.95 of a copy's throughput.
+const OF_COPY: f64 = 1.0 / 0.95;
+
+pub(crate) fn groups() -> Vec<Group> {
+    LENGTHS.iter().flat_map(|(len, label)| [copying(*len, label), in_place(*len, label)]).collect()
+}
+
+fn copying(len: usize, label: &str) -> Group {
+    let (from, mut to, mut random) = (Memory::new(len, FROM), Memory::new(len, TO), Random::new());
+    let ours = move || {
+        copy_masked(black_box(from.get()), black_box(to.get_mut()), random.key(), 0);
+    };
+    finish(Group::new(format!("mask while copying, {label}")).case(OURS, ours), len)
+}
+
+fn in_place(len: usize, label: &str) -> Group {
+    let (mut data, mut random) = (Memory::new(len, TO), Random::new());
+    let ours = move || mask(black_box(data.get_mut()), random.key(), 0);
+    finish(Group::new(format!("mask in place, {label}")).case(OURS, ours), len)
+}
+
+fn finish(group: Group, len: usize) -> Group {
+    let (from, mut to) = (Memory::new(len, FROM), Memory::new(len, TO));
+    let copy = move || black_box(to.get_mut()).copy_from_slice(black_box(from.get()));
+    let group = group.case("copy_from_slice", copy).bytes(len);
+    if len >= LONG { group.target(Target::OfPeer(OF_COPY)) } else { group }
+}
+
+const PAGE: usize = 4096;
+/// Where in a page the two sides of a copy begin: far from each other, for a processor takes equal
+/// places in two pages for the same place, and copies at a quarter of its speed.
+const FROM: usize = 0;
+const TO: usize = PAGE / 2;
+
+/// Bytes that begin at a chosen place in a page.
+struct Memory {
+    bytes: Vec<u8>,
+    start: usize,
+    len: usize,
+}
+
+impl Memory {
+    fn new(len: usize, place: usize) -> Self {
+        let bytes = vec![7; len + 2 * PAGE];
+        let start = bytes.as_ptr().align_offset(PAGE) + place;
+        Self { bytes, start, len }
+    }
+
+    fn get(&self) -> &[u8] {
+        &self.bytes[self.start..][..self.len]
+    }
+
+    fn get_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.start..][..self.len]
+    }
+}
