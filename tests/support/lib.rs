@@ -1,7 +1,8 @@
 //! What the cross-crate tests share: real brokers, real foreign clients, and processes.
 //!
-//! Nothing here is Dunlin's own protocol code: a peer that shared a codec with the code under test
-//! would share its mistakes. Every wait has a limit, and every failure says what was seen so far.
+//! Nothing but `sim` uses Dunlin's own protocol code: a peer that shared a codec with the code under
+//! test would share its mistakes. Every wait has a limit, and every failure says what was seen so
+//! far.
 #![allow(
     clippy::alloc_instead_of_core,
     clippy::arithmetic_side_effects,
@@ -21,6 +22,7 @@ pub mod aws_iot;
 pub mod mosquitto;
 pub mod paho;
 pub mod process;
+pub mod sim;
 
 use std::env;
 use std::path::PathBuf;

@@ -80,6 +80,8 @@ extern crate std;
 mod connection;
 mod entropy;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod opening;
 mod timers;
 mod transmit;

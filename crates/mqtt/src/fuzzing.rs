@@ -1,6 +1,10 @@
 //! Entry points for the fuzzer; any bytes may be given.
 
-use crate::Packet;
+use crate::{
+    Ack, AckKind, AckToken, Config, Connack, Event, Message, Packet, Qos, ReasonCode, Session,
+    Suback, Subscription,
+};
+use dunlin_octet::Reader;
 
 /// Whatever decodes lies inside its input, and encodes back to the same bytes.
 ///
@@ -24,6 +28,154 @@ impl dunlin_octet::Sink for Same<'_> {
         match self.expected.split_at_checked(bytes.len()) {
             Some((front, rest)) if front == bytes => self.expected = rest,
             _ => assert_eq!(self.expected, bytes, "encoded otherwise than decoded"),
+        }
+    }
+}
+
+/// Commands and packets in any order, on any number of connections: whatever is sent is one packet,
+/// no two exchanges share an identifier, and in the end everything can be completed.
+///
+/// # Panics
+/// When one of these does not hold.
+pub fn session(data: &[u8]) {
+    let mut input = Reader::new(data);
+    let manual = input.u8().is_some_and(|byte| byte & 1 != 0);
+    let config = if manual { Config::new().manual_acks() } else { Config::new() };
+    let mut session = Fuzzed::new([0; OUTBOX], config);
+    let mut held = None;
+    while let Some(byte) = input.u8() {
+        match byte & 0x0f {
+            0..=7 => command(&mut session, byte, &mut input),
+            8 => session.handle_open(byte & 0x10 != 0),
+            9 => send(&mut session),
+            10 => session.handle_release(),
+            11 => {
+                if let Some(ack) = held.take() {
+                    let _ = session.acknowledge(ack);
+                }
+            }
+            12 => session.disconnect(),
+            _ => {
+                if let Some(ack) = receive(&mut session, &mut input) {
+                    held = Some(ack);
+                }
+            }
+        }
+        assert!(session.in_flight() <= INFLIGHT && session.unacknowledged() <= INFLIGHT);
+        assert!(!session.is_idle() || session.in_flight() == 0);
+    }
+    complete(&mut session);
+}
+
+const INFLIGHT: usize = 4;
+const OUTBOX: usize = 300;
+
+type Fuzzed = Session<[u8; OUTBOX], INFLIGHT>;
+
+/// Something that the program wants; a refusal changes nothing.
+fn command(session: &mut Fuzzed, byte: u8, input: &mut Reader<'_>) {
+    let before = (session.in_flight(), session.is_idle());
+    let len = usize::from(input.u8().unwrap_or_default());
+    let payload = [byte; 255];
+    let payload = payload.get(..len).unwrap_or_default();
+    let qos = if byte & 1 == 0 { Qos::AtMostOnce } else { Qos::AtLeastOnce };
+    let accepted = match byte & 0x06 {
+        0 | 2 => session.publish(&Message::new("t/x", payload, qos)).is_ok(),
+        4 => session.subscribe(&[Subscription { filter: "t/#", qos }]).is_ok(),
+        _ => session.unsubscribe(&["t/#", "u"]).is_ok(),
+    };
+    assert!(accepted || before == (session.in_flight(), session.is_idle()));
+}
+
+/// The next packet goes out: exactly one, the same however often it is asked for.
+fn send(session: &mut Fuzzed) {
+    let Some(packet) = session.poll_packet() else { return };
+    let len = packet.len();
+    let decoded = Packet::decode_front(packet).map(|front| front.map(|(_, len)| len));
+    assert_eq!(decoded, Ok(Some(len)), "{packet:x?}");
+    assert_eq!(session.poll_packet().map(<[u8]>::len), Some(len));
+    session.handle_sent();
+}
+
+/// A packet of the server's, as the rest of the input has it.
+fn receive(session: &mut Fuzzed, input: &mut Reader<'_>) -> Option<AckToken> {
+    let (packet, len) = Packet::decode_front(input.rest()).ok()??;
+    input.take(len);
+    if matches!(&packet, Packet::Publish(_)) && !session.has_room_for_message() {
+        return None;
+    }
+    match session.handle_packet(&packet) {
+        Ok(Some(Event::Message { ack, .. })) => ack,
+        _ => None,
+    }
+}
+
+/// A good connection at last: every exchange ends, every place is free.
+fn complete(session: &mut Fuzzed) {
+    session.handle_open(false);
+    let connack = Connack { session_present: false, reason: ReasonCode::SUCCESS };
+    let connected = session.handle_packet(&Packet::Connack(connack));
+    assert!(matches!(connected, Ok(Some(Event::Connected(_)))));
+    // A packet of the outbox takes 12 bytes and its own two at the least.
+    let mut packets = 0_usize;
+    let mut newest = None;
+    while let Some(bytes) = session.poll_packet() {
+        packets = packets.saturating_add(1);
+        assert!(packets <= OUTBOX / 14, "no end of packets");
+        let Ok(Some((packet, _))) = Packet::decode_front(bytes) else {
+            assert_eq!(bytes, [], "no packet");
+            return;
+        };
+        let answer = answer(&packet);
+        session.handle_sent();
+        let Some(answer) = answer else { continue };
+        let event = session.handle_packet(&answer);
+        assert!(matches!(event, Ok(Some(_))), "{answer:?} was answered with {event:?}");
+        if let Ok(Some(Event::Acknowledged { token, .. })) = event {
+            assert!(newest.is_none_or(|newest| newest != token), "one token, two messages");
+            newest = Some(token);
+        }
+    }
+    assert!(session.is_idle() && session.in_flight() == 0);
+}
+
+/// What an honest server says to a packet.
+fn answer(packet: &Packet<'_>) -> Option<Packet<'static>> {
+    let ack = |kind, packet_id| Some(Packet::Ack(Ack { kind, packet_id }));
+    match packet {
+        Packet::Publish(publish) => {
+            assert!(!publish.duplicate, "the server has no session");
+            ack(AckKind::Puback, publish.packet_id?)
+        }
+        Packet::Subscribe(subscribe) => {
+            Some(Packet::Suback(Suback::new(subscribe.packet_id, &[0x80])))
+        }
+        Packet::Unsubscribe(unsubscribe) => ack(AckKind::Unsuback, unsubscribe.packet_id),
+        other => {
+            assert_eq!(other, &Packet::Disconnect, "sent unasked");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_entry_point_holds_for_random_bytes() {
+        let seed: u64 = 0x2545_f491_4f6c_dd1d;
+        std::println!("seed {seed:#x}");
+        let mut state = seed;
+        for _ in 0..20_000 {
+            let mut bytes = [0; 60];
+            for byte in &mut bytes {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                *byte = (state >> 32) as u8;
+            }
+            session(&bytes);
         }
     }
 }
