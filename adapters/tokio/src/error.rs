@@ -1,6 +1,6 @@
 //! Why a client is not connected, and what a person should do next.
 
-use crate::ConnectError;
+use crate::{ConnectError, Options};
 use dunlin_drive::dunlin::{
     self, Closed, Misbehaved, OpenError, ReasonCode, Refused, Stage, mqtt,
     ws::{self, CloseCode},
@@ -45,9 +45,9 @@ pub struct UpgradeRefusal {
     pub error_type: Option<String>,
     /// `date`: the server's clock.
     pub date: Option<String>,
-    /// `location`: where the server sends the client instead; never followed.
+    /// `location` without its query: where the server sends the client instead; never followed.
     pub location: Option<String>,
-    /// The first bytes of the body, as text.
+    /// The first bytes of the body, as text, up to where it repeats what may be secret.
     pub body: String,
     /// How far this machine's clock is ahead of the server's, in seconds, if `date` tells.
     pub clock_ahead_s: Option<i64>,
@@ -59,18 +59,20 @@ pub struct UpgradeRefusal {
 const CLOCK_TOLERANCE_S: i64 = 300;
 
 impl UpgradeRefusal {
-    pub(crate) fn new(refusal: &ws::Refusal<'_>, unix_time_s: i64, signed: bool) -> Self {
+    pub(crate) fn new(refusal: &ws::Refusal<'_>, unix_time_s: i64, options: &Options) -> Self {
         let field = |name| refusal.field(name).map(str::to_owned);
+        let without_query =
+            |location: String| location.split('?').next().unwrap_or_default().to_owned();
         let date = field("date");
         let server_s = date.as_deref().and_then(parse_http_date);
         Self {
             status: refusal.status().get(),
             error_type: field("x-amzn-errortype"),
-            location: field("location"),
-            body: printable(refusal.body()),
+            location: field("location").map(without_query),
+            body: without_secrets(printable(refusal.body()), options),
             clock_ahead_s: server_s.map(|server_s| unix_time_s - server_s),
             date,
-            signed,
+            signed: options.is_signed(),
         }
     }
 
@@ -290,6 +292,24 @@ pub(crate) fn printable(bytes: &[u8]) -> String {
         .collect::<String>()
         .trim()
         .to_owned()
+}
+
+/// So much of a secret is enough to tell that it is repeated, in bytes.
+const SECRET_HEAD_LEN: usize = 12;
+
+/// A server's words up to where they repeat the query or a header field of the request.
+fn without_secrets(mut words: String, options: &Options) -> String {
+    let query = options.url.target().split_once('?').map(|(_, query)| query);
+    let signature = options.is_signed().then_some("X-Amz-");
+    let fields = options.fields.iter().map(|(_, value)| value.as_str());
+    for secret in fields.chain(query).chain(signature).filter(|secret| !secret.is_empty()) {
+        // The words are cut off somewhere, perhaps inside of it.
+        if let Some(at) = words.find(secret.get(..SECRET_HEAD_LEN).unwrap_or(secret)) {
+            words.truncate(at);
+            words.push_str("***");
+        }
+    }
+    words
 }
 
 /// Reads the fixed form of RFC 9110 §5.6.7, `Sun, 06 Nov 1994 08:49:37 GMT`, as seconds since 1970.

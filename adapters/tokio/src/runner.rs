@@ -147,11 +147,7 @@ async fn talk(
     let pipe = Pipe { reader, writer, rx: &mut rx, tx: &mut tx };
     let Ended { error, io } = drive(&mut connection, &mut host, pipe).await;
     if let Some(refusal) = connection.refusal() {
-        return Error::Upgrade(Box::new(UpgradeRefusal::new(
-            &refusal,
-            unix_time_s(),
-            options.is_signed(),
-        )));
+        return Error::Upgrade(Box::new(UpgradeRefusal::new(&refusal, unix_time_s(), options)));
     }
     Error::Ended { error, io: io.map(Arc::new), said: printable(connection.close_reason()) }
 }

@@ -227,7 +227,9 @@ impl Program<Growing, INFLIGHT> for Desk {
             }
             dunlin::Event::Subscribed { token, reasons } => {
                 self.router.handle_subscribed(token, reasons);
+                self.make_room(session);
             }
+            dunlin::Event::Unsubscribed { .. } => self.make_room(session),
             _ => {}
         }
         self.router.pump(session);

@@ -1,0 +1,50 @@
+//! The fuzz corpus, replayed on stable: what a fuzzer has once reached stays tested.
+#![allow(
+    clippy::std_instead_of_core,
+    clippy::alloc_instead_of_core,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+type Target = (&'static str, fn(&[u8]));
+
+/// Every target of `fuzz/`, and what it calls.
+const TARGETS: &[Target] = &[
+    ("connection", dunlin::fuzzing::connection),
+    ("frames", dunlin_ws::fuzzing::frames),
+    ("packets", dunlin_mqtt::fuzzing::packets),
+    ("session", dunlin_mqtt::fuzzing::session),
+    ("upgrade_response", dunlin_ws::fuzzing::response),
+];
+
+#[test]
+fn corpus_of_every_target_holds() {
+    for (target, entry) in TARGETS {
+        let files = names(&format!("corpus/{target}"));
+        assert!(!files.is_empty(), "no corpus for {target}");
+        for file in files {
+            // Shown when the input panics.
+            println!("fuzz/corpus/{target}/{file}");
+            entry(&fs::read(fuzz().join("corpus").join(target).join(file)).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_fuzz_target_is_replayed() {
+    let replayed = TARGETS.iter().map(|(target, _)| format!("{target}.rs")).collect();
+    assert_eq!(names("fuzz_targets"), replayed);
+}
+
+fn fuzz() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz"))
+}
+
+fn names(folder: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(fuzz().join(folder)).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}

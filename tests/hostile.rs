@@ -1,0 +1,88 @@
+//! Servers that do wrong, on real sockets: each gets its answer, and the program its typed error.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
+#[path = "interop/common.rs"]
+mod common;
+#[path = "interop/opening.rs"]
+mod opening;
+#[path = "interop/secrets.rs"]
+mod secrets;
+#[path = "interop/server.rs"]
+mod server;
+#[path = "interop/standing.rs"]
+mod standing;
+
+use std::time::Duration;
+
+use common::within;
+use dunlin_tokio::dunlin::Error as Cause;
+use dunlin_tokio::{Backoff, Client, Error, Event, Options, Resumption};
+use server::Server;
+use tokio::sync::broadcast;
+
+/// Options for a server that will do wrong; retries come soon.
+fn options(url: &str) -> Options {
+    Options::parse(url).unwrap().backoff(Backoff::new(5, 20, 60_000))
+}
+
+/// Both kinds of servers.
+async fn servers() -> [Server; 2] {
+    [Server::websocket().await, Server::stream().await]
+}
+
+/// What ended the connection, where there was one.
+fn cause(error: &Error) -> Cause {
+    match error {
+        Error::Ended { error, .. } => *error,
+        _ => panic!("{error:?}"),
+    }
+}
+
+/// A client that goes on, and what happens to it.
+struct Patient {
+    client: Client,
+    events: broadcast::Receiver<Event>,
+}
+
+impl Patient {
+    fn start(options: Options) -> Self {
+        let (client, events) = Client::start(options);
+        Self { client, events }
+    }
+
+    /// Waits until the server has accepted.
+    async fn connected(&mut self) -> Resumption {
+        loop {
+            match within("an event", self.events.recv()).await.unwrap() {
+                Event::Connected(resumption) => return resumption,
+                Event::Connecting => {}
+                event => panic!("{event:?}"),
+            }
+        }
+    }
+
+    /// Waits until the connection is lost: why, and how long until the next.
+    async fn lost(&mut self) -> (Error, Duration) {
+        loop {
+            match within("an event", self.events.recv()).await.unwrap() {
+                Event::Disconnected { error, retry_in } => return (error, retry_in),
+                Event::Connecting | Event::Connected(_) => {}
+                event => panic!("{event:?}"),
+            }
+        }
+    }
+
+    /// The program lives: the next connection is as good as any.
+    async fn recovers(&mut self, server: &Server) {
+        let _peer = server.open().await;
+        self.connected().await;
+    }
+}

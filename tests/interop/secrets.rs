@@ -1,0 +1,106 @@
+//! What must never be shown: credentials, query, header values, payloads.
+
+use dunlin_tokio::aws::Signing;
+use dunlin_tokio::{Client, Event, Options, Qos, Url, Will};
+
+use crate::common::within;
+use crate::server::Server;
+
+/// Parts of every secret below; none is part of anything else.
+const SECRETS: [&str; 8] =
+    ["4da4da", "en1gma", "s3same", "hunt3r2", "pa55word", "w1llpay", "k3ysecret", "t0kent0ken"];
+
+#[track_caller]
+fn clean(shown: &str) {
+    for secret in SECRETS {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+}
+
+fn loaded(authority: &str) -> Options {
+    let url = format!("ws://4da4da:en1gma@{authority}/mqtt?token=s3same");
+    let url: Url = url.parse().unwrap();
+    clean(&format!("{url} {url:?}"));
+    let will = Will {
+        topic: "will".to_owned(),
+        payload: b"w1llpay".to_vec(),
+        qos: Qos::AtMostOnce,
+        retain: false,
+    };
+    // Longer than what is kept of a server's words.
+    Options::new(url).field("Authorization", "hunt3r2".repeat(100)).will(will)
+}
+
+#[tokio::test]
+async fn nothing_secret_is_shown_by_options_clients_events_and_errors() {
+    let credentials = |options: Options| options.credentials("4da4da", Some(b"pa55word".to_vec()));
+    let token = "t0kent0ken".repeat(20);
+    let signing = Signing::new("AKID", "k3ysecret", Some(token), "us-east-1");
+    clean(&format!("{signing:?}"));
+    let signed = Options::parse("ws://127.0.0.1:1/mqtt").unwrap().aws(signing.clone());
+    clean(&format!("{signed:?}"));
+    for options in [
+        loaded("127.0.0.1:1"),
+        credentials(loaded("127.0.0.1:1")),
+        loaded("nowhere.invalid"),
+        signed,
+        // A signed request has no room for a query of its own.
+        loaded("127.0.0.1:1").aws(signing),
+        // Header values that cannot be sent.
+        loaded("127.0.0.1:1").field("X-Line", "hunt3r2\r\nX-More: hunt3r2"),
+    ] {
+        clean(&format!("{options:?}"));
+        let (client, mut events) = Client::start(options);
+        clean(&format!("{client:?}"));
+        loop {
+            let event = within("an event", events.recv()).await.unwrap();
+            clean(&format!("{event:?}"));
+            if let Event::Disconnected { error, .. } = event {
+                clean(&format!("{error} {error:?}"));
+                break;
+            }
+        }
+    }
+}
+
+/// Servers that repeat the request in what they say.
+#[tokio::test]
+async fn nothing_secret_comes_back_from_the_server() {
+    let answers: [fn(&str) -> String; 2] = [
+        |head| format!("HTTP/1.1 400 Bad\r\n\r\n{head}"),
+        |head| {
+            let target = head.split(' ').nth(1).unwrap();
+            format!("HTTP/1.1 302 Found\r\nLocation: {target}\r\n\r\n")
+        },
+    ];
+    for answer in answers {
+        let server = Server::websocket().await;
+        let authority = server.url().replace("ws://", "");
+        let task = tokio::spawn(Client::connect(loaded(&authority)));
+        let mut peer = server.accept().await;
+        let head = peer.request().await;
+        assert!(head.contains("s3same") && head.contains("hunt3r2"), "it has to be sent");
+        peer.send(answer(&head).as_bytes()).await;
+        drop(peer);
+        let error = within("the client's end", task).await.unwrap().unwrap_err();
+        clean(&format!("{error} {error:?}"));
+    }
+}
+
+/// What is wrong with a URL is said without it.
+#[test]
+fn url_that_is_none_is_not_repeated() {
+    for url in [
+        "4da4da:en1gma@broker/s3same",
+        "smtp://4da4da:en1gma@broker",
+        "ws://4da4da:en1gma@",
+        "ws://4da4da:en1gma@broker:99999",
+        "ws://4da4da:en1gma@bro ker",
+        "ws://4da4da:en%zzen1gma@broker",
+        "ws://broker/?s3same#s3same",
+        "mqtt://4da4da:en1gma@broker/s3same",
+    ] {
+        let error = Options::parse(url).map(|_| ()).unwrap_err();
+        clean(&format!("{error} {error:?}"));
+    }
+}

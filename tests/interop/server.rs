@@ -1,0 +1,220 @@
+//! A server that does what a test says, byte by byte, on a real socket.
+//!
+//! Written by hand after RFC 6455 and MQTT 3.1.1: no codec of Dunlin has a part in it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use sha1::{Digest, Sha1};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::common::within;
+
+/// What the key is hashed with (RFC 6455 §1.3).
+const ACCEPT_SUFFIX: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// CONNACK of MQTT 3.1.1 §3.2: no session, accepted.
+pub(crate) const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
+
+/// Opcodes of RFC 6455 §5.2.
+pub(crate) const TEXT: u8 = 1;
+pub(crate) const BINARY: u8 = 2;
+pub(crate) const CLOSE: u8 = 8;
+
+/// A listener on loopback; each connection is accepted when the test asks for it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    listener: TcpListener,
+    framed: bool,
+}
+
+impl Server {
+    /// A server that speaks WebSocket.
+    pub(crate) async fn websocket() -> Self {
+        Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap(), framed: true }
+    }
+
+    /// A server that speaks MQTT on the bare stream.
+    pub(crate) async fn stream() -> Self {
+        Self { framed: false, ..Self::websocket().await }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        let scheme = if self.framed { "ws" } else { "mqtt" };
+        format!("{scheme}://{}", self.listener.local_addr().unwrap())
+    }
+
+    /// The next connection, before a byte was read or written.
+    pub(crate) async fn accept(&self) -> Peer {
+        let (stream, _) = within("a connection", self.listener.accept()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Peer { stream, framed: self.framed, packets: Vec::new() }
+    }
+
+    /// The next connection, after the upgrade and the client's CONNECT.
+    pub(crate) async fn connected(&self) -> Peer {
+        let mut peer = self.accept().await;
+        peer.upgrade().await;
+        assert_eq!(peer.packet().await[0], 0x10, "CONNECT comes first");
+        peer
+    }
+
+    /// The next connection, accepted with CONNACK.
+    pub(crate) async fn open(&self) -> Peer {
+        let mut peer = self.connected().await;
+        peer.send_packet(&CONNACK).await;
+        peer
+    }
+}
+
+/// The server's end of one connection.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    stream: TcpStream,
+    framed: bool,
+    /// What has come of packets and was not asked for yet.
+    packets: Vec<u8>,
+}
+
+impl Peer {
+    /// Reads the client's request and answers it as it should be; nothing on the bare stream.
+    pub(crate) async fn upgrade(&mut self) {
+        if self.framed {
+            let answer = self.answer().await;
+            self.send(answer.as_bytes()).await;
+        }
+    }
+
+    /// Reads the client's request; returns the right answer to it.
+    pub(crate) async fn answer(&mut self) -> String {
+        let head = self.request().await;
+        let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+        let accept = BASE64.encode(Sha1::digest(format!("{key}{ACCEPT_SUFFIX}")));
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\n\
+             Upgrade: websocket\r\n\
+             Connection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n\
+             Sec-WebSocket-Protocol: mqtt\r\n\r\n"
+        )
+    }
+
+    /// Reads the head of the client's request.
+    pub(crate) async fn request(&mut self) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(within("a request", self.stream.read_u8()).await.unwrap());
+        }
+        String::from_utf8(head).unwrap()
+    }
+
+    /// Writes bytes as they are; a client that is gone does not hear them.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> bool {
+        within("a write", self.stream.write_all(bytes)).await.is_ok()
+    }
+
+    /// Writes one whole frame, unmasked as servers do (RFC 6455 §5.1).
+    pub(crate) async fn send_frame(&mut self, opcode: u8, payload: &[u8]) {
+        let mut frame = vec![0x80 | opcode];
+        match payload.len() {
+            len @ 0..126 => frame.push(len as u8),
+            len @ 126..0x1_0000 => {
+                frame.push(126);
+                frame.extend((len as u16).to_be_bytes());
+            }
+            len => {
+                frame.push(127);
+                frame.extend((len as u64).to_be_bytes());
+            }
+        }
+        frame.extend(payload);
+        self.send(&frame).await;
+    }
+
+    /// Writes bytes of packets: as one frame, or as they are.
+    pub(crate) async fn send_packet(&mut self, bytes: &[u8]) {
+        if self.framed {
+            self.send_frame(BINARY, bytes).await;
+        } else {
+            self.send(bytes).await;
+        }
+    }
+
+    /// Reads one frame: its opcode, and its payload without the mask.
+    pub(crate) async fn frame(&mut self) -> (u8, Vec<u8>) {
+        let read = async {
+            let first = self.stream.read_u8().await?;
+            let length = self.stream.read_u8().await?;
+            assert_eq!(length & 0x80, 0x80, "clients mask (RFC 6455 §5.1)");
+            let length = match length & 0x7f {
+                126 => usize::from(self.stream.read_u16().await?),
+                127 => self.stream.read_u64().await? as usize,
+                length => usize::from(length),
+            };
+            let mut mask = [0; 4];
+            self.stream.read_exact(&mut mask).await?;
+            let mut payload = vec![0; length];
+            self.stream.read_exact(&mut payload).await?;
+            payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
+            std::io::Result::Ok((first & 0x0f, payload))
+        };
+        within("a frame", read).await.unwrap()
+    }
+
+    /// The next packet, whole, with its fixed header.
+    pub(crate) async fn packet(&mut self) -> Vec<u8> {
+        loop {
+            if let Some(length) = packet_length(&self.packets) {
+                return self.packets.drain(..length).collect();
+            }
+            if self.framed {
+                let (opcode, payload) = self.frame().await;
+                assert_eq!(opcode, BINARY, "{payload:?}");
+                self.packets.extend(payload);
+            } else {
+                let read = within("a packet", self.stream.read_buf(&mut self.packets)).await;
+                assert_ne!(read.unwrap(), 0, "the client hung up");
+            }
+        }
+    }
+
+    /// The next packet that is no PINGREQ, which is answered.
+    pub(crate) async fn packet_answering_pings(&mut self) -> Vec<u8> {
+        loop {
+            let packet = self.packet().await;
+            if packet != [0xc0, 0] {
+                return packet;
+            }
+            self.send_packet(&[0xd0, 0]).await;
+        }
+    }
+
+    /// Reads up to the client's Close frame: its code.
+    pub(crate) async fn close(&mut self) -> u16 {
+        loop {
+            if let (CLOSE, body) = self.frame().await {
+                return u16::from_be_bytes([body[0], body[1]]);
+            }
+        }
+    }
+
+    /// Waits until the client has hung up, whatever it sends before.
+    pub(crate) async fn end(&mut self) {
+        let mut rest = Vec::new();
+        // A reset is an end, too.
+        let _ = within("the end", self.stream.read_to_end(&mut rest)).await;
+    }
+}
+
+/// How long the packet at the front is, if all of it is there (MQTT 3.1.1 §2.2.3).
+fn packet_length(bytes: &[u8]) -> Option<usize> {
+    let mut remaining = 0;
+    for (at, byte) in bytes.iter().enumerate().skip(1).take(4) {
+        remaining |= usize::from(byte & 0x7f) << (7 * (at - 1));
+        if byte & 0x80 == 0 {
+            let length = at + 1 + remaining;
+            return (bytes.len() >= length).then_some(length);
+        }
+    }
+    None
+}
