@@ -77,6 +77,11 @@ impl Command {
         self
     }
 
+    /// The program it will run, for a shell that is to run it in its stead.
+    pub fn program(&self) -> &OsStr {
+        self.inner.as_std().get_program()
+    }
+
     /// Runs it to its end.
     ///
     /// Panics when that takes longer than [`RUN_LIMIT`].
@@ -158,6 +163,14 @@ impl Running {
     /// What it wrote to its standard error so far.
     pub fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.stderr.lock().expect("nobody panics with it")).into_owned()
+    }
+
+    /// Sends it a signal, such as `INT`.
+    pub async fn signal(&self, name: &str) {
+        let id = self.child.id().unwrap_or_else(|| self.give_up("it has ended already"));
+        let mut kill = tokio::process::Command::new("kill");
+        let sent = kill.args(["-s", name, &id.to_string()]).status().await;
+        assert!(sent.expect("kill can be executed").success(), "no signal {name} to {}", self.line);
     }
 
     /// Ends it with SIGKILL.
@@ -313,6 +326,14 @@ mod tests {
         assert_eq!(running.line_with("thr").await, "three");
         running.close_input();
         assert_eq!(running.finish().await.text(), "one\ntwo\nthree\n");
+    }
+
+    #[tokio::test]
+    async fn signal_reaches_the_command() {
+        let mut running = shell("trap 'echo caught; exit 3' TERM; echo ready; read line").spawn();
+        assert_eq!(running.line().await, "ready");
+        running.signal("TERM").await;
+        assert_eq!(running.finish().await.expect_code(3), "ready\ncaught\n");
     }
 
     #[tokio::test]

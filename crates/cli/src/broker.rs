@@ -57,16 +57,12 @@ impl std::fmt::Debug for Stop {
 impl Broker {
     /// Returns when both ports are open.
     pub(crate) async fn start(ports: Ports) -> Result<Self, Failure> {
-        let mut broker = MqttBroker::with_config(config(ports)).await.map_err(|error| {
-            let Ports { ws, tcp } = ports;
-            let text = format!(
-                "cannot listen on the ports {ws} and {tcp} ({error}): \
-                 choose others with --ws PORT and --tcp PORT, 0 for any"
-            );
-            Failure::new(Code::Other, text)
-        })?;
+        let mut broker = MqttBroker::with_config(config(ports))
+            .await
+            .map_err(|error| cannot_listen(ports, &error.to_string()))?;
+        // A WebSocket port that is taken is no error there.
         let (Some(ws), Some(tcp)) = (broker.ws_local_addr(), broker.local_addr()) else {
-            return Err(Failure::new(Code::Other, "the broker listens nowhere: try other ports"));
+            return Err(cannot_listen(ports, "one is taken"));
         };
         let stop = Stop(broker.shutdown_handle());
         let mut ready = broker.ready_receiver();
@@ -107,6 +103,13 @@ impl Broker {
             self.task.abort();
         }
     }
+}
+
+fn cannot_listen(Ports { ws, tcp }: Ports, why: &str) -> Failure {
+    let text = format!(
+        "cannot listen on the ports {ws} (--ws) and {tcp} (--tcp), {why}: choose others, 0 for any"
+    );
+    Failure::new(Code::Other, text)
 }
 
 fn config(ports: Ports) -> BrokerConfig {

@@ -125,7 +125,8 @@ impl Watch {
                     return given_up(&error);
                 }
             }
-            if std::mem::take(&mut is_connected) {
+            // Once for all the losses that one message brings about.
+            if std::mem::take(&mut is_connected) && losses <= 1 {
                 note(&format!("the connection is lost, connecting again: {error}"));
             }
         }
