@@ -92,7 +92,6 @@ impl FixedHeader {
     ///
     /// A wrong flag, a reserved type, a length of five bytes or in a longer form than needed is refused
     /// with the first byte that shows it.
-    #[inline]
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, Malformed> {
         let [first, rest @ ..] = bytes else { return Ok(None) };
         let packet_type = PacketType::from_first(*first).ok_or(Malformed::Type)?;
@@ -121,7 +120,6 @@ impl FixedHeader {
 }
 
 /// Reads a variable byte integer, and how long it is.
-#[inline]
 fn varint(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
     // Nearly all packets are shorter than 128 bytes, and nearly all others than 16 KiB.
     match bytes {

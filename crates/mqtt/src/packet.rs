@@ -47,7 +47,13 @@ impl<'a> Packet<'a> {
 
     /// Reads the packet at the front of `bytes`, and how long it is; `None` when more bytes are needed.
     pub fn decode_front(bytes: &'a [u8]) -> Result<Option<(Self, usize)>, Malformed> {
-        let Some((header, header_len)) = FixedHeader::decode(bytes)? else { return Ok(None) };
+        // Looked at where it lies: `?` would move it twice, which takes longer than decoding it.
+        let decoded = FixedHeader::decode(bytes);
+        let (header, header_len) = match &decoded {
+            Ok(Some((header, len))) => (*header, *len),
+            Ok(None) => return Ok(None),
+            Err(malformed) => return Err(*malformed),
+        };
         let len = header_len.saturating_add(header.remaining);
         let Some(body) = bytes.get(header_len..len) else { return Ok(None) };
         // The commonest packet by far goes straight to its place.
