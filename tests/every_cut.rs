@@ -12,8 +12,8 @@
 )]
 
 use dunlin::{
-    Config, Connect, Connection, Entropy, Event, Instant, Message, Opening, Qos, Session,
-    Subscription, TRANSMIT_MIN, Transport, ws,
+    Config, Connect, Connection, Entropy, Event, Instant, Message, Opening, Qos, ReasonCode,
+    Session, Subscription, TRANSMIT_MIN, Transport, ws,
 };
 use support::sim::{self, Act, Incoming, Manners, Peer, Plan, Random, Traits};
 
@@ -141,7 +141,7 @@ fn answer(session: &mut Session<[u8; 2048], 4>, event: &Event<'_>) {
         Event::Message { message, .. } => {
             session.publish(&Message::new("echo", message.payload, Qos::AtMostOnce)).unwrap();
         }
-        Event::Acknowledged { .. } => session.disconnect(),
+        Event::Acknowledged { .. } => session.disconnect(ReasonCode::SUCCESS),
         _ => {}
     }
 }

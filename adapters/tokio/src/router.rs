@@ -326,7 +326,7 @@ impl Router {
 /// Acknowledges; a message of an earlier connection will come again instead.
 fn acknowledge(ack: Option<AckToken>, session: &mut ClientSession) {
     if let Some(ack) = ack {
-        let _stale = session.acknowledge(ack);
+        let _stale = session.acknowledge(ack, ReasonCode::SUCCESS);
     }
 }
 

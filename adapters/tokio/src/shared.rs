@@ -142,7 +142,7 @@ impl Shared {
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.desk.closing = true;
-        state.session.disconnect();
+        state.session.disconnect(ReasonCode::SUCCESS);
         state.wake_driver();
         drop(state);
         self.closing.notify_one();

@@ -3,7 +3,7 @@
 
 use crate::{
     Config, Connect, Connection, Entropy, Error, Event, Instant, Message, Misbehaved, Opening, Qos,
-    Session, Subscription, TRANSMIT_MIN, Transport, ws,
+    ReasonCode, Session, Subscription, TRANSMIT_MIN, Transport, ws,
 };
 use core::fmt::{self, Write};
 
@@ -103,7 +103,7 @@ impl Run {
                 // What comes behind the good-bye is seen only as far as it has come already; behind
                 // frames the peer's Close is waited for.
                 if self.framed && matches!(event, Event::Subscribed { .. }) {
-                    self.session.disconnect();
+                    self.session.disconnect(ReasonCode::SUCCESS);
                 }
             }
             let end = polled.err();

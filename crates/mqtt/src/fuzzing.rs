@@ -51,10 +51,10 @@ pub fn session(data: &[u8]) {
             10 => session.handle_release(),
             11 => {
                 if let Some(ack) = held.take() {
-                    let _ = session.acknowledge(ack);
+                    let _ = session.acknowledge(ack, ReasonCode::SUCCESS);
                 }
             }
-            12 => session.disconnect(),
+            12 => session.disconnect(ReasonCode::SUCCESS),
             _ => {
                 if let Some(ack) = receive(&mut session, &mut input) {
                     held = Some(ack);

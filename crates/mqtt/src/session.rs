@@ -1,9 +1,10 @@
 //! The client's session: what outlives connections.
 
+mod receive;
+
 use crate::{
-    Ack, AckError, AckKind, Connack, Error, Head, Message, Misbehaved, Packet, PacketId,
-    PacketType, Publish, PublishError, Qos, ReasonCode, Reasons, Suback, SubscribeError,
-    Subscription,
+    Ack, AckError, AckKind, AckToken, Config, Head, Message, PacketId, PacketType, PublishError,
+    Qos, ReasonCode, SubscribeError, Subscription, Token,
     ack::bare,
     check_filter, check_topic,
     header::{FixedHeader, PACKET_BODY_MAX},
@@ -11,112 +12,12 @@ use crate::{
     owed::Owed,
     publish::{body_len, put_head},
     slots::Slots,
-    subscribe::{Subscribe, Wishes},
+    subscribe::Wishes,
 };
 use dunlin_octet::{Buffer, Writer};
 
 /// Most filters in one SUBSCRIBE or UNSUBSCRIBE.
 const FILTERS_MAX: usize = 1_024;
-
-/// Names a publish, subscribe or unsubscribe until its acknowledgement.
-///
-/// Tokens count up; after 2³² of them they come again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Token(u32);
-
-impl Token {
-    /// Whether this exchange was begun no later than `other`, less than 2³¹ exchanges apart.
-    pub const fn is_up_to(self, other: Self) -> bool {
-        other.0.wrapping_sub(self.0) < 1 << 31
-    }
-}
-
-/// Names a message that waits for its acknowledgement by the program; void with its connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct AckToken {
-    pub(crate) packet_id: PacketId,
-    pub(crate) place: u16,
-    pub(crate) epoch: u16,
-}
-
-/// Who says that a message of QoS 1 may be acknowledged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AckMode {
-    /// Handing it over is enough: it is acknowledged once the program asks for the next event.
-    #[default]
-    Automatic,
-    /// The program says so, by [`Session::acknowledge`].
-    Manual,
-}
-
-/// What a session does by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Config {
-    /// Who says that a message may be acknowledged.
-    pub ack_mode: AckMode,
-}
-
-impl Config {
-    /// The default configuration.
-    pub const fn new() -> Self {
-        Self { ack_mode: AckMode::Automatic }
-    }
-
-    /// Messages are acknowledged when the program says so.
-    #[must_use]
-    pub const fn manual_acks(self) -> Self {
-        Self { ack_mode: AckMode::Manual }
-    }
-}
-
-/// What the server knew of this client when it connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resumption {
-    /// Nothing, and nothing was expected: subscriptions are to be made.
-    New,
-    /// All of it: subscriptions stand, and what was not acknowledged is sent again.
-    Resumed,
-    /// Nothing, although a session should have been there: subscriptions are to be made again, messages
-    /// sent meanwhile are gone.
-    Lost,
-}
-
-/// Something that the program should know. Strings and payloads lie in the packet that brought it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event<'p> {
-    /// The server has accepted the connection.
-    Connected(Resumption),
-    /// A message has come.
-    Message {
-        /// The message itself.
-        message: Message<'p>,
-        /// Whether it may have come before.
-        duplicate: bool,
-        /// With QoS 1: what to acknowledge in [`AckMode::Manual`].
-        ack: Option<AckToken>,
-    },
-    /// A message of QoS 1 has arrived at the server, or was refused there.
-    Acknowledged {
-        /// What [`Session::publish`] returned.
-        token: Token,
-        /// Yes, or why not.
-        reason: ReasonCode,
-    },
-    /// A SUBSCRIBE is answered.
-    Subscribed {
-        /// What [`Session::subscribe`] returned.
-        token: Token,
-        /// The granted QoS or the refusal of each filter, in their order.
-        reasons: Reasons<'p>,
-    },
-    /// An UNSUBSCRIBE is answered.
-    Unsubscribed {
-        /// What [`Session::unsubscribe`] returned.
-        token: Token,
-    },
-}
 
 /// How far the current connection has come.
 ///
@@ -234,14 +135,16 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     ///
     /// Acknowledgements go out in the order of the messages ([MQTT-4.6.0-2]): one that is held back
     /// holds back those behind it.
-    pub fn acknowledge(&mut self, ack: AckToken) -> Result<(), AckError> {
+    /// The reason is for MQTT 5; 3.1.1 has no place for it, and a PUBACK there always says yes.
+    pub fn acknowledge(&mut self, ack: AckToken, _reason: ReasonCode) -> Result<(), AckError> {
         if self.owed.settle(ack) { Ok(()) } else { Err(AckError::Stale) }
     }
 
     /// Says good-bye once everything accepted so far has been sent; nothing more is accepted.
     ///
     /// What is not acknowledged stays for the next connection.
-    pub const fn disconnect(&mut self) {
+    /// The reason is for MQTT 5; 3.1.1 has no place for it.
+    pub const fn disconnect(&mut self, _reason: ReasonCode) {
         self.disconnecting = true;
     }
 
@@ -297,25 +200,6 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     pub fn handle_release(&mut self) {
         if let Some(ack) = self.held.take() {
             self.owed.settle(ack);
-        }
-    }
-
-    /// A packet has come from the server.
-    ///
-    /// After an error the connection is to be closed; the session stands.
-    pub fn handle_packet<'p>(&mut self, packet: &Packet<'p>) -> Result<Option<Event<'p>>, Error> {
-        if let Packet::Connack(connack) = packet {
-            return self.on_connack(*connack).map(Some);
-        }
-        if self.phase != Phase::Open && !self.is_offline() {
-            return Err(Misbehaved::BeforeConnack.into());
-        }
-        match packet {
-            Packet::Publish(publish) => self.on_publish(publish).map(Some),
-            Packet::Ack(ack) => self.on_ack(*ack),
-            Packet::Suback(suback) => self.on_suback(suback),
-            Packet::Pingresp => Ok(None),
-            _ => Err(Misbehaved::ClientPacket.into()),
         }
     }
 
@@ -417,106 +301,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             }
         });
     }
-
-    fn on_connack<'p>(&mut self, connack: Connack) -> Result<Event<'p>, Error> {
-        let Phase::Opening { clean } = self.phase else {
-            return Err(Misbehaved::SecondConnack.into());
-        };
-        let refused = connack.reason.is_error();
-        // [MQTT-3.2.2-1] A clean session is never present. [MQTT-3.2.2-4] Nor is a refused one.
-        if connack.session_present && (clean || refused) {
-            return Err(Misbehaved::SessionPresent.into());
-        }
-        if refused {
-            return Err(Error::Refused(connack.reason));
-        }
-        let resumption = match (connack.session_present, clean, self.established) {
-            (true, ..) => Resumption::Resumed,
-            (false, false, true) => Resumption::Lost,
-            (false, ..) => Resumption::New,
-        };
-        if !connack.session_present {
-            self.outbox.forget_sent();
-        }
-        // [MQTT-3.1.2-6] A clean session ends with its connection.
-        self.established = !clean;
-        self.phase = Phase::Open;
-        Ok(Event::Connected(resumption))
-    }
-
-    fn on_publish<'p>(&mut self, publish: &Publish<'p>) -> Result<Event<'p>, Error> {
-        let ack = match (publish.message.head.qos, publish.packet_id) {
-            (Qos::AtMostOnce, _) => None,
-            // Whoever feeds packets has asked `has_room_for_message` first.
-            (Qos::AtLeastOnce, Some(id)) => {
-                Some(self.owed.push(id).ok_or(Misbehaved::Acknowledgement)?)
-            }
-            _ => return Err(Misbehaved::Qos.into()),
-        };
-        if self.config.ack_mode == AckMode::Automatic {
-            self.held = ack;
-        }
-        Ok(Event::Message { message: publish.message, duplicate: publish.duplicate, ack })
-    }
-
-    /// Where the packet `id` is that has gone out: what the server cannot have it cannot acknowledge.
-    fn find_sent(&self, id: PacketId) -> Option<usize> {
-        self.slots.find(id).filter(|at| self.outbox.entry(*at).is_sent())
-    }
-
-    /// Ends the exchange `id` when its packet is of the type `of`; `None` when there is no such exchange.
-    fn complete(&mut self, id: PacketId, of: PacketType) -> Result<Option<Token>, Error> {
-        let Some(at) = self.find_sent(id) else { return Ok(None) };
-        if packet_type(self.outbox.packet(at)) != Some(of) {
-            return Err(Misbehaved::Acknowledgement.into());
-        }
-        let token = self.outbox.entry(at).token;
-        self.slots.free(id);
-        self.outbox.release(at);
-        Ok(Some(Token(token)))
-    }
-
-    fn on_ack<'p>(&mut self, ack: Ack) -> Result<Option<Event<'p>>, Error> {
-        let id = ack.packet_id;
-        Ok(match ack.kind {
-            AckKind::Puback => self
-                .complete(id, PacketType::Publish)?
-                .map(|token| Event::Acknowledged { token, reason: ReasonCode::SUCCESS }),
-            AckKind::Unsuback => self
-                .complete(id, PacketType::Unsubscribe)?
-                .map(|token| Event::Unsubscribed { token }),
-            // Steps of QoS 2, which this session has not begun.
-            AckKind::Pubrec | AckKind::Pubrel | AckKind::Pubcomp => {
-                return Err(Misbehaved::Acknowledgement.into());
-            }
-        })
-    }
-
-    fn on_suback<'p>(&mut self, suback: &Suback<'p>) -> Result<Option<Event<'p>>, Error> {
-        let no_exchange = Error::Misbehaved(Misbehaved::Acknowledgement);
-        let at = self.find_sent(suback.packet_id).ok_or(no_exchange)?;
-        let Some((Packet::Subscribe(subscribe), _)) = Packet::decode_front(self.outbox.packet(at))?
-        else {
-            return Err(no_exchange);
-        };
-        // [MQTT-3.8.4-6] One answer for each filter.
-        if count(&subscribe) != suback.reasons.len() {
-            return Err(Misbehaved::SubackCount.into());
-        }
-        let token = self.complete(suback.packet_id, PacketType::Subscribe)?;
-        Ok(token.map(|token| Event::Subscribed { token, reasons: suback.reasons }))
-    }
 }
 
 const DISCONNECT: [u8; 2] = bare(PacketType::Disconnect);
-
-fn packet_type(packet: &[u8]) -> Option<PacketType> {
-    packet.first().copied().and_then(PacketType::from_first)
-}
-
-fn count(subscribe: &Subscribe<'_>) -> usize {
-    subscribe.subscriptions().take(FILTERS_MAX).count()
-}
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,8 @@
 use super::{Bug, Key, Link, Random, Record, payload, read_key};
 use dunlin::{
     AckMode, AckToken, Buffer, Config, Connect, Connection, Error, Event, Instant, Message,
-    Opening, Qos, Resumption, Session, Subscription, TRANSMIT_MIN, Token, Transport, ws,
+    Opening, Qos, ReasonCode, Resumption, Session, Subscription, TRANSMIT_MIN, Token, Transport,
+    ws,
 };
 use std::collections::VecDeque;
 
@@ -189,7 +190,7 @@ impl Node {
     /// Says good-bye.
     pub const fn disconnect(&mut self) {
         if self.live.is_some() {
-            self.session.disconnect();
+            self.session.disconnect(ReasonCode::SUCCESS);
         }
     }
 
@@ -408,7 +409,7 @@ impl Node {
         let due: Vec<(u64, AckToken)> = due;
         for (_, ack) in due.into_iter().rev() {
             // Void when the connection has ended meanwhile.
-            let _ = self.session.acknowledge(ack);
+            let _ = self.session.acknowledge(ack, ReasonCode::SUCCESS);
             self.causes += 1;
         }
     }

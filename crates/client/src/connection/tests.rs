@@ -274,7 +274,7 @@ fn refusal_whose_body_does_not_come_is_a_refusal_at_the_deadline() {
 fn good_bye_over_frames_waits_for_the_close_of_the_peer() {
     let mut client = open(true, Config::new());
     client.session.publish(&Message::new("t", b"", Qos::AtMostOnce)).unwrap();
-    client.session.disconnect();
+    client.session.disconnect(ReasonCode::SUCCESS);
     let expected =
         [masked(0x82, b"\x30\x03\0\x01t"), masked(0x82, &[0xe0, 0]), close(1000)].concat();
     assert_eq!(client.sent(), expected);
@@ -288,7 +288,7 @@ fn good_bye_over_frames_waits_for_the_close_of_the_peer() {
 #[test]
 fn good_bye_that_is_not_answered_ends_by_itself() {
     let mut client = open(true, Config::new());
-    client.session.disconnect();
+    client.session.disconnect(ReasonCode::SUCCESS);
     client.sent();
     let (ms, outcome) = client.pass_to_deadline();
     assert_eq!(ms, CLOSE_TIMEOUT_MS);
@@ -300,7 +300,7 @@ fn good_bye_that_is_not_answered_ends_by_itself() {
 #[test]
 fn good_bye_over_a_bare_stream_ends_at_once() {
     let mut client = open(false, Config::new());
-    client.session.disconnect();
+    client.session.disconnect(ReasonCode::SUCCESS);
     assert_eq!(client.poll(), Ok(None));
     assert_eq!(client.sent(), [0xe0, 0]);
     client.assert_ends(Error::Closed(Closed::Local), &[]);
@@ -338,7 +338,7 @@ fn end_of_the_transport_says_how_far_it_had_come() {
         let error = Error::Closed(Closed::Eof(Stage::Open));
         assert_eq!(open.connection.handle_eof(), error);
         open.assert_ends(error, &[]);
-        open.session.disconnect();
+        open.session.disconnect(ReasonCode::SUCCESS);
     }
 }
 
@@ -476,11 +476,11 @@ fn valid_packet_in_each_state_is_an_event_ignored_or_misbehaved() {
             let mut client = in_flight(framed);
             assert_eq!(client.outcome(&packet), open, "{kind:?} while open");
             let mut client = in_flight(framed);
-            client.session.disconnect();
+            client.session.disconnect(ReasonCode::SUCCESS);
             assert_eq!(client.outcome(&packet), open, "{kind:?} while disconnecting");
         }
         let mut offline = in_flight(true);
-        offline.session.disconnect();
+        offline.session.disconnect(ReasonCode::SUCCESS);
         offline.sent();
         assert_eq!(offline.outcome(&packet), open, "{kind:?} behind DISCONNECT");
         let mut upgrading = client(true, Config::new());

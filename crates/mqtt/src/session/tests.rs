@@ -1,5 +1,8 @@
 use super::*;
-use crate::{Malformed, TopicError, text::STRING_MAX};
+use crate::{
+    Ack, AckKind, Connack, Error, Event, Malformed, Misbehaved, Packet, Publish, Resumption,
+    Suback, TopicError, text::STRING_MAX,
+};
 use std::{string::String, vec, vec::Vec};
 
 type Small = Session<Vec<u8>, 3>;
@@ -187,14 +190,18 @@ fn manual_acknowledgements_leave_in_the_order_of_the_messages() {
     assert!(!session.has_room_for_message());
     session.handle_release();
     assert_eq!(sent(&mut session), [] as [Vec<u8>; 0]);
-    session.acknowledge(second).unwrap();
+    session.acknowledge(second, ReasonCode::SUCCESS).unwrap();
     assert_eq!(sent(&mut session), [] as [Vec<u8>; 0]);
-    session.acknowledge(first).unwrap();
+    session.acknowledge(first, ReasonCode::SUCCESS).unwrap();
     assert_eq!(sent(&mut session), [[0x40, 2, 0, 11], [0x40, 2, 0, 12]]);
-    assert_eq!(session.acknowledge(second), Err(AckError::Stale));
+    assert_eq!(session.acknowledge(second, ReasonCode::SUCCESS), Err(AckError::Stale));
     assert_eq!(session.unacknowledged(), 1);
     connect(&mut session, true);
-    assert_eq!(session.acknowledge(third), Err(AckError::Stale), "its connection is gone");
+    assert_eq!(
+        session.acknowledge(third, ReasonCode::SUCCESS),
+        Err(AckError::Stale),
+        "its connection is gone"
+    );
     assert_eq!(sent(&mut session), [] as [Vec<u8>; 0]);
 }
 
@@ -254,7 +261,7 @@ fn publish_that_is_refused_changes_nothing() {
     assert_eq!(session.subscribe(&FILTERS), Err(SubscribeError::InflightFull));
     assert_eq!(session.unsubscribe(&[]), Err(SubscribeError::NoFilter));
     assert_eq!(sent(&mut session).len(), 3);
-    session.disconnect();
+    session.disconnect(ReasonCode::SUCCESS);
     refused(&mut session, message("t", b"", Qos::AtMostOnce), PublishError::Disconnecting);
     assert_eq!(sent(&mut session), [[0xe0, 0]]);
 }
@@ -284,7 +291,7 @@ fn topic_of_65535_bytes_is_sent_and_a_longer_one_refused() {
 fn disconnect_goes_last_and_nothing_behind_it() {
     let mut session = open();
     qos1(&mut session, b"1");
-    session.disconnect();
+    session.disconnect(ReasonCode::SUCCESS);
     let packets = sent(&mut session);
     assert_eq!(packets.len(), 2);
     assert_eq!(packets[1], [0xe0, 0]);

@@ -2,7 +2,8 @@
 
 use crate::opaque::{bytes, keep, memory, number, show, text};
 use dunlin_mqtt::{
-    Config, Event, Message, Packet, Qos, Session, Subscription, check_filter, check_topic, matches,
+    Config, Event, Message, Packet, Qos, ReasonCode, Session, Subscription, check_filter,
+    check_topic, matches,
 };
 use dunlin_octet::{Count, Text, Window};
 
@@ -35,7 +36,7 @@ pub fn all() {
             session.handle_sent();
         }
     }
-    session.disconnect();
+    session.disconnect(ReasonCode::SUCCESS);
     keep((session.sent(), session.in_flight(), session.unacknowledged()));
     keep((session.is_idle(), session.is_offline(), session.is_open()));
     keep(session.has_room_for_message());
@@ -69,7 +70,9 @@ fn commands(session: &mut Small<'_>) {
 fn handle(session: &mut Small<'_>, packet: &Packet<'_>) {
     session.handle_release();
     match session.handle_packet(packet) {
-        Ok(Some(Event::Message { ack: Some(ack), .. })) => keep(session.acknowledge(ack)),
+        Ok(Some(Event::Message { ack: Some(ack), .. })) => {
+            keep(session.acknowledge(ack, ReasonCode::SUCCESS))
+        }
         Ok(Some(Event::Subscribed { reasons, .. })) => reasons.iter().for_each(keep),
         Ok(event) => keep(event),
         Err(error) => show(&error),

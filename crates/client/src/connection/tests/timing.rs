@@ -103,7 +103,7 @@ fn program_that_holds_messages_back_stays_alive() {
         }
     }
     for ack in acks {
-        client.session.acknowledge(ack).unwrap();
+        client.session.acknowledge(ack, ReasonCode::SUCCESS).unwrap();
     }
     assert_eq!(client.events(), [] as [&str; 0], "first the acknowledgements must leave");
     client.sent();

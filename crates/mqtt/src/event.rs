@@ -1,0 +1,103 @@
+//! What a session tells the program, and what the program tells it.
+
+use crate::{Message, PacketId, ReasonCode, Reasons};
+
+/// Names a publish, subscribe or unsubscribe until its acknowledgement.
+///
+/// Tokens count up; after 2³² of them they come again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Token(pub(crate) u32);
+
+impl Token {
+    /// Whether this exchange was begun no later than `other`, less than 2³¹ exchanges apart.
+    pub const fn is_up_to(self, other: Self) -> bool {
+        other.0.wrapping_sub(self.0) < 1 << 31
+    }
+}
+
+/// Names a message that waits for its acknowledgement by the program; void with its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AckToken {
+    pub(crate) packet_id: PacketId,
+    pub(crate) place: u16,
+    pub(crate) epoch: u16,
+}
+
+/// Who says that a message of QoS 1 may be acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AckMode {
+    /// Handing it over is enough: it is acknowledged once the program asks for the next event.
+    #[default]
+    Automatic,
+    /// The program says so, by [`Session::acknowledge`].
+    Manual,
+}
+
+/// What a session does by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Who says that a message may be acknowledged.
+    pub ack_mode: AckMode,
+}
+
+impl Config {
+    /// The default configuration.
+    pub const fn new() -> Self {
+        Self { ack_mode: AckMode::Automatic }
+    }
+
+    /// Messages are acknowledged when the program says so.
+    #[must_use]
+    pub const fn manual_acks(self) -> Self {
+        Self { ack_mode: AckMode::Manual }
+    }
+}
+
+/// What the server knew of this client when it connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resumption {
+    /// Nothing, and nothing was expected: subscriptions are to be made.
+    New,
+    /// All of it: subscriptions stand, and what was not acknowledged is sent again.
+    Resumed,
+    /// Nothing, although a session should have been there: subscriptions are to be made again, messages
+    /// sent meanwhile are gone.
+    Lost,
+}
+
+/// Something that the program should know. Strings and payloads lie in the packet that brought it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<'p> {
+    /// The server has accepted the connection.
+    Connected(Resumption),
+    /// A message has come.
+    Message {
+        /// The message itself.
+        message: Message<'p>,
+        /// Whether it may have come before.
+        duplicate: bool,
+        /// With QoS 1: what to acknowledge in [`AckMode::Manual`].
+        ack: Option<AckToken>,
+    },
+    /// A message of QoS 1 has arrived at the server, or was refused there.
+    Acknowledged {
+        /// What [`Session::publish`] returned.
+        token: Token,
+        /// Yes, or why not.
+        reason: ReasonCode,
+    },
+    /// A SUBSCRIBE is answered.
+    Subscribed {
+        /// What [`Session::subscribe`] returned.
+        token: Token,
+        /// The granted QoS or the refusal of each filter, in their order.
+        reasons: Reasons<'p>,
+    },
+    /// An UNSUBSCRIBE is answered.
+    Unsubscribed {
+        /// What [`Session::unsubscribe`] returned.
+        token: Token,
+    },
+}
