@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    SECRET, assert_failed, binary, embedded, messages, mosquitto, publish, published, subscriber,
+    SECRET, assert_failed, binary, embedded, logged, messages, mosquitto, publish, published,
+    subscriber,
 };
 use support::mosquitto::{Mosquitto, Options, Storage};
 use support::process::dunlin;
@@ -104,13 +105,13 @@ async fn will_comes_when_killed_and_not_after_good_bye() {
 async fn idle_publisher_is_kept_alive() {
     let broker = mosquitto().await;
     let url = broker.ws_url();
-    let mut sub = subscriber(&url, "pulse", &["-k", "1", "-W", "4"]).await;
-    let mut idle = publish(&url, &["-t", "pulse", "-l", "-q", "1", "-k", "1"]).await.spawn();
+    let mut sub = subscriber(&url, "pulse", &["-k", "2", "-W", "7"]).await;
+    let mut idle = publish(&url, &["-t", "pulse", "-l", "-q", "1", "-k", "2"]).await.spawn();
     idle.write(b"first\n").await;
     assert_eq!(sub.line().await, "first");
-    // Its end is three seconds away: twice as long as the broker waits.
+    // Its end is twice as far away as the broker waits.
     let sub = sub.finish().await;
-    assert_failed(&sub, 27, "the 4 s of -W are over, messages so far: 2: ");
+    assert_failed(&sub, 27, "the 7 s of -W are over, messages so far: 2: ");
     let idle = idle.finish().await;
     assert_eq!((idle.text().as_str(), idle.stderr.as_str()), ("", ""));
 }
@@ -169,11 +170,14 @@ async fn signal_ends_it_with_a_good_bye() {
     let url = broker.ws_url();
     let mut sub = subscriber(&url, "a", &["-t", "will", "-t", "fence", "-v"]).await;
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
-        let args = ["-t", "a", "-l", "--will-topic", "will", "--will-payload", "gone"];
+        let will = ["--will-topic", "will", "--will-payload", "gone"];
+        let args = [&["-t", "a", "-l", "-i", signal], &will[..]].concat();
         let mut lines = publish(&url, &args).await.spawn();
         lines.write(b"here\n").await;
         assert_eq!(sub.line().await, "a here");
         lines.signal(signal).await;
+        // Not before: the end of its input would end it as well.
+        logged(&broker, &format!("Client {signal} disconnected.")).await;
         let output = lines.finish().await;
         output.expect_code(code);
         assert_eq!(output.stderr, "");

@@ -60,13 +60,14 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let (client, events) = Client::start(options);
     let outcome = tokio::select! {
+        biased;
+        failure = signals::caught() => Err(failure),
+        failure = limit => Err(failure),
         outcome = async {
             let mut watch = Watch { events };
             watch.connected().await?;
             work(&client, watch).await
         } => outcome,
-        failure = limit => Err(failure),
-        failure = signals::caught() => Err(failure),
     };
     // Nothing is owed to a server that does not answer.
     let _ = timeout(CLOSE_LIMIT, client.close()).await;
