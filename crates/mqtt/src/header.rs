@@ -73,11 +73,7 @@ impl PacketType {
 }
 
 /// What stands in front of every packet.
-// In this order, an error in place of a header lies over `flags`, which is of its size. Over the
-// first byte of `remaining` it made the compiler move that number in two parts through each `?`,
-// and a packet took 10 ns longer to decode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
 pub struct FixedHeader {
     /// The packet's type.
     pub packet_type: PacketType,

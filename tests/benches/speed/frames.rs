@@ -1,6 +1,7 @@
 //! WebSocket frames, out and in, for a client.
 
 use crate::group::{Group, OURS, Target};
+use crate::memory::{FROM, Memory, TO};
 use crate::random::Random;
 use dunlin_octet::{Inbox, Writer, copy_masked};
 use dunlin_ws::{Deframer, FRAME_HEADER_MAX, Header, Incoming, Opcode, Role};
@@ -52,10 +53,10 @@ fn encode(size: &Size) -> Group {
 }
 
 fn encoder(len: usize, mut key: impl FnMut() -> [u8; 4]) -> impl FnMut() {
-    let (payload, mut memory) = (vec![7; len], vec![0; len + FRAME_HEADER_MAX]);
+    let (payload, mut memory) = (Memory::new(len, FROM), Memory::new(len + FRAME_HEADER_MAX, TO));
     move || {
-        let (payload, key) = (black_box(&payload), key());
-        let mut out = Writer::new(black_box(&mut memory));
+        let (payload, key) = (black_box(payload.get()), key());
+        let mut out = Writer::new(black_box(memory.get_mut()));
         let len = payload.len() as u64;
         let header = Header { fin: true, opcode: Opcode::Binary, mask: Some(key), len };
         header.encode(&mut out).unwrap();

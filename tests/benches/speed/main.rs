@@ -27,6 +27,7 @@ mod frames;
 mod group;
 mod masking;
 mod measure;
+mod memory;
 mod mqtt;
 mod random;
 mod report;

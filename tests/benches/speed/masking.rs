@@ -1,6 +1,7 @@
 //! Masking, beside a copy of the same length.
 
 use crate::group::{Group, OURS, Target};
+use crate::memory::{FROM, Memory, TO};
 use crate::random::Random;
 use dunlin_octet::{copy_masked, mask};
 use std::hint::black_box;
@@ -36,33 +37,4 @@ fn finish(group: Group, len: usize) -> Group {
     let copy = move || black_box(to.get_mut()).copy_from_slice(black_box(from.get()));
     let group = group.case("copy_from_slice", copy).bytes(len);
     if len >= LONG { group.target(Target::OfPeer(OF_COPY)) } else { group }
-}
-
-const PAGE: usize = 4096;
-/// Where in a page the two sides of a copy begin: far from each other, for a processor takes equal
-/// places in two pages for the same place, and copies at a quarter of its speed.
-const FROM: usize = 0;
-const TO: usize = PAGE / 2;
-
-/// Bytes that begin at a chosen place in a page.
-struct Memory {
-    bytes: Vec<u8>,
-    start: usize,
-    len: usize,
-}
-
-impl Memory {
-    fn new(len: usize, place: usize) -> Self {
-        let bytes = vec![7; len + 2 * PAGE];
-        let start = bytes.as_ptr().align_offset(PAGE) + place;
-        Self { bytes, start, len }
-    }
-
-    fn get(&self) -> &[u8] {
-        &self.bytes[self.start..][..self.len]
-    }
-
-    fn get_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..][..self.len]
-    }
 }
