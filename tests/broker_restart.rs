@@ -194,7 +194,9 @@ impl Scene {
         publisher.unanswered += publisher.waiting.len();
         broker.restart().await;
         for events in events {
-            assert_eq!(next_connection(events).await, Resumption::Resumed);
+            let resumption = next_connection(events).await;
+            // Uncertain where the broker took a CONNECT on its way up and could not answer it.
+            assert!(matches!(resumption, Resumption::Resumed | Resumption::Uncertain));
         }
         unsaved
     }

@@ -61,7 +61,7 @@ where
     let mut end = End::new();
     poll_fn(|cx| {
         for _ in 0..TURNS_MAX {
-            let mut progress = end.handle_time(connection, host.now());
+            let mut progress = false;
             if let Some(mut bytes) = unread.take() {
                 progress |= bytes.feed(connection);
                 if bytes.is_empty() {
@@ -101,13 +101,15 @@ where
                     Err(error) => end.handle_write_failure(error, host.now()),
                 }
             }
-            if !progress {
+            // Only now: what has come in time is looked at in time.
+            if !progress && !end.handle_time(connection, host.now()) {
                 if let Some(deadline) = end.next_deadline(connection) {
                     host.wake_at(cx, deadline);
                 }
                 return Poll::Pending;
             }
         }
+        end.handle_time(connection, host.now());
         cx.waker().wake_by_ref();
         Poll::Pending
     })

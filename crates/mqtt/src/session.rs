@@ -61,6 +61,8 @@ pub struct Session<B, const INFLIGHT: usize> {
     sent: Option<Token>,
     /// The server has had a session of ours.
     established: bool,
+    /// A CONNECT has had no answer: it may have made a session that we do not know.
+    unanswered: bool,
     disconnecting: bool,
 }
 
@@ -78,6 +80,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             next_token: 0,
             sent: None,
             established: false,
+            unanswered: false,
             disconnecting: false,
         }
     }
@@ -85,31 +88,23 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// Accepts a message, connected or not; it is kept until it is acknowledged (QoS 1) or sent (QoS 0).
     pub fn publish(&mut self, message: &Message<'_>) -> Result<Token, PublishError> {
         let payload = message.payload;
-        self.publish_with(&message.head, payload.len(), |place| {
+        self.accept(&message.head, payload.len(), |place| {
             dunlin_octet::copy(payload, place);
         })
     }
 
-    /// The same for a payload of `len` bytes that `fill` writes straight to its place.
+    /// The same for a payload of `len` bytes that `fill` writes straight to its place, which is zero.
     pub fn publish_with(
         &mut self,
         head: &Head<'_>,
         len: usize,
         fill: impl FnOnce(&mut [u8]),
     ) -> Result<Token, PublishError> {
-        check_topic(head.topic).map_err(PublishError::Topic)?;
-        let acknowledged = match head.qos {
-            Qos::AtMostOnce => false,
-            Qos::AtLeastOnce => true,
-            Qos::ExactlyOnce => return Err(PublishError::Qos),
-        };
-        let (id, token, place) = self.enqueue(body_len(head, len), acknowledged)?;
-        let mut packet = Writer::new(place);
-        put_head(&mut packet, head, false, id, len);
-        if let Ok(place) = packet.reserve(len) {
+        self.accept(head, len, |place| {
+            // What `fill` leaves out must not be an earlier packet.
+            place.fill(0);
             fill(place);
-        }
-        Ok(token)
+        })
     }
 
     /// Asks for messages; they come as [`Event::Message`], and the answer as [`Event::Subscribed`].
@@ -140,7 +135,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         if self.owed.settle(ack) { Ok(()) } else { Err(AckError::Stale) }
     }
 
-    /// Says good-bye once everything accepted so far has been sent; nothing more is accepted.
+    /// Says good-bye once everything accepted so far has been sent; until then nothing more is accepted.
     ///
     /// What is not acknowledged stays for the next connection.
     /// The reason is for MQTT 5; 3.1.1 has no place for it.
@@ -188,6 +183,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     ///
     /// Everything owed to the last one is void.
     pub fn handle_open(&mut self, clean: bool) {
+        self.unanswered |= matches!(self.phase, Phase::Opening { .. });
         self.phase = Phase::Opening { clean };
         self.current = Current::Nothing;
         self.held = None;
@@ -227,7 +223,10 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
                     }
                 }
             }
-            Current::Disconnect => self.phase = Phase::Offline,
+            Current::Disconnect => {
+                self.phase = Phase::Offline;
+                self.disconnecting = false;
+            }
             Current::Nothing | Current::Ack(_) => {}
         }
         self.current = Current::Nothing;
@@ -246,6 +245,27 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             return Current::Outbox;
         }
         if self.disconnecting { Current::Disconnect } else { Current::Nothing }
+    }
+
+    fn accept(
+        &mut self,
+        head: &Head<'_>,
+        len: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<Token, PublishError> {
+        check_topic(head.topic).map_err(PublishError::Topic)?;
+        let acknowledged = match head.qos {
+            Qos::AtMostOnce => false,
+            Qos::AtLeastOnce => true,
+            Qos::ExactlyOnce => return Err(PublishError::Qos),
+        };
+        let (id, token, place) = self.enqueue(body_len(head, len), acknowledged)?;
+        let mut packet = Writer::new(place);
+        put_head(&mut packet, head, false, id, len);
+        if let Ok(place) = packet.reserve(len) {
+            fill(place);
+        }
+        Ok(token)
     }
 
     fn wish(&mut self, wishes: Wishes<'_>) -> Result<Token, SubscribeError> {

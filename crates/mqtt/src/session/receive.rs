@@ -37,13 +37,16 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             return Err(Misbehaved::SessionPresent.into());
         }
         if refused {
+            self.phase = Phase::Offline;
             return Err(Error::Refused(connack.reason));
         }
         let resumption = match (connack.session_present, clean, self.established) {
+            (true, ..) if self.unanswered => Resumption::Uncertain,
             (true, ..) => Resumption::Resumed,
             (false, false, true) => Resumption::Lost,
             (false, ..) => Resumption::New,
         };
+        self.unanswered = false;
         if !connack.session_present {
             self.outbox.forget_sent();
         }

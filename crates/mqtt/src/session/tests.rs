@@ -322,3 +322,39 @@ fn sent_follows_the_newest_packet_that_is_out() {
     assert_eq!(session.sent(), Some(second));
     assert!(first.is_up_to(second) && !second.is_up_to(first));
 }
+
+/// A session that an unanswered CONNECT made is no proof that ours still stands.
+#[test]
+fn session_present_after_an_unanswered_connect_is_uncertain() {
+    let mut session = session();
+    assert_eq!(connect(&mut session, true), Resumption::Resumed);
+    session.handle_open(false);
+    assert_eq!(connect(&mut session, true), Resumption::Uncertain);
+    assert_eq!(connect(&mut session, true), Resumption::Resumed);
+    session.handle_open(false);
+    session.handle_packet(&connack(false, 5)).unwrap_err();
+    assert_eq!(connect(&mut session, true), Resumption::Resumed, "a refusal is an answer");
+}
+
+#[test]
+fn session_accepts_messages_again_after_its_good_bye() {
+    let mut session = open();
+    let message = Message::new("t", b"", Qos::AtMostOnce);
+    session.disconnect(ReasonCode::SUCCESS);
+    assert_eq!(session.publish(&message), Err(PublishError::Disconnecting));
+    assert_eq!(sent(&mut session), [DISCONNECT]);
+    session.publish(&message).unwrap();
+    assert!(session.is_offline() && sent(&mut session).is_empty(), "until the next connection");
+    connect(&mut session, true);
+    assert_eq!(sent(&mut session).len(), 1);
+}
+
+#[test]
+fn payload_that_is_filled_in_part_shows_nothing_of_earlier_packets() {
+    let mut session = open();
+    session.publish(&Message::new("t", b"secret", Qos::AtMostOnce)).unwrap();
+    sent(&mut session);
+    let head = Message::new("t", b"", Qos::AtMostOnce).head;
+    session.publish_with(&head, 6, |place| place[0] = b'!').unwrap();
+    assert!(sent(&mut session)[0].ends_with(b"t!\0\0\0\0\0"));
+}
