@@ -13,6 +13,8 @@
 mod common;
 #[path = "interop/opening.rs"]
 mod opening;
+#[path = "interop/resumption.rs"]
+mod resumption;
 #[path = "interop/secrets.rs"]
 mod secrets;
 #[path = "interop/server.rs"]
@@ -34,8 +36,8 @@ fn options(url: &str) -> Options {
 }
 
 /// Both kinds of servers.
-async fn servers() -> [Server; 2] {
-    [Server::websocket().await, Server::stream().await]
+fn servers() -> [Server; 2] {
+    [Server::websocket(), Server::stream()]
 }
 
 /// What ended the connection, where there was one.

@@ -27,7 +27,7 @@ async fn error(task: tokio::task::JoinHandle<Error>) -> Error {
 
 /// The answer to an upgrade that ends the connection.
 async fn answered(answer: &[u8]) -> Error {
-    let server = Server::websocket().await;
+    let server = Server::websocket();
     let task = fails(&server).await;
     let mut peer = server.accept().await;
     peer.request().await;
@@ -72,7 +72,7 @@ async fn answer_that_is_none_has_its_own_error() {
 #[tokio::test]
 async fn head_without_end_is_cut_off() {
     for line in [&b"a: b\r\n"[..], b"HTTP/1.1 100 Continue\r\n\r\n", &[b'x'; 100]] {
-        let server = Server::websocket().await;
+        let server = Server::websocket();
         let task = fails(&server).await;
         let mut peer = server.accept().await;
         peer.request().await;
@@ -98,7 +98,7 @@ async fn refused_connack_is_an_error_with_its_reason() {
         (4, ReasonCode::BAD_USER_NAME_OR_PASSWORD, "check user name and password"),
         (5, ReasonCode::NOT_AUTHORIZED, "what the broker allows"),
     ];
-    for server in servers().await {
+    for server in servers() {
         for (code, reason, advice) in cases {
             let task = fails(&server).await;
             let mut peer = server.connected().await;
@@ -125,7 +125,7 @@ async fn packet_that_is_no_connack_ends_the_opening() {
         (&[0xd0, 0], misbehaved(mqtt::Misbehaved::BeforeConnack)),
         (&[0x20, 0xff, 0xff, 0xff, 0xff], malformed(mqtt::Malformed::Length)),
     ];
-    for server in servers().await {
+    for server in servers() {
         for (bytes, expected) in cases {
             let task = fails(&server).await;
             let mut peer = server.connected().await;
@@ -138,7 +138,7 @@ async fn packet_that_is_no_connack_ends_the_opening() {
 
 #[tokio::test]
 async fn text_in_place_of_connack_is_answered_with_1003() {
-    let server = Server::websocket().await;
+    let server = Server::websocket();
     let task = fails(&server).await;
     let mut peer = server.connected().await;
     peer.send_frame(TEXT, b"hello").await;
@@ -175,7 +175,7 @@ async fn reach(server: &Server, framed: bool, stage: &str) -> Option<Peer> {
 
 #[tokio::test]
 async fn silence_is_timed_out_with_its_stage_and_the_client_recovers() {
-    for (server, framed) in servers().await.into_iter().zip([true, false]) {
+    for (server, framed) in servers().into_iter().zip([true, false]) {
         let mut patient = Patient::start(options(&server.url()).connect_timeout(SHORT));
         for stage in STAGES {
             let Some(_silent) = reach(&server, framed, stage).await else { continue };
@@ -193,7 +193,7 @@ async fn silence_is_timed_out_with_its_stage_and_the_client_recovers() {
 /// A byte now and then wins no time: there is one budget for all of it.
 #[tokio::test]
 async fn trickle_is_timed_out_like_silence() {
-    let server = Server::websocket().await;
+    let server = Server::websocket();
     let mut patient = Patient::start(options(&server.url()).connect_timeout(SHORT));
     let mut peer = server.accept().await;
     let answer = peer.answer().await;
@@ -212,7 +212,7 @@ async fn trickle_is_timed_out_like_silence() {
 
 #[tokio::test]
 async fn silence_inside_tls_is_timed_out() {
-    let server = Server::websocket().await;
+    let server = Server::websocket();
     let url = server.url().replace("ws://", "wss://");
     let ca = rcgen::KeyPair::generate().unwrap();
     let ca = rcgen::CertificateParams::new([]).unwrap().self_signed(&ca).unwrap();
@@ -233,7 +233,7 @@ async fn silence_inside_tls_is_timed_out() {
 #[tokio::test]
 async fn end_is_told_with_its_stage_and_the_client_recovers() {
     let upgrade = |fault| Cause::Malformed(Malformed::Upgrade(fault));
-    for (server, framed) in servers().await.into_iter().zip([true, false]) {
+    for (server, framed) in servers().into_iter().zip([true, false]) {
         let mut patient = Patient::start(options(&server.url()));
         for stage in STAGES {
             let Some(peer) = reach(&server, framed, stage).await else { continue };

@@ -74,7 +74,7 @@ async fn nothing_secret_comes_back_from_the_server() {
         },
     ];
     for answer in answers {
-        let server = Server::websocket().await;
+        let server = Server::websocket();
         let authority = server.url().replace("ws://", "");
         let task = tokio::spawn(Client::connect(loaded(&authority)));
         let mut peer = server.accept().await;

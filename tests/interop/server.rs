@@ -2,16 +2,21 @@
 //!
 //! Written by hand after RFC 6455 and MQTT 3.1.1: no codec of Dunlin has a part in it.
 
+use std::net::Ipv4Addr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sha1::{Digest, Sha1};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::common::within;
 
 /// What the key is hashed with (RFC 6455 §1.3).
 const ACCEPT_SUFFIX: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// Bytes that a server holds unread before its clients have to wait: less than a message is long.
+const RECEIVE_BUFFER: u32 = 256 << 10;
 
 /// CONNACK of MQTT 3.1.1 §3.2: no session, accepted.
 pub(crate) const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
@@ -30,13 +35,16 @@ pub(crate) struct Server {
 
 impl Server {
     /// A server that speaks WebSocket.
-    pub(crate) async fn websocket() -> Self {
-        Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap(), framed: true }
+    pub(crate) fn websocket() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(RECEIVE_BUFFER).unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        Self { listener: socket.listen(16).unwrap(), framed: true }
     }
 
     /// A server that speaks MQTT on the bare stream.
-    pub(crate) async fn stream() -> Self {
-        Self { framed: false, ..Self::websocket().await }
+    pub(crate) fn stream() -> Self {
+        Self { framed: false, ..Self::websocket() }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -155,7 +163,7 @@ impl Peer {
             self.stream.read_exact(&mut mask).await?;
             let mut payload = vec![0; length];
             self.stream.read_exact(&mut payload).await?;
-            payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
+            unmask(&mut payload, mask);
             std::io::Result::Ok((first & 0x0f, payload))
         };
         within("a frame", read).await.unwrap()
@@ -204,6 +212,15 @@ impl Peer {
         // A reset is an end, too.
         let _ = within("the end", self.stream.read_to_end(&mut rest)).await;
     }
+}
+
+/// Four bytes at a time: a megabyte must not take longer than a ping may.
+fn unmask(payload: &mut [u8], mask: [u8; 4]) {
+    let (words, rest) = payload.as_chunks_mut::<4>();
+    for word in words {
+        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(mask)).to_ne_bytes();
+    }
+    rest.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
 }
 
 /// How long the packet at the front is, if all of it is there (MQTT 3.1.1 §2.2.3).

@@ -27,6 +27,10 @@ pub enum Persistence {
     #[default]
     Clean,
     /// It keeps subscriptions and messages under the client identifier, which must be given.
+    ///
+    /// What it has kept for an earlier client comes right after the connection, and what nobody has
+    /// subscribed to is acknowledged and dropped: begin with [`Client::start`](crate::Client::start)
+    /// and subscribe at once.
     Kept,
 }
 
