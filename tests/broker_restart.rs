@@ -1,8 +1,8 @@
 //! A broker that is killed with SIGKILL and started again while messages of QoS 1 are under way.
 //!
 //! mosquitto acknowledges before it saves, and a kill right after loses what was acknowledged last.
-//! So each round has three parts: everything acknowledged is [`Mosquitto::saved`]; more is enqueued,
-//! of which nothing is awaited; the broker is killed. What it acknowledged in the last part it may
+//! So each round has three parts: everything acknowledged is [`Mosquitto::saved`]; more is
+//! enqueued, and a part of it awaited; the broker is killed. What it acknowledged in the last part it may
 //! lose, and that is counted; every other message that is missing in the end is Dunlin's loss.
 #![allow(
     clippy::arithmetic_side_effects,
@@ -29,9 +29,11 @@ use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
 /// How many times each broker is killed, unless `DUNLIN_RESTARTS` says otherwise.
-const ROUNDS: usize = 10;
+const ROUNDS: usize = 6;
 
-/// Messages on each topic, before a broker's changes are saved and after: all together fit a client's window.
+/// Messages on each topic, before a broker's changes are saved and after.
+///
+/// All together fit a client's window.
 const MESSAGES: u32 = 60;
 
 /// Bytes behind each number: a broker that had all messages at once would answer all at once, and

@@ -75,7 +75,7 @@ async fn publishing_from_inside_the_message_loop_of_a_boundless_server_does_not_
     echoed(&broker, Transport::Websockets).await;
 }
 
-/// Awaiting each publish inside the loop: its PUBACK comes behind all messages of a boundless server.
+/// Awaiting each publish inside the loop: the PUBACK comes behind all messages of such a server.
 #[tokio::test]
 async fn publish_awaited_inside_the_message_loop_is_acknowledged() {
     let broker = Mosquitto::start(Broker { max_inflight: Some(0), ..Broker::default() }).await;
