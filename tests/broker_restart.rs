@@ -2,8 +2,9 @@
 //!
 //! mosquitto acknowledges before it saves, and a kill right after loses what was acknowledged last.
 //! So each round has three parts: everything acknowledged is [`Mosquitto::saved`]; more is
-//! enqueued, and a part of it awaited; the broker is killed. What it acknowledged in the last part it may
-//! lose, and that is counted; every other message that is missing in the end is Dunlin's loss.
+//! enqueued, and a part of it awaited; the broker is killed. It may lose the newest of what it
+//! acknowledged in the last part, and that is counted; every other message that is missing in the
+//! end is Dunlin's loss.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
