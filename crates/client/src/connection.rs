@@ -293,11 +293,14 @@ impl<'o, B: Buffer> Connection<'o, B> {
                 return Ok(None);
             }
             let body = self.inbox.stream().get(front.header_len..front.len).unwrap_or_default();
-            let Some(packet) = decode_owned(front.header, body)? else {
-                return Ok(Some(Ready::Packet(front)));
+            let decoded = decode_owned(front.header, body);
+            let packet = match &decoded {
+                Ok(Some(packet)) => packet,
+                Ok(None) => return Ok(Some(Ready::Packet(front))),
+                Err(malformed) => return Err(Error::from(*malformed)),
             };
             self.inbox.consume(front.len);
-            if let Some(event) = self.handle_owned(&packet, session)? {
+            if let Some(event) = self.handle_owned(packet, session)? {
                 return Ok(Some(Ready::Event(event)));
             }
         }
@@ -472,8 +475,12 @@ impl<'o, B: Buffer> Connection<'o, B> {
         let Self { inbox, transmit, surfaced, failed, .. } = self;
         *surfaced = front.len;
         let body = inbox.stream().get(front.header_len..front.len).unwrap_or_default();
-        let packet = Packet::decode(front.header, body).map_err(Error::from);
-        match packet.and_then(|packet| session.handle_packet(&packet).map_err(Error::from)) {
+        // By reference: a packet is large, and moving one costs more than decoding it.
+        let handled = match &Packet::decode(front.header, body) {
+            Ok(packet) => session.handle_packet(packet).map_err(Error::from),
+            Err(malformed) => Err(Error::from(*malformed)),
+        };
+        match handled {
             Ok(event) => Ok(event),
             Err(error) => {
                 *failed = Some(error);
