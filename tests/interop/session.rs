@@ -46,6 +46,30 @@ async fn messages_queued_while_away_arrive_after_the_reconnect() {
     }
 }
 
+/// The server sends what it has kept with its CONNACK, before any program can have subscribed.
+#[tokio::test]
+async fn messages_that_come_before_the_first_subscription_wait_for_it() {
+    let broker = Mosquitto::start(Broker::default()).await;
+    let at = || kept(options(Transport::Tcp, broker.tcp_addr()));
+    let mut paho = paho(&broker, Transport::Tcp, "paho").await;
+    let client = dunlin(at()).await;
+    let news = subscribe(&client, "news", Qos::AtLeastOnce).await;
+    within("the end", client.close()).await;
+    drop(news);
+    for number in 0..10 {
+        paho.publish(&PahoMessage::new("news", 1, number.to_string())).await;
+    }
+    let client = dunlin(at()).await;
+    // When this one is through, all that the server had kept has been there.
+    let mut fence = subscribe(&client, "fence", Qos::AtLeastOnce).await;
+    paho.publish(&PahoMessage::new("fence", 0, "")).await;
+    next(&mut fence).await;
+    let mut news = subscribe(&client, "news", Qos::AtLeastOnce).await;
+    for number in 0..10 {
+        assert_eq!(next(&mut news).await.payload(), number.to_string().as_bytes());
+    }
+}
+
 /// A program that starts again subscribes at once, and gets what came in between.
 #[tokio::test]
 async fn messages_queued_for_a_former_client_reach_the_next_one() {

@@ -1,6 +1,6 @@
 //! Command lines under test: run with a limit, their output caught.
 //!
-//! Host processes only: [`dunlin`] for the command of this workspace, [`Command::new`] for others.
+//! Host processes only: [`dunlin()`] for the command of this workspace, [`Command::new`] for others.
 
 use std::env;
 use std::ffi::OsStr;

@@ -28,9 +28,7 @@ pub enum Persistence {
     Clean,
     /// It keeps subscriptions and messages under the client identifier, which must be given.
     ///
-    /// What it has kept for an earlier client comes right after the connection, and what nobody has
-    /// subscribed to is acknowledged and dropped: begin with [`Client::start`](crate::Client::start)
-    /// and subscribe at once.
+    /// What it has kept comes right after the first connection, and waits 30 s for a subscription.
     Kept,
 }
 

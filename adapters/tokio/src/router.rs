@@ -7,10 +7,15 @@ use dunlin_drive::dunlin::{
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// Most filters in one SUBSCRIBE: AWS IoT Core drops a connection that sends nine.
 const FILTERS_MAX: usize = 8;
+
+/// How long the messages of a kept session wait for the first subscriptions.
+const EARLY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Names a subscription of this client.
 pub(crate) type Id = u64;
@@ -65,6 +70,30 @@ fn matches(filter: &str, topic: &str) -> bool {
     mqtt::matches(shared.map_or(filter, |(_, filter)| filter), topic)
 }
 
+/// Messages that a kept session had stored, and that came before the program could subscribe.
+///
+/// Like those in a queue, they are acknowledged when they are taken.
+#[derive(Debug, Default)]
+struct Early {
+    waiting: VecDeque<Waiting>,
+    /// Set once in a client's life.
+    until: Option<Instant>,
+}
+
+impl Early {
+    fn is_open(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Takes out those whose topic is wanted.
+    fn take(&mut self, mut wanted: impl FnMut(&str) -> bool) -> VecDeque<Waiting> {
+        let (taken, left) =
+            self.waiting.drain(..).partition(|waiting| wanted(waiting.message.topic()));
+        self.waiting = left;
+        taken
+    }
+}
+
 /// All subscriptions of a client.
 #[derive(Debug)]
 pub(crate) struct Router {
@@ -76,6 +105,7 @@ pub(crate) struct Router {
     unwanted: Vec<String>,
     /// Messages that more than one subscription has to take.
     shared_acks: HashMap<AckToken, usize>,
+    early: Early,
     queue_max: usize,
     overflow: Overflow,
 }
@@ -88,6 +118,7 @@ impl Router {
             behind: false,
             unwanted: Vec::new(),
             shared_acks: HashMap::new(),
+            early: Early::default(),
             queue_max,
             overflow,
         }
@@ -107,8 +138,9 @@ impl Router {
             .collect::<Vec<_>>();
         self.behind = true;
         self.unwanted.retain(|filter| !wishes.iter().any(|wish| wish.filter == *filter));
-        self.entries
-            .insert(id, Entry { wishes, queue: VecDeque::new(), lost: 0, end: None, waker: None });
+        let mut entry = Entry { wishes, queue: VecDeque::new(), lost: 0, end: None, waker: None };
+        entry.queue = self.early.take(|topic| entry.matches(topic));
+        self.entries.insert(id, entry);
         id
     }
 
@@ -221,6 +253,10 @@ impl Router {
             entry.wake();
         }
         match (ack, takers) {
+            (Some(ack), 0) if self.early.is_open() && self.early.waiting.len() < self.queue_max => {
+                let message = Received::new(message, duplicate);
+                self.early.waiting.push_back(Waiting { message, ack: Some(ack) });
+            }
             (_, 0) => acknowledge(ack, session),
             (Some(ack), 2..) => {
                 self.shared_acks.insert(ack, takers);
@@ -241,7 +277,8 @@ impl Router {
             return;
         }
         self.shared_acks.clear();
-        for waiting in self.entries.values_mut().flat_map(|entry| &mut entry.queue) {
+        let queues = self.entries.values_mut().map(|entry| &mut entry.queue);
+        for waiting in queues.chain([&mut self.early.waiting]).flatten() {
             acknowledge(waiting.ack.take(), session);
         }
     }
@@ -317,9 +354,24 @@ impl Router {
         acknowledge(ack, session);
     }
 
-    /// A new connection: what was owed to the last one is void.
+    /// A new connection: what was owed to the last one is void, and comes again.
     pub(crate) fn forget_acks(&mut self) {
         self.shared_acks.clear();
+        self.early.waiting.clear();
+    }
+
+    /// The server goes on with a kept session: its messages may come before the first subscription.
+    pub(crate) fn expect_early(&mut self) {
+        self.early.until.get_or_insert_with(|| Instant::now() + EARLY_TIMEOUT);
+    }
+
+    /// Messages that nobody has asked for in time are given up.
+    pub(crate) fn let_go_of_early(&mut self, session: &mut ClientSession) {
+        if !self.early.waiting.is_empty() && !self.early.is_open() {
+            for waiting in self.early.waiting.drain(..) {
+                acknowledge(waiting.ack, session);
+            }
+        }
     }
 }
 

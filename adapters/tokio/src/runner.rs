@@ -44,8 +44,21 @@ pub(crate) enum First {
     MayFail,
 }
 
+/// Tells everybody who waits that the task has ended, even if its runtime has dropped it.
+struct Ending(Arc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        if state.desk.ended.is_none() {
+            state.desk.end(&Error::Closed);
+        }
+    }
+}
+
 /// Connects again and again until the client is closed.
 pub(crate) async fn run(shared: Arc<Shared>, options: Options, first: First) {
+    let _ending = Ending(Arc::clone(&shared));
     let clock = Clock { start: Instant::now() };
     let mut backoff = options.backoff;
     let client_id = options.client_id.clone().unwrap_or_else(|| random_client_id(&shared));

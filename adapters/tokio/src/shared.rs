@@ -211,7 +211,9 @@ impl Program<Growing, INFLIGHT> for Desk {
             dunlin::Event::Connected(resumption) => {
                 self.connected = Some(Instant::now());
                 self.router.forget_acks();
-                if resumption != dunlin::Resumption::Resumed {
+                if resumption == dunlin::Resumption::Resumed {
+                    self.router.expect_early();
+                } else {
                     self.router.forget_answers();
                 }
                 self.tell(Status::Connected, Event::Connected(resumption));
@@ -232,10 +234,12 @@ impl Program<Growing, INFLIGHT> for Desk {
             dunlin::Event::Unsubscribed { .. } => self.make_room(session),
             _ => {}
         }
+        self.router.let_go_of_early(session);
         self.router.pump(session);
     }
 
     fn handle_written(&mut self, session: &mut ClientSession) {
+        self.router.let_go_of_early(session);
         let Some(sent) = session.sent() else { return };
         while let Some((token, _)) = self.unwritten.front()
             && token.is_up_to(sent)

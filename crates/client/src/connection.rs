@@ -300,7 +300,7 @@ impl<'o, B: Buffer> Connection<'o, B> {
                 Err(malformed) => return Err(Error::from(*malformed)),
             };
             self.inbox.consume(front.len);
-            if let Some(event) = self.handle_owned(packet, session)? {
+            if let Some(event) = self.handle_owned(packet, session, now)? {
                 return Ok(Some(Ready::Event(event)));
             }
         }
@@ -311,11 +311,14 @@ impl<'o, B: Buffer> Connection<'o, B> {
         &mut self,
         packet: &Packet<'static>,
         session: &mut Session<S, N>,
+        now: Instant,
     ) -> Result<Option<Event<'static>>, Error> {
         let event = session.handle_packet(packet)?;
         match packet {
             Packet::Connack(_) => self.timers.handle_connected(),
             Packet::Pingresp => self.timers.handle_pingresp(),
+            // Our packets arrive, if slowly: the PINGREQ is on its way behind them.
+            Packet::Ack(_) => self.timers.handle_acknowledged(now),
             _ => {}
         }
         Ok(event)

@@ -96,6 +96,13 @@ impl Timers {
         self.pinged = None;
     }
 
+    /// The peer has answered something else: the answer to PINGREQ is waited for anew.
+    pub(crate) const fn handle_acknowledged(&mut self, now: Instant) {
+        if self.pinged.is_some() {
+            self.pinged = Some(now);
+        }
+    }
+
     /// The good-bye has been said.
     pub(crate) const fn handle_closing(&mut self, now: Instant) {
         self.closing = Some(now);

@@ -29,7 +29,7 @@ pub enum AckMode {
     /// Handing it over is enough: it is acknowledged once the program asks for the next event.
     #[default]
     Automatic,
-    /// The program says so, by [`Session::acknowledge`].
+    /// The program says so, by [`Session::acknowledge`](crate::Session::acknowledge).
     Manual,
 }
 
@@ -86,21 +86,21 @@ pub enum Event<'p> {
     },
     /// A message of QoS 1 has arrived at the server, or was refused there.
     Acknowledged {
-        /// What [`Session::publish`] returned.
+        /// What [`Session::publish`](crate::Session::publish) returned.
         token: Token,
         /// Yes, or why not.
         reason: ReasonCode,
     },
     /// A SUBSCRIBE is answered.
     Subscribed {
-        /// What [`Session::subscribe`] returned.
+        /// What [`Session::subscribe`](crate::Session::subscribe) returned.
         token: Token,
         /// The granted QoS or the refusal of each filter, in their order.
         reasons: Reasons<'p>,
     },
     /// An UNSUBSCRIBE is answered.
     Unsubscribed {
-        /// What [`Session::unsubscribe`] returned.
+        /// What [`Session::unsubscribe`](crate::Session::unsubscribe) returned.
         token: Token,
     },
 }

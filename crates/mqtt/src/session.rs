@@ -107,7 +107,8 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         })
     }
 
-    /// Asks for messages; they come as [`Event::Message`], and the answer as [`Event::Subscribed`].
+    /// Asks for messages; they come as [`Event::Message`](crate::Event::Message), and the answer as
+    /// [`Event::Subscribed`](crate::Event::Subscribed).
     pub fn subscribe(&mut self, filters: &[Subscription<'_>]) -> Result<Token, SubscribeError> {
         for subscription in filters {
             check_filter(subscription.filter).map_err(SubscribeError::Filter)?;
@@ -118,7 +119,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.wish(Wishes::Subscribe(filters))
     }
 
-    /// Ends subscriptions; the answer is [`Event::Unsubscribed`].
+    /// Ends subscriptions; the answer is [`Event::Unsubscribed`](crate::Event::Unsubscribed).
     pub fn unsubscribe(&mut self, filters: &[&str]) -> Result<Token, SubscribeError> {
         for filter in filters {
             check_filter(filter).map_err(SubscribeError::Filter)?;
@@ -126,7 +127,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.wish(Wishes::Unsubscribe(filters))
     }
 
-    /// Lets the server forget a message that came in [`AckMode::Manual`].
+    /// Lets the server forget a message that came in [`AckMode::Manual`](crate::AckMode::Manual).
     ///
     /// Acknowledgements go out in the order of the messages ([MQTT-4.6.0-2]): one that is held back
     /// holds back those behind it.

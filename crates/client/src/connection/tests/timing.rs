@@ -75,6 +75,24 @@ fn long_upload_is_no_silence_of_the_peer() {
     assert!(client.connection.next_deadline() > Some(client.now.after(30_000)));
 }
 
+/// On a slow way up, the PINGREQ arrives behind packets that are being acknowledged.
+#[test]
+fn acknowledgement_shows_that_a_ping_is_on_its_way() {
+    let mut client = open(true, Config::new());
+    for payload in [b"1", b"2"] {
+        client.session.publish(&Message::new("t", payload, Qos::AtLeastOnce)).unwrap();
+    }
+    client.sent();
+    client.pass_to_deadline().1.unwrap();
+    client.sent();
+    for id in [1, 2] {
+        assert_eq!(client.pass(KEEP_ALIVE_MS / 2 - 1), Ok(()));
+        client.give(&[0x40, 2, 0, id]);
+        assert_eq!(client.events().len(), 1);
+    }
+    assert_eq!(client.pass_to_deadline().1, Err(Error::TimedOut(Stage::Pingresp)), "no more come");
+}
+
 /// [MQTT-3.1.2-23]
 #[test]
 fn program_that_holds_messages_back_stays_alive() {
