@@ -31,6 +31,8 @@ impl Buffer for Growing {
     fn grow(&mut self, len: usize) -> bool {
         let fits = len <= self.limit;
         if fits && len > self.memory.len() {
+            // Exactly: a vector's own way of growing would pass the limit.
+            self.memory.reserve_exact(len - self.memory.len());
             self.memory.resize(len, 0);
         }
         fits
