@@ -88,7 +88,7 @@ impl Client {
         (Self { guard: Arc::new(Guard { shared }) }, events)
     }
 
-    /// Publishes; ready when the server has acknowledged (QoS 1) or all bytes are written (QoS 0).
+    /// Publishes; ready when the server has acknowledged, or all bytes are written (QoS 0).
     ///
     /// Waits for room while the outbox is full. Dropping the future does not take the message back.
     pub async fn publish(&self, message: &Message<'_>) -> Result<ReasonCode, PublishError> {
@@ -122,7 +122,7 @@ impl Client {
         &self,
         filters: &[dunlin::Subscription<'_>],
     ) -> Result<Subscription, SubscribeError> {
-        check(filters).map_err(SubscribeError::Rejected)?;
+        check(filters, self.guard.shared.qos_max).map_err(SubscribeError::Rejected)?;
         let subscription = {
             let mut state = self.guard.shared.lock();
             let state = &mut *state;
@@ -147,7 +147,7 @@ impl Client {
         self.guard.shared.lock().desk.events()
     }
 
-    /// Waits until everything accepted so far has been written and, with QoS 1, acknowledged.
+    /// Waits until everything accepted so far has been written and, above QoS 0, acknowledged.
     pub async fn drain(&self) -> Result<(), Error> {
         loop {
             let mut room = pin!(self.guard.shared.room.notified());
@@ -188,13 +188,13 @@ impl Client {
 }
 
 /// What the session would refuse, found before anything is remembered.
-fn check(filters: &[dunlin::Subscription<'_>]) -> Result<(), Rejected> {
+fn check(filters: &[dunlin::Subscription<'_>], qos_max: Qos) -> Result<(), Rejected> {
     if filters.is_empty() {
         return Err(Rejected::NoFilter);
     }
     for wish in filters {
         mqtt::check_filter(wish.filter).map_err(Rejected::Filter)?;
-        if wish.qos == Qos::ExactlyOnce {
+        if wish.qos > qos_max {
             return Err(Rejected::Qos);
         }
     }

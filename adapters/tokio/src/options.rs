@@ -185,6 +185,11 @@ impl Options {
         Self { queue: messages.max(1), overflow, ..self }
     }
 
+    /// AWS IoT Core answers QoS 2 with nothing at all.
+    pub(crate) const fn qos_max(&self) -> Qos {
+        if self.is_signed() { Qos::AtLeastOnce } else { Qos::ExactlyOnce }
+    }
+
     /// Whether upgrade requests are signed for AWS.
     pub(crate) const fn is_signed(&self) -> bool {
         #[cfg(feature = "aws")]

@@ -81,6 +81,7 @@ pub(crate) struct Desk {
 /// The lock, and what is waited for outside of it.
 pub(crate) struct Shared {
     state: Mutex<State>,
+    pub(crate) qos_max: Qos,
     pub(crate) status: watch::Receiver<Status>,
     /// Something has left the outbox.
     pub(crate) room: Arc<Notify>,
@@ -94,7 +95,7 @@ impl Shared {
         let room = Arc::new(Notify::new());
         let outbox = Growing::new(OUTBOX_FIRST, options.outbox);
         let state = State {
-            session: Session::new(outbox, Config::new().manual_acks()),
+            session: Session::new(outbox, Config::new().manual_acks().qos_max(options.qos_max())),
             desk: Desk {
                 router: Router::new(options.queue, options.overflow),
                 publishes: HashMap::new(),
@@ -109,7 +110,13 @@ impl Shared {
             entropy: SystemEntropy::new(),
             driver: None,
         };
-        Self { state: Mutex::new(state), status: watched, room, closing: Notify::new() }
+        Self {
+            state: Mutex::new(state),
+            qos_max: options.qos_max(),
+            status: watched,
+            room,
+            closing: Notify::new(),
+        }
     }
 
     /// Held for short calls, and never across an await.

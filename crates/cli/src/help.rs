@@ -20,7 +20,7 @@ Connection:
                        for temporary credentials, AWS_SESSION_TOKEN
   --will-topic TOPIC   have the broker publish a message there when this client is lost
   --will-payload TEXT  that message's payload (empty)
-  --will-qos 0|1       its QoS (0)
+  --will-qos 0|1|2     its QoS (0)
   --will-retain        keep it for later subscribers
 "
     };
@@ -30,7 +30,7 @@ Connection:
 pub(crate) const PUB: &str = concat!(
     "dunlin pub --url URL -t TOPIC (-m TEXT | -f FILE | -l | -s | -n) [options]
 
-Publishes, waits until every message is acknowledged (-q 1) or written (-q 0), and says good-bye.
+Publishes, waits until every message is acknowledged (-q 1, -q 2) or written (-q 0), and says good-bye.
 Connects again when the connection is lost, and gives up when that does not help.
 
 Message:
@@ -40,7 +40,7 @@ Message:
   -l                   each line of standard input is a message
   -s                   all of standard input is one message
   -n                   an empty payload; with -r it deletes what the broker kept
-  -q 0|1               QoS: at most once, at least once (0)
+  -q 0|1|2             QoS: at most once, at least once, exactly once (0)
   -r                   the broker keeps the message for later subscribers
 ",
     connection!()
@@ -48,7 +48,7 @@ Message:
 
 /// `dunlin sub --help`; the first line is shown with usage errors.
 pub(crate) const SUB: &str = concat!(
-    "dunlin sub --url URL -t FILTER [-t FILTER ...] [-q 0|1] [-C COUNT] [-W SECONDS] [options]
+    "dunlin sub --url URL -t FILTER [-t FILTER ...] [-q 0|1|2] [-C COUNT] [-W SECONDS] [options]
 
 Prints the payload of each message as a line, with control characters escaped: \\n, \\t, \\xNN for
 any other and for bytes that are not UTF-8, and \\\\ for a backslash. Connects again when the
@@ -56,7 +56,7 @@ connection is lost, and says so.
 
 Messages:
   -t FILTER            what to subscribe to: a/b, a/+/b, a/#; may be given several times
-  -q 0|1               highest QoS: at most once, at least once (0)
+  -q 0|1|2             highest QoS: at most once, at least once, exactly once (0)
   -C COUNT             end after that many messages
   -W SECONDS           end after that time, with exit code 27
   -v                   print the topic and a blank before the payload

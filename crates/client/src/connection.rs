@@ -6,7 +6,7 @@ use crate::{
     transmit::Transmit,
     ws,
 };
-use dunlin_mqtt::{FixedHeader, Packet, PacketType, Session};
+use dunlin_mqtt::{FixedHeader, Packet, PacketType, Publish, Session};
 use dunlin_octet::{Buffer, Inbox, Writer};
 use dunlin_ws::{Deframer, Incoming, Opcode, Role, Upgrade};
 
@@ -288,9 +288,12 @@ impl<'o, B: Buffer> Connection<'o, B> {
                 }
                 return self.wait(session);
             };
-            if is_message(front.header) && !session.has_room_for_message() {
+            if is_owed_for(front.header) && !session.has_room_for_message() {
                 self.blocked = true;
                 return Ok(None);
+            }
+            if self.pass_over_repeat(front, session)? {
+                continue;
             }
             let body = self.inbox.stream().get(front.header_len..front.len).unwrap_or_default();
             let decoded = decode_owned(front.header, body);
@@ -304,6 +307,26 @@ impl<'o, B: Buffer> Connection<'o, B> {
                 return Ok(Some(Ready::Event(event)));
             }
         }
+    }
+
+    /// Handles a message of QoS 2 that has been handed over before; says whether it was one.
+    fn pass_over_repeat<S: Buffer, const N: usize>(
+        &mut self,
+        front: Front,
+        session: &mut Session<S, N>,
+    ) -> Result<bool, Error> {
+        if front.header.packet_type != PacketType::Publish || front.header.flags & 0b0110 != 0b0100
+        {
+            return Ok(false);
+        }
+        let body = self.inbox.stream().get(front.header_len..front.len).unwrap_or_default();
+        let publish = Publish::decode(front.header.flags, body)?;
+        if !session.is_repeat(&publish) {
+            return Ok(false);
+        }
+        session.handle_packet(&Packet::Publish(publish))?;
+        self.inbox.consume(front.len);
+        Ok(true)
     }
 
     /// Handles a packet that nothing can lie in.
@@ -494,9 +517,13 @@ impl<'o, B: Buffer> Connection<'o, B> {
     }
 }
 
-/// Whether a packet is a message that will be acknowledged.
-fn is_message(header: FixedHeader) -> bool {
-    header.packet_type == PacketType::Publish && header.flags & 0b0110 != 0
+/// Whether an answer will be owed for a packet.
+fn is_owed_for(header: FixedHeader) -> bool {
+    match header.packet_type {
+        PacketType::Publish => header.flags & 0b0110 != 0,
+        PacketType::Pubrel => true,
+        _ => false,
+    }
 }
 
 /// Decodes a packet that has neither strings nor a payload; `None` for those that have.

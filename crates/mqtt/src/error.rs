@@ -66,8 +66,8 @@ pub enum Misbehaved {
     Acknowledgement,
     /// SUBACK has fewer or more reasons than SUBSCRIBE had filters ([MQTT-3.8.4-6]).
     SubackCount,
-    /// A message came with a QoS that no subscription asked for.
-    Qos,
+    /// More messages of QoS 2 are under way than this side can follow.
+    ReceiveMaximum,
     /// A packet is larger than the receive buffer can become.
     PacketTooLarge,
 }
@@ -77,6 +77,7 @@ impl Misbehaved {
     pub const fn reason(self) -> ReasonCode {
         match self {
             Self::PacketTooLarge => ReasonCode::PACKET_TOO_LARGE,
+            Self::ReceiveMaximum => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
             _ => ReasonCode::PROTOCOL_ERROR,
         }
     }
@@ -91,7 +92,7 @@ impl fmt::Display for Misbehaved {
             Self::ClientPacket => "a packet came that only clients send",
             Self::Acknowledgement => "an acknowledgement does not fit the exchange that it names",
             Self::SubackCount => "SUBACK does not answer each filter once",
-            Self::Qos => "a message came with a QoS that was not asked for",
+            Self::ReceiveMaximum => "more messages of QoS 2 are under way than can be followed",
             Self::PacketTooLarge => "a packet is larger than the receive buffer",
         })
     }
@@ -169,7 +170,7 @@ impl core::error::Error for TopicError {}
 pub enum PublishError {
     /// The topic name is not one.
     Topic(TopicError),
-    /// Exactly once is not spoken by this session.
+    /// The server does not take this QoS ([`Config::qos_max`](crate::Config::qos_max)).
     Qos,
     /// The packet is larger than MQTT or the outbox can hold.
     TooLarge,
@@ -185,7 +186,7 @@ impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Topic(error) => write!(f, "not a topic name: {error}"),
-            Self::Qos => f.write_str("QoS 2 is not supported: publish with QoS 0 or 1"),
+            Self::Qos => f.write_str("the server does not take this QoS: publish with a lower one"),
             Self::TooLarge => f.write_str("the message is larger than the outbox can hold"),
             Self::OutboxFull => f.write_str("the outbox is full: wait for an acknowledgement"),
             Self::InflightFull => {
@@ -208,7 +209,7 @@ pub enum SubscribeError {
     TooManyFilters,
     /// A filter is not one.
     Filter(TopicError),
-    /// Exactly once is not spoken by this session.
+    /// The server does not take this QoS ([`Config::qos_max`](crate::Config::qos_max)).
     Qos,
     /// The packet is larger than MQTT or the outbox can hold.
     TooLarge,
@@ -239,7 +240,9 @@ impl fmt::Display for SubscribeError {
             Self::NoFilter => f.write_str("no filter given"),
             Self::TooManyFilters => f.write_str("too many filters for one packet: split them"),
             Self::Filter(error) => write!(f, "not a topic filter: {error}"),
-            Self::Qos => f.write_str("QoS 2 is not supported: subscribe with QoS 0 or 1"),
+            Self::Qos => {
+                f.write_str("the server does not take this QoS: subscribe with a lower one")
+            }
             Self::TooLarge => f.write_str("the filters are larger than the outbox can hold"),
             Self::OutboxFull => f.write_str("the outbox is full: wait for an acknowledgement"),
             Self::InflightFull => {

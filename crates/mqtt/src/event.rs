@@ -1,6 +1,6 @@
 //! What a session tells the program, and what the program tells it.
 
-use crate::{Message, PacketId, ReasonCode, Reasons};
+use crate::{Message, PacketId, Qos, ReasonCode, Reasons};
 
 /// Names a publish, subscribe or unsubscribe until its acknowledgement.
 ///
@@ -23,7 +23,7 @@ pub struct AckToken {
     pub(crate) epoch: u16,
 }
 
-/// Who says that a message of QoS 1 may be acknowledged.
+/// Who says that a message above QoS 0 may be acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AckMode {
     /// Handing it over is enough: it is acknowledged once the program asks for the next event.
@@ -34,23 +34,37 @@ pub enum AckMode {
 }
 
 /// What a session does by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
     /// Who says that a message may be acknowledged.
     pub ack_mode: AckMode,
+    /// The highest QoS that the server takes; a higher one is refused before a byte is sent.
+    pub qos_max: Qos,
 }
 
 impl Config {
-    /// The default configuration.
+    /// Messages are acknowledged when they are handed over, and every QoS is used.
     pub const fn new() -> Self {
-        Self { ack_mode: AckMode::Automatic }
+        Self { ack_mode: AckMode::Automatic, qos_max: Qos::ExactlyOnce }
     }
 
     /// Messages are acknowledged when the program says so.
     #[must_use]
     pub const fn manual_acks(self) -> Self {
-        Self { ack_mode: AckMode::Manual }
+        Self { ack_mode: AckMode::Manual, ..self }
+    }
+
+    /// The server takes no higher QoS than this: AWS IoT Core none above 1.
+    #[must_use]
+    pub const fn qos_max(self, qos_max: Qos) -> Self {
+        Self { qos_max, ..self }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -81,10 +95,10 @@ pub enum Event<'p> {
         message: Message<'p>,
         /// Whether it may have come before.
         duplicate: bool,
-        /// With QoS 1: what to acknowledge in [`AckMode::Manual`].
+        /// Above QoS 0: what to acknowledge in [`AckMode::Manual`].
         ack: Option<AckToken>,
     },
-    /// A message of QoS 1 has arrived at the server, or was refused there.
+    /// A message above QoS 0 has arrived at the server, or was refused there.
     Acknowledged {
         /// What [`Session::publish`](crate::Session::publish) returned.
         token: Token,

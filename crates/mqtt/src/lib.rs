@@ -27,11 +27,13 @@ mod event;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod header;
+mod line;
 mod message;
 mod outbox;
 mod owed;
 mod packet;
 mod publish;
+mod received;
 mod session;
 mod slots;
 mod subscribe;

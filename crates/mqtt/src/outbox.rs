@@ -13,6 +13,8 @@ pub(crate) const OUTBOX_MAX: usize = 0x7fff_ffff;
 const SENT: u8 = 1;
 /// The packet is no longer needed; its place is taken back when it is the oldest.
 const DEAD: u8 = 2;
+/// PUBREC has come: the message is not sent again, but kept until PUBCOMP, for a server that forgets.
+const RELEASED: u8 = 4;
 
 /// The packet does not fit now, or never will.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +36,16 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) const fn is_dead(self) -> bool {
         self.flags & DEAD != 0
+    }
+
+    /// Whether PUBREC has come for it.
+    pub(crate) const fn is_released(self) -> bool {
+        self.flags & RELEASED != 0
+    }
+
+    /// Whether it is not to be sent, now or at a reconnect.
+    const fn is_skipped(self) -> bool {
+        self.flags & (DEAD | RELEASED) != 0
     }
 
     /// Whether the server may have it.
@@ -137,7 +149,7 @@ impl<B: Buffer> Outbox<B> {
     pub(crate) fn current(&mut self) -> Option<&[u8]> {
         while self.unsent > 0 {
             let entry = self.entry(self.cursor);
-            if self.sending || !entry.is_dead() {
+            if self.sending || !entry.is_skipped() {
                 if !self.sending {
                     self.mark_duplicate(entry);
                 }
@@ -177,7 +189,7 @@ impl<B: Buffer> Outbox<B> {
         let mut at = self.head;
         for _ in 0..self.count {
             let entry = self.entry(at);
-            self.set_entry(at, Entry { flags: entry.flags & !SENT, ..entry });
+            self.set_entry(at, Entry { flags: entry.flags & !(SENT | RELEASED), ..entry });
             if let [first, ..] = self.packet_mut(at, entry.len)
                 && is_publish(*first)
             {
@@ -185,6 +197,12 @@ impl<B: Buffer> Outbox<B> {
             }
             at = self.after(at, entry);
         }
+    }
+
+    /// PUBREC has come for the message at `at`.
+    pub(crate) fn hold(&mut self, at: usize) {
+        let entry = self.entry(at);
+        self.set_entry(at, Entry { flags: entry.flags | RELEASED, ..entry });
     }
 
     /// The packet at `at` is no longer needed.

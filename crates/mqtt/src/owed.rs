@@ -1,10 +1,11 @@
 //! Acknowledgements that this side owes, in the order in which the messages came.
 
-use crate::{AckToken, PacketId};
+use crate::{Ack, AckKind, AckToken, PacketId};
 
 #[derive(Clone, Copy, Debug)]
 struct Debt {
     id: u16,
+    kind: AckKind,
     /// The program has let go of the message.
     due: bool,
 }
@@ -22,7 +23,12 @@ pub(crate) struct Owed<const N: usize> {
 
 impl<const N: usize> Owed<N> {
     pub(crate) const fn new() -> Self {
-        Self { debts: [Debt { id: 0, due: false }; N], first: 0, len: 0, epoch: 0 }
+        Self {
+            debts: [Debt { id: 0, kind: AckKind::Puback, due: false }; N],
+            first: 0,
+            len: 0,
+            epoch: 0,
+        }
     }
 
     pub(crate) const fn is_full(&self) -> bool {
@@ -40,13 +46,13 @@ impl<const N: usize> Owed<N> {
         self.epoch = self.epoch.wrapping_add(1);
     }
 
-    /// Owes an acknowledgement for `id`; `None` when the queue is full.
-    pub(crate) fn push(&mut self, id: PacketId) -> Option<AckToken> {
+    /// Owes an acknowledgement for `id`, PUBACK or PUBREC; `None` when the queue is full.
+    pub(crate) fn push(&mut self, id: PacketId, kind: AckKind) -> Option<AckToken> {
         if self.is_full() {
             return None;
         }
         let place = Self::wrap(self.first.saturating_add(self.len));
-        *self.debts.get_mut(place)? = Debt { id: id.value(), due: false };
+        *self.debts.get_mut(place)? = Debt { id: id.value(), kind, due: false };
         self.len = self.len.saturating_add(1);
         let place = u16::try_from(place).ok()?;
         Some(AckToken { packet_id: id, place, epoch: self.epoch })
@@ -66,12 +72,12 @@ impl<const N: usize> Owed<N> {
     }
 
     /// The acknowledgement that goes out next, if the one in front is due.
-    pub(crate) fn due(&self) -> Option<PacketId> {
+    pub(crate) fn due(&self) -> Option<Ack> {
         let debt = self.debts.get(self.first)?;
         if self.len == 0 || !debt.due {
             return None;
         }
-        PacketId::new(debt.id)
+        Some(Ack { kind: debt.kind, packet_id: PacketId::new(debt.id)? })
     }
 
     /// The acknowledgement in front has been taken to be sent.
@@ -95,20 +101,20 @@ mod tests {
         PacketId::new(id).unwrap()
     }
 
-    /// [MQTT-4.6.0-2]
+    /// [MQTT-4.6.0-2] [MQTT-4.6.0-3]
     #[test]
     fn acknowledgements_leave_in_the_order_of_the_messages() {
         let mut owed = Owed::<2>::new();
-        let first = owed.push(id(7)).unwrap();
-        let second = owed.push(id(8)).unwrap();
-        assert_eq!(owed.push(id(9)), None);
+        let first = owed.push(id(7), AckKind::Puback).unwrap();
+        let second = owed.push(id(8), AckKind::Pubrec).unwrap();
+        assert_eq!(owed.push(id(9), AckKind::Puback), None);
         assert!(owed.settle(second));
         assert_eq!(owed.due(), None, "the first message is still held");
         assert!(owed.settle(first));
         assert!(!owed.settle(first), "once is enough");
-        assert_eq!(owed.due(), Some(id(7)));
+        assert_eq!(owed.due(), Some(Ack { kind: AckKind::Puback, packet_id: id(7) }));
         owed.pop();
-        assert_eq!(owed.due(), Some(id(8)));
+        assert_eq!(owed.due(), Some(Ack { kind: AckKind::Pubrec, packet_id: id(8) }));
         owed.pop();
         assert_eq!(owed.due(), None);
         assert!(!owed.settle(second));
@@ -117,9 +123,9 @@ mod tests {
     #[test]
     fn tokens_of_an_earlier_connection_are_void() {
         let mut owed = Owed::<2>::new();
-        let stale = owed.push(id(7)).unwrap();
+        let stale = owed.push(id(7), AckKind::Puback).unwrap();
         owed.reset();
-        let fresh = owed.push(id(7)).unwrap();
+        let fresh = owed.push(id(7), AckKind::Puback).unwrap();
         assert!(!owed.settle(stale));
         assert_eq!(owed.due(), None);
         assert!(owed.settle(fresh));

@@ -8,9 +8,11 @@ use crate::{
     ack::bare,
     check_filter, check_topic,
     header::{FixedHeader, PACKET_BODY_MAX},
+    line::Line,
     outbox::{NoRoom, OUTBOX_MAX, Outbox},
     owed::Owed,
     publish::{body_len, put_head},
+    received::{EXACTLY_ONCE, Received},
     slots::Slots,
     subscribe::Wishes,
 };
@@ -52,6 +54,11 @@ pub struct Session<B, const INFLIGHT: usize> {
     outbox: Outbox<B>,
     slots: Slots<INFLIGHT>,
     owed: Owed<INFLIGHT>,
+    /// Messages of QoS 2 whose PUBREC has come: PUBREL is to be sent.
+    released: Line<INFLIGHT>,
+    /// Messages of QoS 2 whose PUBREL has come: PUBCOMP is to be sent.
+    completed: Line<INFLIGHT>,
+    received: Received<INFLIGHT>,
     config: Config,
     phase: Phase,
     current: Current,
@@ -73,6 +80,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             outbox: Outbox::new(outbox),
             slots: Slots::new(),
             owed: Owed::new(),
+            released: Line::new(),
+            completed: Line::new(),
+            received: Received::new(),
             config,
             phase: Phase::Offline,
             current: Current::Nothing,
@@ -85,7 +95,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         }
     }
 
-    /// Accepts a message, connected or not; it is kept until it is acknowledged (QoS 1) or sent (QoS 0).
+    /// Accepts a message, connected or not; it is kept until it is acknowledged, or sent (QoS 0).
     pub fn publish(&mut self, message: &Message<'_>) -> Result<Token, PublishError> {
         let payload = message.payload;
         self.accept(&message.head, payload.len(), |place| {
@@ -112,7 +122,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     pub fn subscribe(&mut self, filters: &[Subscription<'_>]) -> Result<Token, SubscribeError> {
         for subscription in filters {
             check_filter(subscription.filter).map_err(SubscribeError::Filter)?;
-            if subscription.qos == Qos::ExactlyOnce {
+            if subscription.qos > self.config.qos_max {
                 return Err(SubscribeError::Qos);
             }
         }
@@ -133,7 +143,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// holds back those behind it.
     /// The reason is for MQTT 5; 3.1.1 has no place for it, and a PUBACK there always says yes.
     pub fn acknowledge(&mut self, ack: AckToken, _reason: ReasonCode) -> Result<(), AckError> {
-        if self.owed.settle(ack) { Ok(()) } else { Err(AckError::Stale) }
+        if self.settle(ack) { Ok(()) } else { Err(AckError::Stale) }
     }
 
     /// Says good-bye once everything accepted so far has been sent; until then nothing more is accepted.
@@ -169,13 +179,13 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         matches!(self.phase, Phase::Open)
     }
 
-    /// Whether a message of QoS 1 would find a place for its acknowledgement; until it does, its packet
-    /// is to be left where it is.
+    /// Whether what is owed for a packet of the server's would find a place; until it does, PUBLISH above
+    /// QoS 0 and PUBREL are to be left where they are.
     pub const fn has_room_for_message(&self) -> bool {
-        !self.owed.is_full()
+        !self.owed.is_full() && !self.completed.is_full()
     }
 
-    /// How many messages of QoS 1 wait for their acknowledgement by this side.
+    /// How many messages above QoS 0 wait for their acknowledgement by this side.
     pub const fn unacknowledged(&self) -> usize {
         self.owed.len()
     }
@@ -189,6 +199,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.current = Current::Nothing;
         self.held = None;
         self.owed.reset();
+        self.received.forget_debts();
+        self.released.clear();
+        self.completed.clear();
         self.outbox.rewind();
         self.disconnecting = false;
     }
@@ -196,7 +209,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// The program has let go of the last event: its message may be acknowledged.
     pub fn handle_release(&mut self) {
         if let Some(ack) = self.held.take() {
-            self.owed.settle(ack);
+            self.settle(ack);
         }
     }
 
@@ -238,14 +251,33 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         if self.phase != Phase::Open {
             return Current::Nothing;
         }
-        if let Some(packet_id) = self.owed.due() {
+        if let Some(ack) = self.owed.due() {
             self.owed.pop();
-            return Current::Ack(Ack { kind: AckKind::Puback, packet_id }.encode());
+            return Current::Ack(ack.encode());
+        }
+        let lines =
+            [(AckKind::Pubcomp, &mut self.completed), (AckKind::Pubrel, &mut self.released)];
+        for (kind, line) in lines {
+            if let Some(packet_id) = line.pop() {
+                return Current::Ack(Ack { kind, packet_id }.encode());
+            }
         }
         if self.outbox.current().is_some() {
             return Current::Outbox;
         }
         if self.disconnecting { Current::Disconnect } else { Current::Nothing }
+    }
+
+    /// Lets go of a message; says whether it was held.
+    fn settle(&mut self, ack: AckToken) -> bool {
+        if ack.place != EXACTLY_ONCE {
+            return self.owed.settle(ack);
+        }
+        let settled = self.received.settle(ack);
+        if let Some(Some(debt)) = settled {
+            self.owed.settle(debt);
+        }
+        settled.is_some()
     }
 
     fn accept(
@@ -255,11 +287,10 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         fill: impl FnOnce(&mut [u8]),
     ) -> Result<Token, PublishError> {
         check_topic(head.topic).map_err(PublishError::Topic)?;
-        let acknowledged = match head.qos {
-            Qos::AtMostOnce => false,
-            Qos::AtLeastOnce => true,
-            Qos::ExactlyOnce => return Err(PublishError::Qos),
-        };
+        if head.qos > self.config.qos_max {
+            return Err(PublishError::Qos);
+        }
+        let acknowledged = head.qos != Qos::AtMostOnce;
         let (id, token, place) = self.enqueue(body_len(head, len), acknowledged)?;
         let mut packet = Writer::new(place);
         put_head(&mut packet, head, false, id, len);

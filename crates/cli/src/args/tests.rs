@@ -137,7 +137,7 @@ fn usage_error_names_the_option_and_how_it_is_used() {
         ("pub --url ws://h -t a", "-m TEXT, -f FILE, -l, -s or -n is missing"),
         ("pub --url ws://h -t a -m x -n", "-m, -f, -l, -s and -n exclude one another"),
         ("pub --url ws://h -t a -t b -n", "-t is given twice"),
-        ("pub --url ws://h -t a -n -q 2", "-q takes 0 or 1"),
+        ("pub --url ws://h -t a -n -q 3", "-q takes 0, 1 or 2"),
         ("pub --url ws://h -t a -n -k 65536", "-k takes a number of seconds, from 0 to 65535"),
         ("pub --url ws://h -t a -n --colour", "there is no option --colour"),
         ("pub --url ws://h -t a -n -P x", "-P needs a user name"),

@@ -93,7 +93,8 @@ impl Words {
         match self.os()?.to_str() {
             Some("0") => Ok(Qos::AtMostOnce),
             Some("1") => Ok(Qos::AtLeastOnce),
-            _ => Err(self.wrong(&format!("{} takes 0 or 1", self.option))),
+            Some("2") => Ok(Qos::ExactlyOnce),
+            _ => Err(self.wrong(&format!("{} takes 0, 1 or 2", self.option))),
         }
     }
 

@@ -463,9 +463,9 @@ fn valid_packet_in_each_state_is_an_event_ignored_or_misbehaved() {
         // A message of QoS 1 is in flight as packet 1.
         let open = match kind {
             PacketType::Publish | PacketType::Puback => Event,
-            PacketType::Pingresp => Ignored,
+            PacketType::Pingresp | PacketType::Pubrel => Ignored,
             PacketType::Connack => Wrong(SecondConnack),
-            PacketType::Pubrec | PacketType::Pubrel | PacketType::Pubcomp => Wrong(Acknowledgement),
+            PacketType::Pubrec | PacketType::Pubcomp => Wrong(Acknowledgement),
             PacketType::Suback | PacketType::Unsuback => Wrong(Acknowledgement),
             _ => Wrong(ClientPacket),
         };

@@ -19,7 +19,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             return Err(Misbehaved::BeforeConnack.into());
         }
         match packet {
-            Packet::Publish(publish) => self.on_publish(publish).map(Some),
+            Packet::Publish(publish) => self.on_publish(publish),
             Packet::Ack(ack) => self.on_ack(*ack),
             Packet::Suback(suback) => self.on_suback(suback),
             Packet::Pingresp => Ok(None),
@@ -47,8 +47,21 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             (false, ..) => Resumption::New,
         };
         self.unanswered = false;
-        if !connack.session_present {
+        if resumption == Resumption::Uncertain {
+            self.received.doubt();
+        }
+        if connack.session_present {
+            let released = &mut self.released;
+            self.outbox.for_each(|_, entry| {
+                if entry.is_released()
+                    && let Some(id) = PacketId::new(entry.id)
+                {
+                    released.push(id);
+                }
+            });
+        } else {
             self.outbox.forget_sent();
+            self.received.clear();
         }
         // [MQTT-3.1.2-6] A clean session ends with its connection.
         self.established = !clean;
@@ -56,19 +69,38 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         Ok(Event::Connected(resumption))
     }
 
-    fn on_publish<'p>(&mut self, publish: &Publish<'p>) -> Result<Event<'p>, Error> {
+    /// `None` for a message that has been handed over before.
+    fn on_publish<'p>(&mut self, publish: &Publish<'p>) -> Result<Option<Event<'p>>, Error> {
+        // Whoever feeds packets has asked `has_room_for_message` first.
+        let no_room = Misbehaved::Acknowledgement;
         let ack = match (publish.message.head.qos, publish.packet_id) {
-            (Qos::AtMostOnce, _) => None,
-            // Whoever feeds packets has asked `has_room_for_message` first.
             (Qos::AtLeastOnce, Some(id)) => {
-                Some(self.owed.push(id).ok_or(Misbehaved::Acknowledgement)?)
+                Some(self.owed.push(id, AckKind::Puback).ok_or(no_room)?)
             }
-            _ => return Err(Misbehaved::Qos.into()),
+            (Qos::ExactlyOnce, Some(id)) => {
+                let debt = self.owed.push(id, AckKind::Pubrec).ok_or(no_room)?;
+                if self.received.is_repeat(id, publish.duplicate) {
+                    if self.received.repeat(id, debt) {
+                        self.owed.settle(debt);
+                    }
+                    return Ok(None);
+                }
+                // More than the server may have under way at a time.
+                Some(self.received.push(id, debt).ok_or(Misbehaved::ReceiveMaximum)?)
+            }
+            _ => None,
         };
         if self.config.ack_mode == AckMode::Automatic {
             self.held = ack;
         }
-        Ok(Event::Message { message: publish.message, duplicate: publish.duplicate, ack })
+        Ok(Some(Event::Message { message: publish.message, duplicate: publish.duplicate, ack }))
+    }
+
+    /// Whether a message of QoS 2 has been handed over before, and will not be again.
+    pub fn is_repeat(&self, publish: &Publish<'_>) -> bool {
+        let exactly_once = publish.message.head.qos == Qos::ExactlyOnce;
+        let id = publish.packet_id.filter(|_| exactly_once);
+        id.is_some_and(|id| self.received.is_repeat(id, publish.duplicate))
     }
 
     /// Where the packet `id` is that has gone out: what the server cannot have it cannot acknowledge.
@@ -76,30 +108,55 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.slots.find(id).filter(|at| self.outbox.entry(*at).is_sent())
     }
 
-    /// Ends the exchange `id` when its packet is of the type `of`; `None` when there is no such exchange.
-    fn complete(&mut self, id: PacketId, of: PacketType) -> Result<Option<Token>, Error> {
-        let Some(at) = self.find_sent(id) else { return Ok(None) };
-        if packet_type(self.outbox.packet(at)) != Some(of) {
-            return Err(Misbehaved::Acknowledgement.into());
-        }
+    /// Where the packet `id` is, which must be one that `ack` answers; `None` when there is no such
+    /// exchange.
+    fn answered(&self, ack: Ack) -> Result<Option<usize>, Error> {
+        let Some(at) = self.find_sent(ack.packet_id) else { return Ok(None) };
+        let released = self.outbox.entry(at).is_released();
+        let first = self.outbox.packet(at).first().copied().unwrap_or(0);
+        let fits = match (PacketType::from_first(first), ack.kind) {
+            (Some(PacketType::Publish), AckKind::Puback) => first & 0x06 == 0x02,
+            (Some(PacketType::Publish), AckKind::Pubrec) => first & 0x06 == 0x04,
+            (Some(PacketType::Publish), AckKind::Pubcomp) => released,
+            (Some(PacketType::Unsubscribe), AckKind::Unsuback) => true,
+            _ => false,
+        };
+        if fits { Ok(Some(at)) } else { Err(Misbehaved::Acknowledgement.into()) }
+    }
+
+    /// Ends the exchange `id`, whose packet stands at `at`.
+    fn complete(&mut self, id: PacketId, at: usize) -> Token {
         let token = self.outbox.entry(at).token;
         self.slots.free(id);
         self.outbox.release(at);
-        Ok(Some(Token(token)))
+        Token(token)
     }
 
     fn on_ack<'p>(&mut self, ack: Ack) -> Result<Option<Event<'p>>, Error> {
         let id = ack.packet_id;
+        if ack.kind == AckKind::Pubrel {
+            // One that comes again is answered again: our PUBCOMP may have been lost.
+            self.received.remove(id);
+            self.completed.push(id);
+            return Ok(None);
+        }
+        let Some(at) = self.answered(ack)? else {
+            // The server holds a message that we know nothing of any more: it is to let go.
+            if ack.kind == AckKind::Pubrec {
+                self.released.push(id);
+            }
+            return Ok(None);
+        };
         Ok(match ack.kind {
-            AckKind::Puback => self
-                .complete(id, PacketType::Publish)?
-                .map(|token| Event::Acknowledged { token, reason: ReasonCode::SUCCESS }),
-            AckKind::Unsuback => self
-                .complete(id, PacketType::Unsubscribe)?
-                .map(|token| Event::Unsubscribed { token }),
-            // Steps of QoS 2, which this session has not begun.
-            AckKind::Pubrec | AckKind::Pubrel | AckKind::Pubcomp => {
-                return Err(Misbehaved::Acknowledgement.into());
+            AckKind::Pubrec => {
+                self.outbox.hold(at);
+                self.released.push(id);
+                None
+            }
+            AckKind::Unsuback => Some(Event::Unsubscribed { token: self.complete(id, at) }),
+            _ => {
+                let token = self.complete(id, at);
+                Some(Event::Acknowledged { token, reason: ReasonCode::SUCCESS })
             }
         })
     }
@@ -115,13 +172,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         if count(&subscribe) != suback.reasons.len() {
             return Err(Misbehaved::SubackCount.into());
         }
-        let token = self.complete(suback.packet_id, PacketType::Subscribe)?;
-        Ok(token.map(|token| Event::Subscribed { token, reasons: suback.reasons }))
+        let token = self.complete(suback.packet_id, at);
+        Ok(Some(Event::Subscribed { token, reasons: suback.reasons }))
     }
-}
-
-fn packet_type(packet: &[u8]) -> Option<PacketType> {
-    packet.first().copied().and_then(PacketType::from_first)
 }
 
 fn count(subscribe: &Subscribe<'_>) -> usize {

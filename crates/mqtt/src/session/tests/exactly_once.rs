@@ -1,0 +1,188 @@
+//! QoS 2, both ways (MQTT 3.1.1 §4.3.3).
+
+use super::*;
+
+fn ack(kind: AckKind, id: u16) -> Packet<'static> {
+    Packet::Ack(Ack { kind, packet_id: PacketId::new(id).unwrap() })
+}
+
+fn qos2(session: &mut Small, payload: &[u8]) -> Token {
+    session.publish(&Message::new("t", payload, Qos::ExactlyOnce)).unwrap()
+}
+
+/// A message from the server; `None` when it is not handed over.
+fn arrive(session: &mut Small, id: u16, duplicate: bool) -> Option<AckToken> {
+    let message = Message::new("t", b"x", Qos::ExactlyOnce);
+    let publish = Publish { message, duplicate, packet_id: PacketId::new(id) };
+    session.handle_packet(&Packet::Publish(publish)).unwrap().map(|event| match event {
+        Event::Message { ack, .. } => ack.unwrap(),
+        other => panic!("{other:?}"),
+    })
+}
+
+const PUBREL_1: &[u8] = &[0x62, 2, 0, 1];
+const PUBREC_9: &[u8] = &[0x50, 2, 0, 9];
+const PUBCOMP_9: &[u8] = &[0x70, 2, 0, 9];
+
+/// [MQTT-4.3.3-1]
+#[test]
+fn message_is_acknowledged_in_two_steps() {
+    let mut session = open();
+    let token = qos2(&mut session, b"x");
+    assert_eq!(sent(&mut session), [b"\x34\x06\0\x01t\0\x01x"]);
+    assert_eq!(session.handle_packet(&ack(AckKind::Pubrec, 1)), Ok(None));
+    assert!(!session.is_idle(), "it is not over yet");
+    assert_eq!(sent(&mut session), [PUBREL_1]);
+    let event = session.handle_packet(&ack(AckKind::Pubcomp, 1));
+    assert_eq!(event, Ok(Some(Event::Acknowledged { token, reason: ReasonCode::SUCCESS })));
+    assert!(session.is_idle() && session.in_flight() == 0);
+}
+
+/// [MQTT-4.4.0-1] [MQTT-4.6.0-4] PUBREL first where it is owed, in the order of the messages.
+#[test]
+fn released_messages_go_on_with_pubrel_after_a_reconnect() {
+    let mut session = open();
+    for payload in [b"a", b"b", b"c"] {
+        qos2(&mut session, payload);
+    }
+    sent(&mut session);
+    session.handle_packet(&ack(AckKind::Pubrec, 1)).unwrap();
+    session.handle_packet(&ack(AckKind::Pubrec, 2)).unwrap();
+    assert_eq!(session.poll_packet(), Some(PUBREL_1));
+    session.handle_sent();
+    connect(&mut session, true);
+    let resent: [&[u8]; 3] = [PUBREL_1, &[0x62, 2, 0, 2], b"\x3c\x06\0\x01t\0\x03c"];
+    assert_eq!(sent(&mut session), resent);
+    session.handle_packet(&ack(AckKind::Pubrec, 2)).unwrap();
+    assert_eq!(
+        sent(&mut session),
+        [[0x62, 2, 0, 2]],
+        "a PUBREC that comes again is answered again"
+    );
+}
+
+/// What the server has forgotten is a new message, whatever it had said before.
+#[test]
+fn released_messages_are_published_anew_when_the_session_is_lost() {
+    let mut session = open();
+    let token = qos2(&mut session, b"x");
+    sent(&mut session);
+    session.handle_packet(&ack(AckKind::Pubrec, 1)).unwrap();
+    sent(&mut session);
+    connect(&mut session, false);
+    assert_eq!(sent(&mut session), [b"\x34\x06\0\x01t\0\x01x"]);
+    session.handle_packet(&ack(AckKind::Pubrec, 1)).unwrap();
+    assert_eq!(sent(&mut session), [PUBREL_1]);
+    let event = session.handle_packet(&ack(AckKind::Pubcomp, 1)).unwrap();
+    assert_eq!(event, Some(Event::Acknowledged { token, reason: ReasonCode::SUCCESS }));
+}
+
+#[test]
+fn step_out_of_turn_is_misbehaved_and_an_unknown_one_is_not() {
+    let mut session = open();
+    qos2(&mut session, b"x");
+    qos1(&mut session, b"y");
+    sent(&mut session);
+    for (kind, id) in [(AckKind::Pubcomp, 1), (AckKind::Puback, 1), (AckKind::Pubrec, 2)] {
+        let answer = session.handle_packet(&ack(kind, id));
+        assert_eq!(answer, Err(Misbehaved::Acknowledgement.into()), "{kind:?} {id}");
+    }
+    assert_eq!(session.handle_packet(&ack(AckKind::Pubcomp, 3)), Ok(None));
+    assert_eq!(session.handle_packet(&ack(AckKind::Pubrec, 3)), Ok(None));
+    assert_eq!(sent(&mut session), [[0x62, 2, 0, 3]], "the server is to let go of it");
+}
+
+/// [MQTT-4.3.3-2]
+#[test]
+fn message_that_comes_again_is_not_handed_over_again() {
+    let mut session = open();
+    arrive(&mut session, 9, false).unwrap();
+    assert_eq!(sent(&mut session), [] as [&[u8]; 0], "the program still holds it");
+    session.handle_release();
+    assert_eq!(sent(&mut session), [PUBREC_9]);
+    assert_eq!(arrive(&mut session, 9, true), None);
+    assert_eq!(sent(&mut session), [PUBREC_9]);
+    connect(&mut session, true);
+    assert_eq!(arrive(&mut session, 9, true), None);
+    assert_eq!(sent(&mut session), [PUBREC_9]);
+    session.handle_packet(&ack(AckKind::Pubrel, 9)).unwrap();
+    session.handle_packet(&ack(AckKind::Pubrel, 9)).unwrap();
+    assert_eq!(sent(&mut session), [PUBCOMP_9, PUBCOMP_9], "a repeated PUBREL is answered again");
+    assert!(arrive(&mut session, 9, false).is_some(), "the identifier stands for a new message");
+}
+
+/// A session that may be another one uses identifiers that we know for messages that we do not.
+#[test]
+fn message_of_an_uncertain_session_is_new_unless_it_is_marked_as_a_duplicate() {
+    for duplicate in [true, false] {
+        let mut session = open();
+        arrive(&mut session, 9, false).unwrap();
+        session.handle_open(false);
+        assert_eq!(connect(&mut session, true), Resumption::Uncertain);
+        assert_eq!(arrive(&mut session, 9, duplicate).is_some(), !duplicate);
+    }
+}
+
+/// A message that the program holds over a lost connection is acknowledged on the next one.
+#[test]
+fn held_message_is_acknowledged_over_a_lost_connection_and_handed_over_once() {
+    let mut session = Small::new(vec![0; 200], Config::new().manual_acks());
+    connect(&mut session, false);
+    let token = arrive(&mut session, 9, false).unwrap();
+    connect(&mut session, true);
+    assert_eq!(arrive(&mut session, 9, true), None);
+    assert_eq!(sent(&mut session), [] as [&[u8]; 0], "the program has not let go");
+    session.acknowledge(token, ReasonCode::SUCCESS).unwrap();
+    assert_eq!(sent(&mut session), [PUBREC_9]);
+    assert_eq!(session.acknowledge(token, ReasonCode::SUCCESS), Err(AckError::Stale));
+    // Let go while there is no connection: acknowledged as soon as it comes again.
+    let token = arrive(&mut session, 8, false).unwrap();
+    session.handle_open(false);
+    session.acknowledge(token, ReasonCode::SUCCESS).unwrap();
+    connect(&mut session, true);
+    assert_eq!(arrive(&mut session, 8, true), None);
+    assert_eq!(sent(&mut session), [[0x50, 2, 0, 8]]);
+}
+
+#[test]
+fn token_of_an_earlier_message_does_not_acknowledge_a_later_one() {
+    let mut session = Small::new(vec![0; 200], Config::new().manual_acks());
+    connect(&mut session, false);
+    let stale = arrive(&mut session, 9, false).unwrap();
+    connect(&mut session, false);
+    let token = arrive(&mut session, 9, false).unwrap();
+    assert_eq!(session.acknowledge(stale, ReasonCode::SUCCESS), Err(AckError::Stale));
+    session.acknowledge(token, ReasonCode::SUCCESS).unwrap();
+    assert_eq!(sent(&mut session), [PUBREC_9]);
+}
+
+/// [MQTT-4.6.0-3]
+#[test]
+fn acknowledgements_of_both_kinds_leave_in_the_order_of_the_messages() {
+    let mut session = Small::new(vec![0; 200], Config::new().manual_acks());
+    connect(&mut session, false);
+    let first = arrive(&mut session, 7, false).unwrap();
+    let second = receive(&mut session, 8);
+    let third = arrive(&mut session, 9, false).unwrap();
+    assert!(!session.has_room_for_message());
+    for token in [third, second, first] {
+        assert_eq!(sent(&mut session), [] as [&[u8]; 0]);
+        session.acknowledge(token, ReasonCode::SUCCESS).unwrap();
+    }
+    let expected = [[0x50, 2, 0, 7], [0x40, 2, 0, 8], [0x50, 2, 0, 9]];
+    assert_eq!(sent(&mut session), expected);
+}
+
+#[test]
+fn more_messages_under_way_than_can_be_followed_are_misbehaved() {
+    let mut session = open();
+    for id in 1..=3 {
+        arrive(&mut session, id, false).unwrap();
+        session.handle_release();
+        sent(&mut session);
+    }
+    let message = Message::new("t", b"x", Qos::ExactlyOnce);
+    let publish = Publish { message, duplicate: false, packet_id: PacketId::new(4) };
+    let outcome = session.handle_packet(&Packet::Publish(publish));
+    assert_eq!(outcome, Err(Misbehaved::ReceiveMaximum.into()));
+}
