@@ -354,10 +354,11 @@ impl Router {
         acknowledge(ack, session);
     }
 
-    /// A new connection: what was owed to the last one is void, and comes again.
+    /// A new connection: what was owed to the last one for QoS 1 is void, and comes again.
     pub(crate) fn forget_acks(&mut self) {
-        self.shared_acks.clear();
-        self.early.waiting.clear();
+        let once = |ack: &AckToken| ack.is_exactly_once();
+        self.shared_acks.retain(|ack, _| once(ack));
+        self.early.waiting.retain(|waiting| waiting.ack.as_ref().is_some_and(once));
     }
 
     /// The server goes on with a kept session: its messages may come before the first subscription.

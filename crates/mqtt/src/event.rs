@@ -1,6 +1,6 @@
 //! What a session tells the program, and what the program tells it.
 
-use crate::{Message, PacketId, Qos, ReasonCode, Reasons};
+use crate::{Message, PacketId, Qos, ReasonCode, Reasons, received::EXACTLY_ONCE};
 
 /// Names a publish, subscribe or unsubscribe until its acknowledgement.
 ///
@@ -15,12 +15,21 @@ impl Token {
     }
 }
 
-/// Names a message that waits for its acknowledgement by the program; void with its connection.
+/// Names a message that waits for its acknowledgement by the program; with QoS 1, void with its
+/// connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AckToken {
     pub(crate) packet_id: PacketId,
     pub(crate) place: u16,
     pub(crate) epoch: u16,
+}
+
+impl AckToken {
+    /// Whether it names a message of QoS 2, which is handed over once, and can be acknowledged on a
+    /// later connection of the same session.
+    pub const fn is_exactly_once(&self) -> bool {
+        self.place == EXACTLY_ONCE
+    }
 }
 
 /// Who says that a message above QoS 0 may be acknowledged.

@@ -12,7 +12,7 @@ use crate::{
     outbox::{NoRoom, OUTBOX_MAX, Outbox},
     owed::Owed,
     publish::{body_len, put_head},
-    received::{EXACTLY_ONCE, Received},
+    received::Received,
     slots::Slots,
     subscribe::Wishes,
 };
@@ -270,7 +270,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
 
     /// Lets go of a message; says whether it was held.
     fn settle(&mut self, ack: AckToken) -> bool {
-        if ack.place != EXACTLY_ONCE {
+        if !ack.is_exactly_once() {
             return self.owed.settle(ack);
         }
         let settled = self.received.settle(ack);
