@@ -16,9 +16,6 @@ pub const RECEIVE_MIN: usize = 128;
 /// The WebSocket subprotocol of MQTT ([MQTT-6.0.0-3], [MQTT-6.0.0-4]).
 const SUBPROTOCOL: &str = "mqtt";
 
-/// Longest header of a frame that a server sends: it must not mask (RFC 6455 §5.1), so 2 + 8.
-const SERVER_FRAME_HEADER_MAX: usize = 10;
-
 /// What makes stream bytes of raw ones.
 #[derive(Debug)]
 enum Wire<'o> {
@@ -122,9 +119,8 @@ impl<'o, B: Buffer> Connection<'o, B> {
     pub fn spare(&mut self) -> &mut [u8] {
         if self.inbox.spare().is_empty() && self.awaited > 0 {
             let capacity = self.inbox.capacity();
-            let wanted = self.awaited.saturating_add(self.header_room());
             // Twice what has come, whatever the length field claims.
-            let roomy = wanted.min(capacity.saturating_mul(2)).max(capacity.saturating_add(1));
+            let roomy = self.awaited.min(capacity.saturating_mul(2));
             self.inbox.grow(roomy.min(self.inbox.limit()));
         }
         self.inbox.spare()
@@ -373,16 +369,11 @@ impl<'o, B: Buffer> Connection<'o, B> {
             return Ok(None);
         };
         let len = header_len.saturating_add(header.remaining);
-        if len.saturating_add(self.header_room()) > self.inbox.limit() {
+        if len > self.inbox.limit() {
             return Err(mqtt::Misbehaved::PacketTooLarge.into());
         }
         self.awaited = if have < len { len } else { 0 };
         Ok((have >= len).then_some(Front { header, header_len, len }))
-    }
-
-    /// Room that the header of the next frame may need beside a packet that spans frames.
-    const fn header_room(&self) -> usize {
-        if matches!(self.wire, Wire::Stream) { 0 } else { SERVER_FRAME_HEADER_MAX }
     }
 
     /// Whether the answer to a PINGREQ is late through no fault of the peer's: it may be among bytes
