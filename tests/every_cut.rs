@@ -213,13 +213,15 @@ fn broken(framed: bool, node: usize, up: bool, cut: usize, act: Option<Act>) -> 
         rx: 800,
         tx: TRANSMIT_MIN,
         grows: false,
+        qos: Qos::ExactlyOnce,
     };
     let publish = |at, qos, len| (at, Act::Publish { node: 0, topic: 0, qos, len });
     let mut acts = vec![
         publish(100, Qos::AtLeastOnce, 20),
         publish(101, Qos::AtMostOnce, 20),
         publish(102, Qos::AtLeastOnce, 200),
-        publish(103, Qos::AtLeastOnce, 7),
+        publish(103, Qos::ExactlyOnce, 7),
+        publish(104, Qos::ExactlyOnce, 20),
     ];
     // The broker is down before the client comes back.
     acts.extend(act.map(|act| (150, act)));
@@ -227,7 +229,14 @@ fn broken(framed: bool, node: usize, up: bool, cut: usize, act: Option<Act>) -> 
     let end = Some(cut);
     cuts[node] = if up { (end, None) } else { (None, end) };
     let nodes = vec![Traits { subscribes: false, ..traits }, Traits { subscribes: true, ..traits }];
-    let manners = Manners { ack_delay: 3, window: 2, duplicates: 0, ping_every: 0, refusals: 0 };
+    let manners = Manners {
+        ack_delay: 3,
+        window: 2,
+        eager: framed,
+        duplicates: 0,
+        ping_every: 0,
+        refusals: 0,
+    };
     Plan { nodes, manners, latency: 2, acts, cuts, idle: 0, bug: None }
 }
 

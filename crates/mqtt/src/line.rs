@@ -34,6 +34,18 @@ impl<const N: usize> Line<N> {
         }
     }
 
+    /// The same, unless it waits there already.
+    pub(crate) fn push_once(&mut self, id: PacketId) {
+        let mut places = (0..self.len).map(|behind| self.first.saturating_add(behind));
+        let waits = places.any(|place| {
+            let place = place.checked_rem(N).unwrap_or(0);
+            self.ids.get(place) == Some(&id.value())
+        });
+        if !waits {
+            self.push(id);
+        }
+    }
+
     /// Takes the one in front.
     pub(crate) fn pop(&mut self) -> Option<PacketId> {
         if self.len == 0 {
@@ -63,6 +75,10 @@ mod tests {
             assert_eq!(line.pop(), Some(id(round + 10)));
             assert_eq!(line.pop(), None);
         }
+        line.push_once(id(1));
+        line.push_once(id(1));
+        line.push_once(id(2));
+        assert_eq!((line.pop(), line.pop(), line.pop()), (Some(id(1)), Some(id(2)), None));
         line.push(id(1));
         line.clear();
         assert_eq!(line.pop(), None);

@@ -71,6 +71,16 @@ impl<const N: usize> Owed<N> {
         live
     }
 
+    /// The program has let go of the message of QoS 2, however often it came on this connection.
+    pub(crate) fn settle_repeats(&mut self, id: PacketId) {
+        let (first, len) = (self.first, self.len);
+        for (place, debt) in self.debts.iter_mut().enumerate() {
+            let behind = Self::wrap(place.saturating_add(N).saturating_sub(first));
+            let is_its = debt.id == id.value() && debt.kind == AckKind::Pubrec;
+            debt.due |= is_its && behind < len;
+        }
+    }
+
     /// The acknowledgement that goes out next, if the one in front is due.
     pub(crate) fn due(&self) -> Option<Ack> {
         let debt = self.debts.get(self.first)?;

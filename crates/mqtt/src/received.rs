@@ -10,15 +10,13 @@ struct Arrival {
     id: u16,
     /// Tells this message from an earlier one with the same identifier.
     serial: u16,
-    /// What is owed for it on the current connection, if anything is.
-    debt: Option<AckToken>,
     /// The program has let go of it.
     taken: bool,
     /// The server may have forgotten it, and use the identifier for another message.
     doubtful: bool,
 }
 
-const NOTHING: Arrival = Arrival { id: 0, serial: 0, debt: None, taken: false, doubtful: false };
+const NOTHING: Arrival = Arrival { id: 0, serial: 0, taken: false, doubtful: false };
 
 /// The identifiers of up to `N` messages: one that comes again is not handed over again
 /// ([MQTT-4.3.3-2]). They outlive connections.
@@ -53,38 +51,32 @@ impl<const N: usize> Received<N> {
             .any(|arrival| arrival.id == id.value() && (duplicate || !arrival.doubtful))
     }
 
-    /// A message has come for which `debt` is owed; says what stands for it until the program lets go.
-    pub(crate) fn push(&mut self, id: PacketId, debt: AckToken) -> Option<AckToken> {
+    /// A message has come; says what stands for it until the program lets go.
+    pub(crate) fn push(&mut self, id: PacketId) -> Option<AckToken> {
         self.remove(id);
-        self.serial = self.serial.wrapping_add(1);
-        let arrival = Arrival { id: id.value(), serial: self.serial, debt: Some(debt), ..NOTHING };
+        if self.len >= N {
+            self.evict();
+        }
+        let serial = self.serial.wrapping_add(1);
+        let arrival = Arrival { id: id.value(), serial, ..NOTHING };
         *self.arrivals.get_mut(self.len)? = arrival;
+        self.serial = serial;
         self.len = self.len.saturating_add(1);
-        Some(AckToken { packet_id: id, place: EXACTLY_ONCE, epoch: self.serial })
+        Some(AckToken { packet_id: id, place: EXACTLY_ONCE, epoch: serial })
     }
 
-    /// The same message has come again, for which `debt` is owed; says whether that is due at once.
-    pub(crate) fn repeat(&mut self, id: PacketId, debt: AckToken) -> bool {
-        let Some(arrival) = self.find(id) else { return false };
-        arrival.debt = Some(debt);
-        arrival.taken
+    /// Whether the program has let go of the message with this identifier.
+    pub(crate) fn is_taken(&self, id: PacketId) -> bool {
+        self.live().iter().any(|arrival| arrival.id == id.value() && arrival.taken)
     }
 
-    /// The program lets go of a message: what is due now, or `None` if nothing was held.
-    pub(crate) fn settle(&mut self, token: AckToken) -> Option<Option<AckToken>> {
-        let arrival = self.find(token.packet_id)?;
-        if arrival.serial != token.epoch || arrival.taken {
-            return None;
-        }
-        arrival.taken = true;
-        Some(arrival.debt.take())
-    }
-
-    /// A new connection: nothing is owed any more.
-    pub(crate) fn forget_debts(&mut self) {
-        for arrival in &mut self.arrivals {
-            arrival.debt = None;
-        }
+    /// The program lets go of a message; says whether it still held it.
+    pub(crate) fn settle(&mut self, token: AckToken) -> bool {
+        let live = self.arrivals.get_mut(..self.len).unwrap_or_default();
+        let mut held = live.iter_mut().filter(|arrival| !arrival.taken);
+        let id = token.packet_id.value();
+        let arrival = held.find(|arrival| arrival.id == id && arrival.serial == token.epoch);
+        arrival.map(|arrival| arrival.taken = true).is_some()
     }
 
     /// PUBREL has come: the identifier may be used for another message.
@@ -104,8 +96,11 @@ impl<const N: usize> Received<N> {
         self.arrivals.get(..self.len).unwrap_or_default()
     }
 
-    fn find(&mut self, id: PacketId) -> Option<&mut Arrival> {
-        let live = self.arrivals.get_mut(..self.len).unwrap_or_default();
-        live.iter_mut().find(|arrival| arrival.id == id.value())
+    /// A server that had all of these under way would send no more: it has forgotten those in doubt.
+    fn evict(&mut self) {
+        let doubtful = self.live().iter().find(|arrival| arrival.doubtful);
+        if let Some(id) = doubtful.and_then(|arrival| PacketId::new(arrival.id)) {
+            self.remove(id);
+        }
     }
 }

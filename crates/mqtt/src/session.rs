@@ -197,9 +197,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.unanswered |= matches!(self.phase, Phase::Opening { .. });
         self.phase = Phase::Opening { clean };
         self.current = Current::Nothing;
-        self.held = None;
+        // What was handed over last is not handed over again, and so counts as taken.
+        self.handle_release();
         self.owed.reset();
-        self.received.forget_debts();
         self.released.clear();
         self.completed.clear();
         self.outbox.rewind();
@@ -274,10 +274,10 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             return self.owed.settle(ack);
         }
         let settled = self.received.settle(ack);
-        if let Some(Some(debt)) = settled {
-            self.owed.settle(debt);
+        if settled {
+            self.owed.settle_repeats(ack.packet_id);
         }
-        settled.is_some()
+        settled
     }
 
     fn accept(

@@ -1,37 +1,32 @@
 //! A model broker of MQTT 3.1.1, which judges its clients.
 
-use super::{Bug, Key, Peer, Random, Record, peer::Incoming, read_key};
+mod exchange;
+
+use super::{Bug, Key, Peer, Random, Record, peer::Incoming};
 use dunlin::{octet::Text, ws::CloseCode};
-use dunlin_mqtt::{
-    Ack, AckKind, Connack, Message, Packet, PacketId, Publish, Qos, ReasonCode, Suback, matches,
-};
+use dunlin_mqtt::{Ack, AckKind, Connack, Packet, PacketId, Qos, ReasonCode, Suback};
+use exchange::{Due, Outgoing, Stored};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 /// How late a packet of the client may come because of the network, in milliseconds.
 const NETWORK_SLACK_MS: u64 = 500;
 
-/// A message of QoS 1 on its way to a subscriber.
-#[derive(Debug)]
-struct Outgoing {
-    id: PacketId,
-    key: Key,
-    topic: String,
-    payload: Vec<u8>,
-    sent_before: bool,
-    sent_here: bool,
-}
-
 /// What the broker keeps for a client.
 #[derive(Debug, Default)]
 struct Kept {
     connection: Option<u32>,
-    subscriptions: Vec<String>,
+    subscriptions: Vec<(String, Qos)>,
     queue: VecDeque<Outgoing>,
     last_id: u16,
     /// Under which identifier each message came.
     seen: HashMap<Key, PacketId>,
-    /// Identifiers whose PUBACK has not been sent.
+    /// Identifiers whose PUBACK or PUBCOMP has not been sent.
     in_use: HashMap<PacketId, Key>,
+    /// Messages of QoS 2 that the client has not released, and the identifiers of those that it has.
+    stored: HashMap<PacketId, Stored>,
+    released: HashMap<PacketId, Key>,
+    /// Messages that the client has released: they must not come again ([MQTT-4.3.3-1]).
+    over: HashSet<Key>,
 }
 
 /// One connection.
@@ -44,9 +39,11 @@ struct Line {
     keep_alive_ms: u64,
     last_packet: u64,
     pinged: u64,
-    acks: VecDeque<(u64, PacketId, Key)>,
-    /// The PUBACKs that the client owes, in their order ([MQTT-4.6.0-2]).
-    expected: VecDeque<(PacketId, Key)>,
+    acks: VecDeque<Due>,
+    /// The PUBACKs and PUBRECs that the client owes, in their order ([MQTT-4.6.0-2], [MQTT-4.6.0-3]).
+    expected: VecDeque<(Ack, Key)>,
+    /// The PUBCOMPs that it owes.
+    completions: VecDeque<PacketId>,
     came_here: HashSet<Key>,
     has_said_bye: bool,
     is_over: bool,
@@ -56,11 +53,13 @@ struct Line {
 /// How this broker behaves.
 #[derive(Clone, Copy, Debug)]
 pub struct Manners {
-    /// The longest delay of a PUBACK, in milliseconds.
+    /// The longest delay of an acknowledgement, in milliseconds.
     pub ack_delay: u64,
-    /// Most messages of QoS 1 on their way to one client.
+    /// Most messages above QoS 0 on their way to one client.
     pub window: usize,
-    /// How often a message is sent twice, in percent.
+    /// A message of QoS 2 is handed on when it comes, and not when it is released: both are allowed.
+    pub eager: bool,
+    /// How often a message, or its release, is sent twice, in percent.
     pub duplicates: u64,
     /// How often frames bring a ping, in milliseconds; zero for never.
     pub ping_every: u64,
@@ -75,12 +74,15 @@ pub struct Broker {
     bug: Option<Bug>,
     kept: BTreeMap<String, Kept>,
     lines: BTreeMap<u32, Line>,
+    has_forgotten: bool,
 }
 
 impl Broker {
     /// A broker that knows nobody.
     pub const fn new(manners: Manners, bug: Option<Bug>) -> Self {
-        Self { manners, bug, kept: BTreeMap::new(), lines: BTreeMap::new() }
+        let kept = BTreeMap::new();
+        let lines = BTreeMap::new();
+        Self { manners, bug, kept, lines, has_forgotten: false }
     }
 
     /// Faults have stopped: nothing is refused any more.
@@ -99,6 +101,7 @@ impl Broker {
             pinged: now,
             acks: VecDeque::new(),
             expected: VecDeque::new(),
+            completions: VecDeque::new(),
             came_here: HashSet::new(),
             has_said_bye: false,
             is_over: false,
@@ -125,6 +128,8 @@ impl Broker {
             let queues = self.kept.values().flat_map(|kept| &kept.queue);
             queues.for_each(|outgoing| record.owe(outgoing.key, false));
             self.kept.clear();
+            self.has_forgotten = true;
+            record.lose(None);
         }
     }
 
@@ -156,15 +161,13 @@ impl Broker {
                 line.pinged = now;
                 line.peer.ping(b"there?");
             }
-            while let Some((due, packet_id, key)) = line.acks.front().copied()
-                && due <= now
+            while line.acks.front().is_some_and(|due| due.at <= now)
+                && let Some(Due { ack, key, .. }) = line.acks.pop_front()
             {
-                line.acks.pop_front();
-                line.peer.put(&Ack { kind: AckKind::Puback, packet_id }.encode());
-                record.puback(key)?;
-                let kept = line.client.as_ref().and_then(|name| self.kept.get_mut(name));
-                if let Some(kept) = kept {
-                    kept.in_use.remove(&packet_id);
+                line.peer.put(&ack.encode());
+                let name = line.client.clone().unwrap_or_default();
+                if let (Some(kept), Some(key)) = (self.kept.get_mut(&name), key) {
+                    kept.on_answered(ack, key, record)?;
                 }
             }
         }
@@ -191,14 +194,17 @@ impl Broker {
     pub fn next_event(&self) -> Option<u64> {
         let ping_every = self.manners.ping_every;
         let pings = self.lines.values().map(|line| line.pinged + ping_every);
-        let acks = self.lines.values().filter_map(|line| line.acks.front().map(|(due, ..)| *due));
+        let acks = self.lines.values().filter_map(|line| line.acks.front().map(|due| due.at));
         acks.chain(pings.filter(|_| ping_every > 0)).min()
     }
 
     /// Whether nothing is on its way to anybody.
     pub fn is_idle(&self) -> bool {
-        self.kept.values().all(|kept| kept.queue.is_empty())
-            && self.lines.values().all(|line| line.acks.is_empty() && line.expected.is_empty())
+        let quiet = |line: &Line| {
+            line.acks.is_empty() && line.expected.is_empty() && line.completions.is_empty()
+        };
+        self.kept.values().all(|kept| kept.queue.is_empty() && kept.stored.is_empty())
+            && self.lines.values().all(quiet)
     }
 
     fn on_close(&mut self, id: u32, code: Option<CloseCode>) -> Result<(), String> {
@@ -236,7 +242,7 @@ impl Broker {
             .map_err(|error| format!("{error}: {bytes:x?}"))?
             .ok_or("half a packet")?;
         let Some(name) = line.client.clone() else {
-            return self.on_connect(id, &packet, random);
+            return self.on_connect(id, &packet, record, random);
         };
         match packet {
             Packet::Publish(publish) => {
@@ -248,16 +254,18 @@ impl Broker {
                 self.on_publish(id, &name, publish, now, record, random)?;
                 stash.map_or(Ok(()), |bytes| self.on_packet(id, &bytes, now, record, random))
             }
-            Packet::Ack(Ack { kind: AckKind::Puback, packet_id }) => {
-                self.on_puback(id, &name, packet_id, record, random)
+            Packet::Ack(Ack { kind: AckKind::Pubrel, packet_id }) => {
+                self.on_pubrel(id, &name, packet_id, now, record, random)
             }
+            Packet::Ack(ack) => self.on_ack(id, &name, ack, record, random),
             Packet::Subscribe(subscribe) => {
                 let filters: Vec<_> =
-                    subscribe.subscriptions().map(|it| it.filter.to_owned()).collect();
-                let codes = vec![1; filters.len()];
+                    subscribe.subscriptions().map(|it| (it.filter.to_owned(), it.qos)).collect();
+                let codes: Vec<_> = filters.iter().map(|(_, qos)| qos.bits()).collect();
                 put(&mut line.peer, &Suback::new(subscribe.packet_id, &codes));
                 let kept = self.kept.entry(name).or_default();
-                kept.subscriptions.retain(|filter| !filters.contains(filter));
+                kept.subscriptions
+                    .retain(|(older, _)| filters.iter().all(|(newer, _)| newer != older));
                 kept.subscriptions.extend(filters);
                 Ok(())
             }
@@ -278,6 +286,7 @@ impl Broker {
         &mut self,
         id: u32,
         packet: &Packet<'_>,
+        record: &mut Record,
         random: &mut Random,
     ) -> Result<(), String> {
         // [MQTT-3.1.0-1]
@@ -294,6 +303,7 @@ impl Broker {
         }
         if connect.clean_session {
             self.kept.remove(&name);
+            record.lose(Some(u8::from(name == "node-1")));
         }
         let session_present = self.kept.contains_key(&name);
         let kept = self.kept.entry(name.clone()).or_default();
@@ -310,149 +320,6 @@ impl Broker {
         }
         self.pump(&name, random);
         Ok(())
-    }
-
-    fn on_publish(
-        &mut self,
-        id: u32,
-        name: &str,
-        mut publish: Publish<'_>,
-        now: u64,
-        record: &mut Record,
-        random: &mut Random,
-    ) -> Result<(), String> {
-        let Some(line) = self.lines.get_mut(&id) else { return Ok(()) };
-        let kept = self.kept.entry(name.to_owned()).or_default();
-        let key = read_key(publish.message.payload)?;
-        let own_id = publish.packet_id;
-        match self.bug {
-            Some(Bug::DupForgotten) => publish.duplicate = false,
-            Some(Bug::IdReusedEarly) => publish.packet_id = own_id.and(PacketId::new(1)),
-            _ => {}
-        }
-        record.reach(key)?;
-        if !line.came_here.insert(key) {
-            return Err(format!("{key:?} came twice over one connection"));
-        }
-        if let (Some(packet_id), Some(own_id)) = (publish.packet_id, own_id) {
-            check_redelivery(line, kept, &publish, key, packet_id)?;
-            kept.seen.insert(key, packet_id);
-            kept.in_use.insert(packet_id, key);
-            let before = line.acks.back().map_or(now, |(due, ..)| *due);
-            let due = before.max(now + random.below(self.manners.ack_delay + 1));
-            line.acks.push_back((due, own_id, key));
-        }
-        if self.bug == Some(Bug::Swallowed) && random.chance(20) {
-            record.owe(key, true);
-            return Ok(());
-        }
-        self.route(&publish.message, key, record, random);
-        Ok(())
-    }
-
-    fn route(&mut self, message: &Message<'_>, key: Key, record: &mut Record, random: &mut Random) {
-        let topic = message.head.topic;
-        let mut fed = Vec::new();
-        for (name, kept) in &mut self.kept {
-            if !kept.subscriptions.iter().any(|filter| matches(filter, topic)) {
-                continue;
-            }
-            if message.head.qos == Qos::AtMostOnce {
-                let line = kept.connection.and_then(|id| self.lines.get_mut(&id));
-                if let Some(line) = line.filter(|line| !line.has_said_bye) {
-                    let message = *message;
-                    put(&mut line.peer, &Publish { message, duplicate: false, packet_id: None });
-                }
-                continue;
-            }
-            kept.last_id = kept.last_id.checked_add(1).unwrap_or(1);
-            let Some(id) = PacketId::new(kept.last_id) else { continue };
-            kept.queue.push_back(Outgoing {
-                id,
-                key,
-                topic: topic.to_owned(),
-                payload: message.payload.to_vec(),
-                sent_before: false,
-                sent_here: false,
-            });
-            record.owe(key, true);
-            fed.push(name.clone());
-        }
-        record.route(key);
-        fed.iter().for_each(|name| self.pump(name, random));
-    }
-
-    /// Sends to a subscriber as much as its window lets.
-    fn pump(&mut self, name: &str, random: &mut Random) {
-        let Some(kept) = self.kept.get_mut(name) else { return };
-        let Some(line) = kept.connection.and_then(|id| self.lines.get_mut(&id)) else { return };
-        for outgoing in &mut kept.queue {
-            if line.expected.len() >= self.manners.window {
-                return;
-            }
-            if outgoing.sent_here {
-                continue;
-            }
-            let message = Message::new(&outgoing.topic, &outgoing.payload, Qos::AtLeastOnce);
-            let packet_id = Some(outgoing.id);
-            put(&mut line.peer, &Publish { message, duplicate: outgoing.sent_before, packet_id });
-            line.expected.push_back((outgoing.id, outgoing.key));
-            if random.chance(self.manners.duplicates) {
-                put(&mut line.peer, &Publish { message, duplicate: true, packet_id });
-                line.expected.push_back((outgoing.id, outgoing.key));
-            }
-            outgoing.sent_here = true;
-            outgoing.sent_before = true;
-        }
-    }
-
-    fn on_puback(
-        &mut self,
-        id: u32,
-        name: &str,
-        packet_id: PacketId,
-        record: &Record,
-        random: &mut Random,
-    ) -> Result<(), String> {
-        let Some(line) = self.lines.get_mut(&id) else { return Ok(()) };
-        match line.expected.pop_front() {
-            Some((expected, key)) if expected == packet_id => {
-                if !record.is_delivered(key) {
-                    return Err(format!("{key:?} is acknowledged before it was handed over"));
-                }
-            }
-            other => return Err(format!("PUBACK {packet_id:?} where {other:?} is the next")),
-        }
-        if let Some(kept) = self.kept.get_mut(name) {
-            kept.queue.retain(|outgoing| outgoing.id != packet_id);
-        }
-        self.pump(name, random);
-        Ok(())
-    }
-}
-
-/// A message that came before comes with DUP and its identifier ([MQTT-3.3.1-1], [MQTT-4.4.0-1]); to a
-/// broker that has lost the session it is a new one; no identifier stands for two messages.
-fn check_redelivery(
-    line: &Line,
-    kept: &Kept,
-    publish: &Publish<'_>,
-    key: Key,
-    id: PacketId,
-) -> Result<(), String> {
-    if !line.is_resumed && publish.duplicate {
-        return Err(format!("{key:?} is a duplicate for a broker without the session"));
-    }
-    match kept.seen.get(&key) {
-        Some(_) if !publish.duplicate => return Err(format!("{key:?} comes again without DUP")),
-        Some(before) if *before != id => {
-            return Err(format!("{key:?} came as {before:?} and comes again as {id:?}"));
-        }
-        _ => {}
-    }
-    match kept.in_use.get(&id) {
-        Some(other) if *other != key => Err(format!("{id:?} of {other:?} is used for {key:?}")),
-        _ => Ok(()),
     }
 }
 

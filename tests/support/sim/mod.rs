@@ -38,6 +38,14 @@ pub enum Bug {
     OrderLost,
     /// No deadline is honoured.
     ClockIgnored,
+    /// A connection that goes on with a session begins without the PUBRELs that are owed.
+    PubrelForgotten,
+    /// PUBREL is not always answered.
+    PubcompForgotten,
+    /// Which messages of QoS 2 have come is forgotten with the connection.
+    ArrivalsForgotten,
+    /// A message of QoS 2 is taken for complete when its PUBREC comes.
+    DoneAtPubrec,
 }
 
 /// The shortest payload: a key, and the length.

@@ -1,5 +1,7 @@
 //! A program with a Dunlin client in it.
 
+mod bugs;
+
 use super::{Bug, Key, Link, Random, Record, payload, read_key};
 use dunlin::{
     AckMode, AckToken, Buffer, Config, Connect, Connection, Error, Event, Instant, Message,
@@ -19,12 +21,6 @@ const OPENING_MS: u64 = 5_000;
 
 /// Most turns of the loop at one point in time: more is a loop without progress.
 const TURNS_MAX: usize = 500;
-
-/// What this node asks for.
-const FILTERS: [Subscription<'static>; 2] = [
-    Subscription { filter: "t/#", qos: Qos::AtLeastOnce },
-    Subscription { filter: "else/+", qos: Qos::AtLeastOnce },
-];
 
 /// Memory that grows up to a limit, or starts there.
 #[derive(Debug)]
@@ -80,6 +76,15 @@ pub struct Traits {
     pub tx: usize,
     /// Whether memory grows from nothing.
     pub grows: bool,
+    /// What it asks for.
+    pub qos: Qos,
+}
+
+impl Traits {
+    const fn filters(&self) -> [Subscription<'static>; 2] {
+        let qos = self.qos;
+        [Subscription { filter: "t/#", qos }, Subscription { filter: "else/+", qos }]
+    }
 }
 
 /// One connection and what lies before it.
@@ -149,6 +154,7 @@ impl Node {
 
     /// Begins a connection.
     pub fn open(&mut self, now: u64, random: &mut Random) -> Result<(), String> {
+        self.forget_arrivals();
         let request = ws::Request::new("broker.test", &"/mqtt", &[]).map_err(|e| e.to_string())?;
         let transport =
             if self.traits.framed { Transport::WebSocket(request) } else { Transport::Stream };
@@ -169,7 +175,6 @@ impl Node {
         let (unread, is_over) = (VecDeque::new(), false);
         self.live = Some(Live { connection, unread, last_heard: now, is_over });
         self.reopen_at = None;
-        self.held.clear();
         Ok(())
     }
 
@@ -181,7 +186,7 @@ impl Node {
         if let Ok(token) = self.session.publish(&Message::new(topic, &payload, qos)) {
             self.next += 1;
             record.accept(key, topic, qos, token);
-            if qos == Qos::AtLeastOnce {
+            if qos != Qos::AtMostOnce {
                 self.pending.push((key, token));
             }
         }
@@ -317,10 +322,14 @@ impl Node {
             }
         }
         // With a full outbox, at the next turn.
-        if self.asks && self.session.is_open() && self.session.subscribe(&FILTERS).is_ok() {
+        if self.asks
+            && self.session.is_open()
+            && self.session.subscribe(&self.traits.filters()).is_ok()
+        {
             self.asks = false;
             self.causes += 1;
         }
+        self.misbehave(record, random)?;
         again |= self.transmit(live, now, link, latency, random);
         if live.is_over && live.unread.is_empty() && !again {
             return Ok(Turn::Ended(live.connection.handle_eof()));
@@ -361,12 +370,13 @@ impl Node {
         match told {
             Told::Connected(resumption) => {
                 self.asks |= self.traits.subscribes && resumption != Resumption::Resumed;
+                while self.bug == Some(Bug::PubrelForgotten) && self.skip(0x62) {}
             }
-            Told::Message { key, ack } => {
+            Told::Message { key, qos, ack } => {
                 if self.bug == Some(Bug::AcknowledgedFirst) && random.chance(20) {
                     return Ok(());
                 }
-                record.deliver(key)?;
+                record.deliver(key, qos)?;
                 if let Some(ack) = ack.filter(|_| self.traits.manual) {
                     self.held.push((now + random.below(1_500), ack));
                 }
@@ -381,8 +391,8 @@ impl Node {
                 self.pending.retain(|(_, pending)| *pending != token);
             }
             Told::Subscribed(codes) => {
-                if codes != FILTERS.len() {
-                    return Err(format!("{codes} answers to {} filters", FILTERS.len()));
+                if codes != self.traits.filters().len() {
+                    return Err(format!("{codes} answers"));
                 }
             }
         }
@@ -408,7 +418,7 @@ impl Node {
         self.held = held;
         let due: Vec<(u64, AckToken)> = due;
         for (_, ack) in due.into_iter().rev() {
-            // Void when the connection has ended meanwhile.
+            // Void when the connection has ended meanwhile, unless the message comes only once.
             let _ = self.session.acknowledge(ack, ReasonCode::SUCCESS);
             self.causes += 1;
         }
@@ -435,7 +445,7 @@ enum Turn {
 /// An event, without what it borrows.
 enum Told {
     Connected(Resumption),
-    Message { key: Key, ack: Option<AckToken> },
+    Message { key: Key, qos: Qos, ack: Option<AckToken> },
     Done(Token),
     Subscribed(usize),
 }
@@ -445,7 +455,7 @@ impl Told {
         Ok(match event {
             Event::Connected(resumption) => Self::Connected(resumption),
             Event::Message { message, ack, .. } => {
-                Self::Message { key: read_key(message.payload)?, ack }
+                Self::Message { key: read_key(message.payload)?, qos: message.head.qos, ack }
             }
             Event::Acknowledged { token, .. } | Event::Unsubscribed { token } => Self::Done(token),
             Event::Subscribed { reasons, .. } => Self::Subscribed(reasons.len()),

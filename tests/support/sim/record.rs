@@ -17,8 +17,12 @@ pub struct Life {
     pub token: Token,
     /// The broker has received it so often.
     pub reached: u32,
-    /// The broker has put its PUBACK on the wire.
+    /// The broker has put its PUBREC on the wire.
+    pub pubrec_sent: bool,
+    /// The broker has put its PUBACK or PUBCOMP on the wire.
     pub puback_sent: bool,
+    /// A session was lost before it was acknowledged: it may arrive twice, whatever its QoS.
+    pub may_repeat: bool,
     /// The program has been told that it arrived.
     pub acknowledged: bool,
     /// The broker owes it to a subscriber.
@@ -47,7 +51,9 @@ impl Record {
             qos,
             token,
             reached: 0,
+            pubrec_sent: false,
             puback_sent: false,
+            may_repeat: false,
             acknowledged: false,
             owed: false,
             misplaced: false,
@@ -67,7 +73,19 @@ impl Record {
         Ok(())
     }
 
-    /// The broker acknowledges a message.
+    /// The broker has stored a message of QoS 2, and says so.
+    pub fn pubrec(&mut self, key: Key) -> Result<(), String> {
+        self.life(key)?.pubrec_sent = true;
+        Ok(())
+    }
+
+    /// A publisher's session is lost, or all are.
+    pub fn lose(&mut self, node: Option<u8>) {
+        let lives = self.lives.iter_mut().filter(|(key, _)| node.is_none_or(|it| it == key.0));
+        lives.for_each(|(_, life)| life.may_repeat |= !life.acknowledged);
+    }
+
+    /// The broker acknowledges a message, to the end.
     pub fn puback(&mut self, key: Key) -> Result<(), String> {
         self.life(key)?.puback_sent = true;
         Ok(())
@@ -83,7 +101,7 @@ impl Record {
     /// The broker has handed a message to whoever wants it.
     pub fn route(&mut self, key: Key) {
         if let Some(life) = self.lives.get_mut(&key) {
-            life.misplaced |= !life.owed && life.qos == Qos::AtLeastOnce;
+            life.misplaced |= !life.owed && life.qos != Qos::AtMostOnce;
         }
     }
 
@@ -91,7 +109,8 @@ impl Record {
     pub fn acknowledge(&mut self, node: u8, token: Token) -> Result<(), String> {
         let Some(key) = self.by_token.get(&(node, token)).copied() else { return Ok(()) };
         let life = self.life(key)?;
-        if !life.puback_sent {
+        // A broker that has forgotten a message completes it all the same.
+        if !life.puback_sent && !(life.may_repeat && life.pubrec_sent) {
             return Err(format!("{key:?} is acknowledged, but the broker never said so"));
         }
         if life.acknowledged {
@@ -102,9 +121,16 @@ impl Record {
     }
 
     /// The subscriber's program has been handed a message.
-    pub fn deliver(&mut self, key: Key) -> Result<(), String> {
+    pub fn deliver(&mut self, key: Key, qos: Qos) -> Result<(), String> {
         let life = self.life(key)?;
         life.delivered += 1;
+        if qos > life.qos {
+            return Err(format!("{key:?} of {:?} came as one of {qos:?}", life.qos));
+        }
+        // [MQTT-4.3.3-2]
+        if qos == Qos::ExactlyOnce && life.delivered > 1 && !life.may_repeat {
+            return Err(format!("{key:?} of QoS 2 was handed over {} times", life.delivered));
+        }
         if life.delivered > 1 || life.misplaced {
             return Ok(());
         }
@@ -139,7 +165,7 @@ impl Record {
     /// Faults have stopped, and everything has had its time.
     pub fn conclude(&self) -> Result<(), String> {
         for (key, life) in &self.lives {
-            if life.qos == Qos::AtLeastOnce && !life.acknowledged {
+            if life.qos != Qos::AtMostOnce && !life.acknowledged {
                 return Err(format!("{key:?} was accepted and never acknowledged"));
             }
             if life.owed && life.delivered == 0 {

@@ -73,6 +73,7 @@ impl Plan {
         let manners = Manners {
             ack_delay: [0, 50, 2_000][random.len(3)],
             window: 1 + random.len(8),
+            eager: random.chance(50),
             duplicates: random.below(20),
             ping_every: if random.chance(10) { 3_000 } else { 0 },
             refusals: if random.chance(20) { 30 } else { 0 },
@@ -119,11 +120,16 @@ fn traits(subscribes: bool, random: &mut Random) -> Traits {
         rx: 800 + random.len(2_000),
         tx: if random.chance(50) { 131 } else { 131 + random.len(2_000) },
         grows: random.chance(30),
+        qos: if random.chance(80) { Qos::ExactlyOnce } else { Qos::AtLeastOnce },
     }
 }
 
 fn publish(nodes: usize, random: &mut Random) -> Act {
-    let qos = if random.chance(70) { Qos::AtLeastOnce } else { Qos::AtMostOnce };
+    let qos = match random.below(10) {
+        0 | 1 => Qos::AtMostOnce,
+        2..=4 => Qos::AtLeastOnce,
+        _ => Qos::ExactlyOnce,
+    };
     let len = if random.chance(80) { random.len(60) } else { random.len(600) };
     let node = random.below(nodes as u64) as u8;
     Act::Publish { node, topic: random.below(3) as u8, qos, len: PAYLOAD_MIN + len }

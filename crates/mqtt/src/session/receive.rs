@@ -78,15 +78,15 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
                 Some(self.owed.push(id, AckKind::Puback).ok_or(no_room)?)
             }
             (Qos::ExactlyOnce, Some(id)) => {
-                let debt = self.owed.push(id, AckKind::Pubrec).ok_or(no_room)?;
+                self.owed.push(id, AckKind::Pubrec).ok_or(no_room)?;
                 if self.received.is_repeat(id, publish.duplicate) {
-                    if self.received.repeat(id, debt) {
-                        self.owed.settle(debt);
+                    if self.received.is_taken(id) {
+                        self.owed.settle_repeats(id);
                     }
                     return Ok(None);
                 }
                 // More than the server may have under way at a time.
-                Some(self.received.push(id, debt).ok_or(Misbehaved::ReceiveMaximum)?)
+                Some(self.received.push(id).ok_or(Misbehaved::ReceiveMaximum)?)
             }
             _ => None,
         };
@@ -137,20 +137,22 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         if ack.kind == AckKind::Pubrel {
             // One that comes again is answered again: our PUBCOMP may have been lost.
             self.received.remove(id);
+            // Too early where the program still holds the message: it must not hold back others.
+            self.owed.settle_repeats(id);
             self.completed.push(id);
             return Ok(None);
         }
         let Some(at) = self.answered(ack)? else {
             // The server holds a message that we know nothing of any more: it is to let go.
             if ack.kind == AckKind::Pubrec {
-                self.released.push(id);
+                self.released.push_once(id);
             }
             return Ok(None);
         };
         Ok(match ack.kind {
             AckKind::Pubrec => {
                 self.outbox.hold(at);
-                self.released.push(id);
+                self.released.push_once(id);
                 None
             }
             AckKind::Unsuback => Some(Event::Unsubscribed { token: self.complete(id, at) }),
