@@ -131,7 +131,7 @@ impl Program {
 fn answer(session: &mut Session<[u8; 2048], 4>, event: &Event<'_>) {
     match event {
         Event::Connected(_) => {
-            let filter = Subscription { filter: "in/#", qos: Qos::AtLeastOnce };
+            let filter = Subscription { filter: "in/#", qos: Qos::ExactlyOnce };
             session.subscribe(&[filter]).unwrap();
         }
         Event::Subscribed { .. } => {
@@ -154,12 +154,15 @@ fn recording(framed: bool, seed: u64) -> Vec<u8> {
     peer.receive(&program.raw).unwrap();
     let mut bytes = peer.flush(&mut random);
     peer.put(&[0x20, 2, 0, 0]);
-    peer.put(&[0x90, 3, 0, 1, 1]);
+    peer.put(&[0x90, 3, 0, 1, 2]);
     bytes.extend(peer.flush(&mut random));
     let mut messages = b"\x30\x0a\0\x04in/0zero".to_vec();
     messages.extend_from_slice(b"\x32\xb5\x01\0\x04in/1\0\x09");
     messages.extend_from_slice(&[1; 173]);
     messages.extend_from_slice(b"\x32\x08\0\x04in/1\0\x0a");
+    // One of QoS 2 comes twice, and is released.
+    messages.extend_from_slice(b"\x34\x0c\0\x04in/2\0\x0bonce");
+    messages.extend_from_slice(b"\x3c\x0c\0\x04in/2\0\x0bonce\x62\x02\0\x0b");
     peer.put(&messages);
     bytes.extend(peer.flush(&mut random));
     peer.ping(b"are you there?");
@@ -187,7 +190,7 @@ fn conversation_is_the_same_however_its_bytes_come() {
             let zero = format!("{:?}", b"zero");
             assert!(words.contains(if word == "zero" { &zero } else { word }), "{word}: {words}");
         }
-        assert_eq!(whole.events.len(), 7, "{words}");
+        assert_eq!(whole.events.len(), 8, "{words}");
         for tx in [TRANSMIT_MIN, 4096] {
             for way in [Way::Receive, Way::SpareAndCommit] {
                 for cut in 0..=bytes.len() {

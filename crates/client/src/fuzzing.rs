@@ -161,12 +161,15 @@ impl Run {
 fn respond(session: &mut Session<[u8; 1_024], 4>, event: &Event<'_>) {
     match event {
         Event::Connected(_) => {
-            let filter = Subscription { filter: "t/#", qos: Qos::AtLeastOnce };
+            let filter = Subscription { filter: "t/#", qos: Qos::ExactlyOnce };
             let _ = session.subscribe(&[filter]);
             let _ = session.publish(&Message::new("t/1", &[7; 200], Qos::AtLeastOnce));
         }
         Event::Message { message, .. } => {
             let _ = session.publish(&Message::new("t/2", message.payload, Qos::AtMostOnce));
+        }
+        Event::Subscribed { .. } => {
+            let _ = session.publish(&Message::new("t/4", b"once", Qos::ExactlyOnce));
         }
         Event::Acknowledged { .. } => {
             let _ = session.publish(&Message::new("t/3", b"", Qos::AtLeastOnce));
@@ -203,6 +206,7 @@ mod tests {
 
     const PACKETS: &[u8] =
         b"\x20\x02\0\0\x90\x03\0\x01\x01\x30\x05\0\x01thi\x32\x07\0\x01t\0\x09hi\
+        \x34\x07\0\x01t\0\x0ahi\x3c\x07\0\x01t\0\x0ahi\x62\x02\0\x0a\x50\x02\0\x03\x70\x02\0\x03\
         \x40\x02\0\x02\xd0\0\xb0\x02\0\x07";
 
     fn framed(payload: &[u8]) -> Vec<u8> {

@@ -1,8 +1,8 @@
 //! Entry points for the fuzzer; any bytes may be given.
 
 use crate::{
-    Ack, AckKind, AckToken, Config, Connack, Event, Message, Packet, Qos, ReasonCode, Session,
-    Suback, Subscription,
+    Ack, AckKind, AckToken, Config, Connack, Event, Message, Packet, PacketId, Publish, Qos,
+    ReasonCode, Resumption, Session, Suback, Subscription,
 };
 use dunlin_octet::Reader;
 
@@ -33,7 +33,8 @@ impl dunlin_octet::Sink for Same<'_> {
 }
 
 /// Commands and packets in any order, on any number of connections: whatever is sent is one packet,
-/// no two exchanges share an identifier, and in the end everything can be completed.
+/// no two exchanges share an identifier, no message of QoS 2 is handed over twice, and in the end
+/// everything can be completed.
 ///
 /// # Panics
 /// When one of these does not hold.
@@ -43,6 +44,7 @@ pub fn session(data: &[u8]) {
     let config = if manual { Config::new().manual_acks() } else { Config::new() };
     let mut session = Fuzzed::new([0; OUTBOX], config);
     let mut held = None;
+    let mut handed_over = HandedOver(0);
     while let Some(byte) = input.u8() {
         match byte & 0x0f {
             0..=7 => command(&mut session, byte, &mut input),
@@ -55,11 +57,11 @@ pub fn session(data: &[u8]) {
                 }
             }
             12 => session.disconnect(ReasonCode::SUCCESS),
-            _ => {
-                if let Some(ack) = receive(&mut session, &mut input) {
-                    held = Some(ack);
-                }
+            13 => {
+                let ack = input.u8().and_then(|byte| step(&mut session, &mut handed_over, byte));
+                held = ack.or(held);
             }
+            _ => held = receive(&mut session, &mut handed_over, &mut input).or(held),
         }
         assert!(session.in_flight() <= INFLIGHT && session.unacknowledged() <= INFLIGHT);
         assert!(!session.is_idle() || session.in_flight() == 0);
@@ -78,7 +80,11 @@ fn command(session: &mut Fuzzed, byte: u8, input: &mut Reader<'_>) {
     let len = usize::from(input.u8().unwrap_or_default());
     let payload = [byte; 255];
     let payload = payload.get(..len).unwrap_or_default();
-    let qos = if byte & 1 == 0 { Qos::AtMostOnce } else { Qos::AtLeastOnce };
+    let qos = match byte & 0x31 {
+        0x00 | 0x10 | 0x20 | 0x30 => Qos::AtMostOnce,
+        0x01 | 0x11 => Qos::AtLeastOnce,
+        _ => Qos::ExactlyOnce,
+    };
     let accepted = match byte & 0x06 {
         0 | 2 => session.publish(&Message::new("t/x", payload, qos)).is_ok(),
         4 => session.subscribe(&[Subscription { filter: "t/#", qos }]).is_ok(),
@@ -98,15 +104,80 @@ fn send(session: &mut Fuzzed) {
 }
 
 /// A packet of the server's, as the rest of the input has it.
-fn receive(session: &mut Fuzzed, input: &mut Reader<'_>) -> Option<AckToken> {
+fn receive(
+    session: &mut Fuzzed,
+    handed_over: &mut HandedOver,
+    input: &mut Reader<'_>,
+) -> Option<AckToken> {
     let (packet, len) = Packet::decode_front(input.rest()).ok()??;
     input.take(len);
-    if matches!(&packet, Packet::Publish(_)) && !session.has_room_for_message() {
+    handle(session, handed_over, &packet)
+}
+
+/// A packet that moves an exchange on, or a connection, in one byte: what it is, and an identifier.
+fn step(session: &mut Fuzzed, handed_over: &mut HandedOver, byte: u8) -> Option<AckToken> {
+    let packet_id = PacketId::new(u16::from(byte & 0x07).saturating_add(1))?;
+    let ack = |kind| Packet::Ack(Ack { kind, packet_id });
+    let publish = |duplicate| {
+        let message = Message::new("t", b"x", Qos::ExactlyOnce);
+        Packet::Publish(Publish { message, duplicate, packet_id: Some(packet_id) })
+    };
+    let connack =
+        |session_present| Packet::Connack(Connack { session_present, reason: ReasonCode::SUCCESS });
+    let packet = match byte >> 3 & 0x07 {
+        0 => ack(AckKind::Puback),
+        1 => ack(AckKind::Pubrec),
+        2 => ack(AckKind::Pubrel),
+        3 => ack(AckKind::Pubcomp),
+        4 => publish(false),
+        5 => publish(true),
+        6 => connack(false),
+        _ => connack(true),
+    };
+    handle(session, handed_over, &packet)
+}
+
+/// The session is given a packet, if it has room for what is owed then.
+fn handle(
+    session: &mut Fuzzed,
+    handed_over: &mut HandedOver,
+    packet: &Packet<'_>,
+) -> Option<AckToken> {
+    let pubrel = matches!(packet, Packet::Ack(ack) if ack.kind == AckKind::Pubrel);
+    if (pubrel || matches!(packet, Packet::Publish(_))) && !session.has_room_for_message() {
         return None;
     }
-    match session.handle_packet(&packet) {
+    let event = session.handle_packet(packet);
+    if let Ok(event) = &event {
+        handed_over.handle(packet, event.as_ref());
+    }
+    match event {
         Ok(Some(Event::Message { ack, .. })) => ack,
         _ => None,
+    }
+}
+
+/// The identifiers below 64 of messages of QoS 2 that were handed over and not released since.
+struct HandedOver(u64);
+
+impl HandedOver {
+    fn handle(&mut self, packet: &Packet<'_>, event: Option<&Event<'_>>) {
+        let bit = |id: PacketId| 1_u64.checked_shl(u32::from(id.value())).unwrap_or(0);
+        match (packet, event) {
+            (Packet::Ack(Ack { kind: AckKind::Pubrel, packet_id }), _) => {
+                self.0 &= !bit(*packet_id);
+            }
+            // Where the session is not the one that was, its identifiers mean nothing.
+            (_, Some(Event::Connected(resumption))) if *resumption != Resumption::Resumed => {
+                self.0 = 0;
+            }
+            (Packet::Publish(publish), event) if publish.message.head.qos == Qos::ExactlyOnce => {
+                let bit = publish.packet_id.map_or(0, bit);
+                assert!(event.is_none() || self.0 & bit == 0, "{packet:?} is handed over again");
+                self.0 |= bit;
+            }
+            _ => {}
+        }
     }
 }
 
@@ -121,7 +192,7 @@ fn complete(session: &mut Fuzzed) {
     let mut newest = None;
     while let Some(bytes) = session.poll_packet() {
         packets = packets.saturating_add(1);
-        assert!(packets <= OUTBOX / 14, "no end of packets");
+        assert!(packets <= OUTBOX / 14 + INFLIGHT, "no end of packets");
         let Ok(Some((packet, _))) = Packet::decode_front(bytes) else {
             assert_eq!(bytes, [], "no packet");
             return;
@@ -129,8 +200,12 @@ fn complete(session: &mut Fuzzed) {
         let answer = answer(&packet);
         session.handle_sent();
         let Some(answer) = answer else { continue };
+        let half = matches!(answer, Packet::Ack(ack) if ack.kind == AckKind::Pubrec);
         let event = session.handle_packet(&answer);
-        assert!(matches!(event, Ok(Some(_))), "{answer:?} was answered with {event:?}");
+        assert!(
+            matches!(event, Ok(event) if event.is_some() != half),
+            "{answer:?} was answered with {event:?}"
+        );
         if let Ok(Some(Event::Acknowledged { token, .. })) = event {
             assert!(newest.is_none_or(|newest| newest != token), "one token, two messages");
             newest = Some(token);
@@ -145,8 +220,11 @@ fn answer(packet: &Packet<'_>) -> Option<Packet<'static>> {
     match packet {
         Packet::Publish(publish) => {
             assert!(!publish.duplicate, "the server has no session");
-            ack(AckKind::Puback, publish.packet_id?)
+            let exactly_once = publish.message.head.qos == Qos::ExactlyOnce;
+            let kind = if exactly_once { AckKind::Pubrec } else { AckKind::Puback };
+            ack(kind, publish.packet_id?)
         }
+        Packet::Ack(Ack { kind: AckKind::Pubrel, packet_id }) => ack(AckKind::Pubcomp, *packet_id),
         Packet::Subscribe(subscribe) => {
             Some(Packet::Suback(Suback::new(subscribe.packet_id, &[0x80])))
         }

@@ -53,9 +53,10 @@ impl<const N: usize> Received<N> {
 
     /// A message has come; says what stands for it until the program lets go.
     pub(crate) fn push(&mut self, id: PacketId) -> Option<AckToken> {
-        self.remove(id);
-        if self.len >= N {
-            self.evict();
+        // A server that knew those in doubt would neither use the identifier of one of them again, nor
+        // have more under way than there is room for: it has forgotten them.
+        if self.len >= N || self.live().iter().any(|arrival| arrival.id == id.value()) {
+            self.drop_doubtful();
         }
         let serial = self.serial.wrapping_add(1);
         let arrival = Arrival { id: id.value(), serial, ..NOTHING };
@@ -96,10 +97,10 @@ impl<const N: usize> Received<N> {
         self.arrivals.get(..self.len).unwrap_or_default()
     }
 
-    /// A server that had all of these under way would send no more: it has forgotten those in doubt.
-    fn evict(&mut self) {
-        let doubtful = self.live().iter().find(|arrival| arrival.doubtful);
-        if let Some(id) = doubtful.and_then(|arrival| PacketId::new(arrival.id)) {
+    fn drop_doubtful(&mut self) {
+        for _ in 0..N {
+            let doubtful = self.live().iter().find(|arrival| arrival.doubtful);
+            let Some(id) = doubtful.and_then(|arrival| PacketId::new(arrival.id)) else { return };
             self.remove(id);
         }
     }

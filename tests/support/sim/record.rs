@@ -110,7 +110,8 @@ impl Record {
         let Some(key) = self.by_token.get(&(node, token)).copied() else { return Ok(()) };
         let life = self.life(key)?;
         // A broker that has forgotten a message completes it all the same.
-        if !life.puback_sent && !(life.may_repeat && life.pubrec_sent) {
+        let is_forgotten = life.may_repeat && life.pubrec_sent;
+        if !life.puback_sent && !is_forgotten {
             return Err(format!("{key:?} is acknowledged, but the broker never said so"));
         }
         if life.acknowledged {

@@ -186,3 +186,76 @@ fn more_messages_under_way_than_can_be_followed_are_misbehaved() {
     let outcome = session.handle_packet(&Packet::Publish(publish));
     assert_eq!(outcome, Err(Misbehaved::ReceiveMaximum.into()));
 }
+
+/// A server that has lost a session sends more than it could have under way beside what it has lost.
+#[test]
+fn messages_of_a_lost_session_make_room_for_those_of_an_uncertain_one() {
+    for ids in [[9, 10, 11], [11, 10, 9], [1, 9, 10]] {
+        let mut session = open();
+        for id in [1, 2, 3] {
+            arrive(&mut session, id, false).unwrap();
+            session.handle_release();
+        }
+        session.handle_open(false);
+        assert_eq!(connect(&mut session, true), Resumption::Uncertain);
+        for id in ids {
+            assert!(arrive(&mut session, id, false).is_some(), "{id} of {ids:?}");
+            session.handle_release();
+            assert_eq!(sent(&mut session), [[0x50, 2, 0, id as u8]]);
+            assert_eq!(arrive(&mut session, id, true), None, "{id} of {ids:?} is known");
+            assert_eq!(sent(&mut session), [[0x50, 2, 0, id as u8]]);
+        }
+    }
+}
+
+/// Found by the simulation: the first of two acknowledgements never fell due, and held back the rest.
+#[test]
+fn message_that_comes_twice_while_the_program_holds_it_is_acknowledged_twice() {
+    let mut session = Small::new(vec![0; 200], Config::new().manual_acks());
+    connect(&mut session, false);
+    let token = arrive(&mut session, 9, false).unwrap();
+    assert_eq!(arrive(&mut session, 9, true), None);
+    let other = arrive(&mut session, 8, false).unwrap();
+    session.acknowledge(token, ReasonCode::SUCCESS).unwrap();
+    assert_eq!(sent(&mut session), [PUBREC_9, PUBREC_9]);
+    session.acknowledge(other, ReasonCode::SUCCESS).unwrap();
+    assert_eq!(sent(&mut session), [[0x50, 2, 0, 8]]);
+    assert_eq!(session.unacknowledged(), 0);
+}
+
+/// A connection that ends before the program asks for the next event leaves nobody to let go.
+#[test]
+fn message_handed_over_last_counts_as_taken_on_the_next_connection() {
+    let mut session = open();
+    arrive(&mut session, 9, false).unwrap();
+    connect(&mut session, true);
+    assert_eq!(arrive(&mut session, 9, true), None);
+    assert_eq!(sent(&mut session), [PUBREC_9]);
+}
+
+/// A server that releases what was not acknowledged does not block the acknowledgements behind it.
+#[test]
+fn release_of_a_held_message_holds_back_no_other() {
+    let mut session = Small::new(vec![0; 200], Config::new().manual_acks());
+    connect(&mut session, false);
+    let held = arrive(&mut session, 9, false).unwrap();
+    let other = arrive(&mut session, 8, false).unwrap();
+    session.handle_packet(&ack(AckKind::Pubrel, 9)).unwrap();
+    assert_eq!(session.acknowledge(held, ReasonCode::SUCCESS), Err(AckError::Stale));
+    session.acknowledge(other, ReasonCode::SUCCESS).unwrap();
+    assert_eq!(sent(&mut session), [PUBREC_9, &[0x50, 2, 0, 8], PUBCOMP_9]);
+}
+
+/// Repetitions take no place from the PUBREL of another message.
+#[test]
+fn pubrec_that_comes_again_before_its_pubrel_is_out_is_answered_once() {
+    let mut session = open();
+    for payload in [b"a", b"b", b"c"] {
+        qos2(&mut session, payload);
+    }
+    sent(&mut session);
+    for id in [1, 1, 2, 2, 3, 3] {
+        session.handle_packet(&ack(AckKind::Pubrec, id)).unwrap();
+    }
+    assert_eq!(sent(&mut session), [PUBREL_1, &[0x62, 2, 0, 2], &[0x62, 2, 0, 3]]);
+}
