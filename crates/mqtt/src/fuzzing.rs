@@ -171,9 +171,9 @@ impl HandedOver {
             (_, Some(Event::Connected(resumption))) if *resumption != Resumption::Resumed => {
                 self.0 = 0;
             }
-            (Packet::Publish(publish), event) if publish.message.head.qos == Qos::ExactlyOnce => {
+            (Packet::Publish(publish), Some(_)) if publish.message.head.qos == Qos::ExactlyOnce => {
                 let bit = publish.packet_id.map_or(0, bit);
-                assert!(event.is_none() || self.0 & bit == 0, "{packet:?} is handed over again");
+                assert!(self.0 & bit == 0, "{packet:?} is handed over again");
                 self.0 |= bit;
             }
             _ => {}
