@@ -217,6 +217,7 @@ fn broken(framed: bool, node: usize, up: bool, cut: usize, act: Option<Act>) -> 
         tx: TRANSMIT_MIN,
         grows: false,
         qos: Qos::ExactlyOnce,
+        leaves: 0,
     };
     let publish = |at, qos, len| (at, Act::Publish { node: 0, topic: 0, qos, len });
     let mut acts = vec![

@@ -4,7 +4,7 @@ mod bugs;
 
 use super::{Bug, Key, Link, Random, Record, payload, read_key};
 use dunlin::{
-    AckMode, AckToken, Buffer, Config, Connect, Connection, Error, Event, Instant, Message,
+    AckMode, AckToken, Buffer, Closed, Config, Connect, Connection, Error, Event, Instant, Message,
     Opening, Qos, ReasonCode, Resumption, Session, Subscription, TRANSMIT_MIN, Token, Transport,
     ws,
 };
@@ -78,6 +78,8 @@ pub struct Traits {
     pub grows: bool,
     /// What it asks for.
     pub qos: Qos,
+    /// How often it drops its connection at an event, in percent.
+    pub leaves: u64,
 }
 
 impl Traits {
@@ -110,7 +112,7 @@ pub struct Node {
     reopen_at: Option<u64>,
     next: u32,
     pending: Vec<(Key, Token)>,
-    held: Vec<(u64, AckToken)>,
+    held: Vec<(u64, AckToken, Key)>,
     /// Polls, and what they are made for: runs, bytes, events, transmissions.
     polls: u64,
     causes: u64,
@@ -222,7 +224,7 @@ impl Node {
         record: &mut Record,
         random: &mut Random,
     ) -> Result<(), String> {
-        self.settle_acks(now);
+        self.settle_acks(now, record)?;
         self.causes += 1;
         for _ in 0..TURNS_MAX {
             let Some(mut live) = self.live.take() else { return Ok(()) };
@@ -247,7 +249,7 @@ impl Node {
     pub fn next_event(&self) -> Option<u64> {
         let deadline = self.live.as_ref().and_then(|live| live.connection.next_deadline());
         let deadline = deadline.filter(|_| self.bug != Some(Bug::ClockIgnored));
-        let held = self.held.iter().map(|(due, _)| *due).min();
+        let held = self.held.iter().map(|(due, ..)| *due).min();
         [deadline.map(Instant::as_millis), held, self.reopen_at].into_iter().flatten().min()
     }
 
@@ -311,6 +313,11 @@ impl Node {
                     self.causes += 1;
                     let told = Told::from(event)?;
                     self.on_event(told, now, record, random)?;
+                    // The program may end the connection before it asks again.
+                    if random.chance(self.traits.leaves) {
+                        record.faults += 1;
+                        return Ok(Turn::Ended(Error::Closed(Closed::Local)));
+                    }
                 }
                 Err(error) => {
                     let same = live.connection.poll(&mut self.session, at);
@@ -377,8 +384,9 @@ impl Node {
                     return Ok(());
                 }
                 record.deliver(key, qos)?;
-                if let Some(ack) = ack.filter(|_| self.traits.manual) {
-                    self.held.push((now + random.below(1_500), ack));
+                match ack.filter(|_| self.traits.manual) {
+                    Some(ack) => self.held.push((now + random.below(1_500), ack, key)),
+                    None => record.let_go(key)?,
                 }
             }
             Told::Done(mut token) => {
@@ -412,16 +420,18 @@ impl Node {
     }
 
     /// The program lets go of messages in any order.
-    fn settle_acks(&mut self, now: u64) {
+    fn settle_acks(&mut self, now: u64, record: &mut Record) -> Result<(), String> {
         let (due, held) =
-            std::mem::take(&mut self.held).into_iter().partition(|(at, _)| *at <= now);
+            std::mem::take(&mut self.held).into_iter().partition(|(at, ..)| *at <= now);
         self.held = held;
-        let due: Vec<(u64, AckToken)> = due;
-        for (_, ack) in due.into_iter().rev() {
+        let due: Vec<(u64, AckToken, Key)> = due;
+        for (_, ack, key) in due.into_iter().rev() {
+            record.let_go(key)?;
             // Void when the connection has ended meanwhile, unless the message comes only once.
             let _ = self.session.acknowledge(ack, ReasonCode::SUCCESS);
             self.causes += 1;
         }
+        Ok(())
     }
 
     /// A peer that says nothing is found out within one and a half times the keep alive.

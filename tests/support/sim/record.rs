@@ -29,6 +29,8 @@ pub struct Life {
     pub owed: bool,
     /// It once came when nobody wanted it: when it comes again, it has lost its place.
     pub misplaced: bool,
+    /// The subscriber's program has let go of it.
+    pub let_go: bool,
     /// The subscriber's program has been handed it so often.
     pub delivered: u32,
 }
@@ -57,6 +59,7 @@ impl Record {
             acknowledged: false,
             owed: false,
             misplaced: false,
+            let_go: false,
             delivered: 0,
         };
         self.lives.insert(key, life);
@@ -143,9 +146,15 @@ impl Record {
         }
     }
 
-    /// Whether the program has been handed a message.
-    pub fn is_delivered(&self, key: Key) -> bool {
-        self.lives.get(&key).is_some_and(|life| life.delivered > 0)
+    /// The subscriber's program lets go of a message.
+    pub fn let_go(&mut self, key: Key) -> Result<(), String> {
+        self.life(key)?.let_go = true;
+        Ok(())
+    }
+
+    /// Whether a message may be acknowledged to the broker.
+    pub fn is_let_go(&self, key: Key) -> bool {
+        self.lives.get(&key).is_some_and(|life| life.delivered > 0 && life.let_go)
     }
 
     /// A message's life.

@@ -121,6 +121,7 @@ fn traits(subscribes: bool, random: &mut Random) -> Traits {
         tx: if random.chance(50) { 131 } else { 131 + random.len(2_000) },
         grows: random.chance(30),
         qos: if random.chance(80) { Qos::ExactlyOnce } else { Qos::AtLeastOnce },
+        leaves: if random.chance(20) { 3 } else { 0 },
     }
 }
 
@@ -287,6 +288,12 @@ impl World {
                 self.broker.crash(matches!(act, Act::Restart), &mut self.record);
                 for (_, link) in self.links.iter_mut().flatten() {
                     link.snap(self.now);
+                }
+                // The next answer to a CONNECT may get lost: was the session there?
+                for (cut, node) in self.plan.cuts.iter_mut().zip(&self.nodes) {
+                    if self.random.chance(30) {
+                        cut.1 = Some(self.random.len(if node.is_framed() { 180 } else { 4 }));
+                    }
                 }
             }
         }

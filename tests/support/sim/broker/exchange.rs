@@ -248,8 +248,8 @@ impl Broker {
         } else {
             match line.expected.pop_front() {
                 Some((expected, key)) if expected == ack => {
-                    if !record.is_delivered(key) {
-                        return Err(format!("{key:?} is acknowledged before it was handed over"));
+                    if !record.is_let_go(key) {
+                        return Err(format!("{key:?} is acknowledged before the program let go"));
                     }
                 }
                 other => return Err(format!("{ack:?} where {other:?} is the next")),
