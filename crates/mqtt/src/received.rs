@@ -53,8 +53,8 @@ impl<const N: usize> Received<N> {
 
     /// A message has come; says what stands for it until the program lets go.
     pub(crate) fn push(&mut self, id: PacketId) -> Option<AckToken> {
-        // A server that knew those in doubt would neither use the identifier of one of them again, nor
-        // have more under way than there is room for: it has forgotten them.
+        // A server that knew those in doubt would neither use the identifier of one again, nor have
+        // more under way than there is room for: it has forgotten them.
         if self.len >= N || self.live().iter().any(|arrival| arrival.id == id.value()) {
             self.drop_doubtful();
         }

@@ -22,8 +22,9 @@ struct Kept {
     seen: HashMap<Key, PacketId>,
     /// Identifiers whose PUBACK or PUBCOMP has not been sent.
     in_use: HashMap<PacketId, Key>,
-    /// Messages of QoS 2 that the client has not released, and the identifiers of those that it has.
+    /// Messages of QoS 2 that the client has not released.
     stored: HashMap<PacketId, Stored>,
+    /// The identifiers of those that it has.
     released: HashMap<PacketId, Key>,
     /// Messages that the client has released: they must not come again ([MQTT-4.3.3-1]).
     over: HashSet<Key>,
@@ -40,7 +41,7 @@ struct Line {
     last_packet: u64,
     pinged: u64,
     acks: VecDeque<Due>,
-    /// The PUBACKs and PUBRECs that the client owes, in their order ([MQTT-4.6.0-2], [MQTT-4.6.0-3]).
+    /// The PUBACKs and PUBRECs that the client owes, in order ([MQTT-4.6.0-2], [MQTT-4.6.0-3]).
     expected: VecDeque<(Ack, Key)>,
     /// The PUBCOMPs that it owes.
     completions: VecDeque<PacketId>,
@@ -57,7 +58,7 @@ pub struct Manners {
     pub ack_delay: u64,
     /// Most messages above QoS 0 on their way to one client.
     pub window: usize,
-    /// A message of QoS 2 is handed on when it comes, and not when it is released: both are allowed.
+    /// A message of QoS 2 is handed on when it comes, not when it is released: either is allowed.
     pub eager: bool,
     /// How often a message, or its release, is sent twice, in percent.
     pub duplicates: u64,

@@ -281,9 +281,9 @@ fn release(line: &mut Line, packet_id: PacketId) {
     line.completions.push_back(packet_id);
 }
 
-/// A message that came before comes with DUP and its identifier ([MQTT-3.3.1-1], [MQTT-4.4.0-1]), unless
-/// it was released; to a broker that has lost the session it is a new one; no identifier stands for two
-/// messages.
+/// A message that came before comes with DUP and its identifier ([MQTT-3.3.1-1], [MQTT-4.4.0-1]),
+/// unless it was released; to a broker that has lost the session it is a new one; no identifier
+/// stands for two messages.
 fn check_redelivery(
     line: &Line,
     kept: &Kept,
