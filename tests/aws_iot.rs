@@ -15,9 +15,10 @@ use std::time::Duration;
 
 use common::within;
 use dunlin_tokio::aws::Signing;
+use dunlin_tokio::dunlin::{PublishError as PublishRejected, SubscribeError as SubscribeRejected};
 use dunlin_tokio::{
-    Backoff, Client, ConnectError, Error, Event, Message, Options, Qos, Resumption, TlsFault,
-    TlsOptions, UpgradeRefusal,
+    Backoff, Client, ConnectError, Error, Event, Message, Options, PublishError, Qos, Resumption,
+    SubscribeError, TlsFault, TlsOptions, UpgradeRefusal,
 };
 use support::aws_iot::{Attempt, AwsIot, Judgement, Key, Quirks};
 use support::mosquitto::Mosquitto;
@@ -71,6 +72,33 @@ async fn right_credentials_publish_and_subscribe() {
         within("the end", client.close()).await;
     }
     assert_eq!(gateway.attempts(), keys.each_ref().map(accepted));
+}
+
+/// AWS IoT Core answers QoS 2 with nothing at all: it is refused here, and the connection goes on.
+#[tokio::test]
+async fn qos_2_is_rejected_and_nothing_sent() {
+    let broker = broker().await;
+    let gateway = AwsIot::start(broker.ws_addr(), Quirks::default()).await;
+    let key = Key::temporary();
+    let client = Client::connect(options(&gateway, signing(&key, REGION)));
+    let client = within("Dunlin connects", client).await.unwrap();
+    let mut events = client.events();
+    let message = Message::new("once", b"", Qos::ExactlyOnce);
+    let error = within("an answer", client.publish(&message)).await.unwrap_err();
+    assert!(matches!(error, PublishError::Rejected(PublishRejected::Qos)), "{error:?}");
+    let error = client.enqueue(&message).unwrap_err();
+    assert!(matches!(error, PublishError::Rejected(PublishRejected::Qos)), "{error:?}");
+    let error = client.subscribe("once", Qos::ExactlyOnce);
+    let error = within("an answer", error).await.unwrap_err();
+    assert!(matches!(error, SubscribeError::Rejected(SubscribeRejected::Qos)), "{error:?}");
+    let wanted = client.subscribe("once", Qos::AtLeastOnce);
+    let mut wanted = within("a SUBACK", wanted).await.unwrap();
+    let message = Message::new("once", b"at least", Qos::AtLeastOnce);
+    within("a PUBACK", client.publish(&message)).await.unwrap();
+    let came = within("a message", wanted.next()).await.unwrap().unwrap();
+    assert_eq!(came.payload(), b"at least", "the first message");
+    assert!(events.is_empty(), "{:?}", events.recv().await);
+    assert_eq!(gateway.attempts(), [accepted(&key)]);
 }
 
 /// One way to be refused.

@@ -1,10 +1,15 @@
-//! A broker that is killed with SIGKILL and started again while messages of QoS 1 are under way.
+//! A broker that is killed with SIGKILL and started again while messages are under way.
 //!
 //! mosquitto acknowledges before it saves, and a kill right after loses what was acknowledged last.
 //! So each round has three parts: everything acknowledged is [`Mosquitto::saved`]; more is
 //! enqueued, and a part of it awaited; the broker is killed. It may lose the newest of what it
 //! acknowledged in the last part, and that is counted; every other message that is missing in the
 //! end is Dunlin's loss.
+//!
+//! A publisher of QoS 2 may lose a step that no program sees: mosquitto forgets a message whose PUBREC
+//! it has sent, and answers the PUBREL all the same. So there all of the last part may suffer, and is
+//! counted; what was saved must come, and each receipt must end. What is taken is taken with QoS 1:
+//! a broker that forgets what it has handed over uses its identifiers again.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
@@ -36,6 +41,9 @@ const ROUNDS: usize = 6;
 ///
 /// All together fit a client's window.
 const MESSAGES: u32 = 60;
+
+/// How many messages of QoS 2 a client has under way at most.
+const WINDOW: u16 = 256;
 
 /// Bytes behind each number: a broker that had all messages at once would answer all at once, and
 /// none would be under way when it is killed.
@@ -90,6 +98,7 @@ type Name = (usize, u32);
 /// A client that publishes numbers, and what became of them.
 struct Publisher {
     client: Client,
+    qos: Qos,
     next: u32,
     waiting: Vec<(Name, Receipt)>,
     /// How many waited while a broker was dead.
@@ -101,7 +110,7 @@ impl Publisher {
         for number in self.next..self.next + count {
             for (topic, name) in TOPICS.iter().enumerate() {
                 let payload = [&number.to_be_bytes()[..], PADDING].concat();
-                let message = Message::new(name, &payload, Qos::AtLeastOnce);
+                let message = Message::new(name, &payload, self.qos);
                 self.waiting.push(((topic, number), self.client.enqueue(&message).unwrap()));
             }
         }
@@ -111,7 +120,7 @@ impl Publisher {
     /// Awaits the oldest receipts.
     async fn acknowledged(&mut self, count: usize) {
         for ((topic, number), receipt) in self.waiting.drain(..count) {
-            let what = format!("a PUBACK for {number} of {topic}");
+            let what = format!("an acknowledgement for {number} of {topic}");
             within(&what, receipt).await.unwrap();
         }
     }
@@ -158,9 +167,12 @@ struct Scene {
 }
 
 impl Scene {
-    async fn new(scheme: &str) -> Self {
+    async fn new(scheme: &str, qos: Qos) -> Self {
         let storage = Storage::Disk;
-        let broker = Mosquitto::start(Broker { storage, ..Broker::default() }).await;
+        // A publisher of QoS 2 that has more under way than this would be hung up on.
+        let max_inflight = (qos == Qos::ExactlyOnce).then_some(WINDOW);
+        let broker = Broker { storage, max_inflight, ..Broker::default() };
+        let broker = Mosquitto::start(broker).await;
         let url = url(&broker, scheme);
         let (subscriber, mut far) = Client::start(kept(&url, "subscriber"));
         next_connection(&mut far).await;
@@ -170,14 +182,15 @@ impl Scene {
         next_connection(&mut near).await;
         Self {
             broker,
-            publisher: Publisher { client, next: 0, waiting: Vec::new(), unanswered: 0 },
+            publisher: Publisher { client, qos, next: 0, waiting: Vec::new(), unanswered: 0 },
             events: [near, far],
             consumer: tokio::spawn(consume(subscription)),
             _subscriber: subscriber,
         }
     }
 
-    /// One kill under load; returns what was acknowledged since the broker had saved all, in order.
+    /// One kill under load; returns what the broker may lose, in order: with QoS 1 what was acknowledged
+    /// since it had saved all, with QoS 2 all that was published since then.
     async fn kill_under_load(&mut self, round: usize) -> Vec<Name> {
         let Self { broker, publisher, events, .. } = self;
         publisher.enqueue(MESSAGES);
@@ -193,7 +206,9 @@ impl Scene {
         }
         publisher.take_acknowledged();
         // Acknowledgements come in the order of sending ([MQTT-4.6.0-2]).
-        unsaved.truncate(unsaved.len() - publisher.waiting.len());
+        if publisher.qos == Qos::AtLeastOnce {
+            unsaved.truncate(unsaved.len() - publisher.waiting.len());
+        }
         publisher.unanswered += publisher.waiting.len();
         broker.restart().await;
         for events in events {
@@ -209,7 +224,7 @@ impl Scene {
         self.publisher.acknowledged(self.publisher.waiting.len()).await;
         for topic in TOPICS {
             let last = LAST.to_be_bytes();
-            let last = Message::new(topic, &last, Qos::AtLeastOnce);
+            let last = Message::new(topic, &last, self.publisher.qos);
             within("a PUBACK", self.publisher.client.publish(&last)).await.unwrap();
         }
         self.consumer.await.unwrap()
@@ -217,8 +232,8 @@ impl Scene {
 }
 
 /// Kills and restarts a broker under load, and looks for what has not come.
-async fn no_message_is_lost(scheme: &str) {
-    let mut scene = Scene::new(scheme).await;
+async fn no_message_is_lost(scheme: &str, qos: Qos) {
+    let mut scene = Scene::new(scheme, qos).await;
     let mut unsaved = Vec::new();
     for round in 0..rounds() {
         unsaved.push(scene.kill_under_load(round).await);
@@ -229,22 +244,37 @@ async fn no_message_is_lost(scheme: &str) {
     let all = (0..count).flat_map(|number| (0..TOPICS.len()).map(move |topic| (topic, number)));
     let mut missing: BTreeSet<Name> = all.filter(|name| !seen.contains(name)).collect();
     for unsaved in unsaved {
-        // A broker that saves in order loses its newest messages.
-        let lost = unsaved.iter().rev().take_while(|name| missing.remove(name)).count();
-        println!("{scheme}: of {} acknowledged and not saved, {lost} lost", unsaved.len());
-        assert!(lost <= UNSAVED_MAX, "{lost} acknowledged messages were lost");
+        let lost = if qos == Qos::ExactlyOnce {
+            unsaved.iter().filter(|name| missing.remove(name)).count()
+        } else {
+            // A broker that saves in order loses its newest messages.
+            let lost = unsaved.iter().rev().take_while(|name| missing.remove(name)).count();
+            assert!(lost <= UNSAVED_MAX, "{lost} acknowledged messages were lost");
+            lost
+        };
+        println!("{scheme}, {qos:?}: of {} that were not saved, {lost} lost", unsaved.len());
     }
     assert!(missing.is_empty(), "{scheme}: acknowledged, saved, and never delivered: {missing:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_over_websocket() {
-    no_message_is_lost("ws").await;
+    no_message_is_lost("ws", Qos::AtLeastOnce).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_over_tcp() {
-    no_message_is_lost("mqtt").await;
+    no_message_is_lost("mqtt", Qos::AtLeastOnce).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_saved_is_lost_that_was_published_with_qos_2_over_websocket() {
+    no_message_is_lost("ws", Qos::ExactlyOnce).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_saved_is_lost_that_was_published_with_qos_2_over_tcp() {
+    no_message_is_lost("mqtt", Qos::ExactlyOnce).await;
 }
 
 #[tokio::test]

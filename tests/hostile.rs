@@ -13,6 +13,8 @@
 mod common;
 #[path = "interop/opening.rs"]
 mod opening;
+#[path = "interop/repetition.rs"]
+mod repetition;
 #[path = "interop/resumption.rs"]
 mod resumption;
 #[path = "interop/secrets.rs"]

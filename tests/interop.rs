@@ -13,6 +13,8 @@
 mod cable;
 #[path = "interop/common.rs"]
 mod common;
+#[path = "interop/exactly_once.rs"]
+mod exactly_once;
 #[path = "interop/exchange.rs"]
 mod exchange;
 #[path = "interop/flow.rs"]

@@ -108,6 +108,19 @@ async fn bad_topic_is_a_usage_error() {
     assert_eq!(output.text(), "");
 }
 
+/// Before anything is connected: AWS IoT answers QoS 2 with nothing at all.
+#[tokio::test]
+async fn qos_2_with_aws_is_a_usage_error() {
+    let url = format!("wss://no-such-host.invalid/mqtt?token={SECRET}");
+    for output in both(&url, &["--aws-region", "us-east-1", "-q", "2"]).await {
+        assert_failed(&output, 2, "-q takes 0 or 1 here, since AWS IoT has no QoS 2: dunlin ");
+    }
+    let will = ["--aws-region", "us-east-1", "--will-topic", "a", "--will-qos", "2"];
+    for output in both(&url, &will).await {
+        assert_failed(&output, 2, "--will-qos takes 0 or 1 here, since AWS IoT has no QoS 2: ");
+    }
+}
+
 #[tokio::test]
 async fn missing_file_is_named() {
     let output = publish("ws://h", &["-t", "a", "-f", "no/such/file"]).await.run().await;

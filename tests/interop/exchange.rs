@@ -13,7 +13,7 @@ use crate::{TRANSPORTS, address, dunlin, next, options, paho, payload, scheme, s
 /// length (3.1.1 §2.2.3), WebSocket's at 126 and 65,536 of payload (RFC 6455 §5.2).
 const LENGTHS: [usize; 10] = [0, 1, 100, 125, 126, 127, 16_384, 65_535, 65_536, 1 << 20];
 
-const BOTH: [Qos; 2] = [Qos::AtMostOnce, Qos::AtLeastOnce];
+const ALL: [Qos; 3] = [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce];
 
 #[tokio::test]
 async fn message_of_any_length_arrives_byte_for_byte_in_both_directions() {
@@ -21,7 +21,7 @@ async fn message_of_any_length_arrives_byte_for_byte_in_both_directions() {
     for transport in TRANSPORTS {
         let mut paho = paho(&broker, transport, "paho").await;
         let client = dunlin(options(transport, address(&broker, transport))).await;
-        for qos in BOTH {
+        for qos in ALL {
             let bits = qos as u8;
             let mut down = subscribe(&client, "to/dunlin", qos).await;
             assert_eq!(paho.subscribe("to/paho", bits).await, bits);
@@ -88,9 +88,11 @@ async fn will_is_published_when_the_transport_is_cut_and_not_when_the_client_is_
     let broker = Mosquitto::start(Broker::default()).await;
     for transport in TRANSPORTS {
         let mut paho = paho(&broker, transport, "paho").await;
-        paho.subscribe("will/#", 1).await;
+        paho.subscribe("will/#", 2).await;
         let cable = Cable::to(address(&broker, transport)).await;
-        for (name, qos) in [("cut", Qos::AtLeastOnce), ("closed", Qos::AtMostOnce)] {
+        for (name, qos) in
+            [("cut", Qos::AtLeastOnce), ("cut", Qos::ExactlyOnce), ("closed", Qos::AtMostOnce)]
+        {
             let will = Will {
                 topic: format!("will/{name}"),
                 payload: b"gone".to_vec(),
@@ -104,12 +106,12 @@ async fn will_is_published_when_the_transport_is_cut_and_not_when_the_client_is_
                 cable.pull();
                 let came = paho.message().await;
                 assert_eq!((&*came.topic, &*came.payload), ("will/cut", &b"gone"[..]));
-                assert_eq!(came.qos, 1);
+                assert_eq!(came.qos, qos as u8);
                 drop(client);
                 cable.put_back();
             }
         }
-        paho.publish(&PahoMessage::new("will/fence", 1, "")).await;
+        paho.publish(&PahoMessage::new("will/fence", 2, "")).await;
         assert_eq!(paho.message().await.topic, "will/fence");
         paho.disconnect().await;
     }
@@ -120,14 +122,17 @@ async fn will_of_paho_reaches_dunlin() {
     let broker = Mosquitto::start(Broker::default()).await;
     for transport in TRANSPORTS {
         let client = dunlin(options(transport, address(&broker, transport))).await;
-        let mut wills = subscribe(&client, "will/#", Qos::AtLeastOnce).await;
-        let mut paho = Paho::start().await;
-        let mut connect = Connect::new(transport, address(&broker, transport), "paho");
-        connect.will = Some(PahoMessage::new("will/of/paho", 1, "gone"));
-        paho.connect(&connect).await;
-        paho.abort().await;
-        let came = next(&mut wills).await;
-        assert_eq!((came.topic(), came.payload()), ("will/of/paho", &b"gone"[..]));
+        let mut wills = subscribe(&client, "will/#", Qos::ExactlyOnce).await;
+        for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
+            let mut paho = Paho::start().await;
+            let mut connect = Connect::new(transport, address(&broker, transport), "paho");
+            connect.will = Some(PahoMessage::new("will/of/paho", qos as u8, "gone"));
+            paho.connect(&connect).await;
+            paho.abort().await;
+            let came = next(&mut wills).await;
+            assert_eq!((came.topic(), came.payload()), ("will/of/paho", &b"gone"[..]));
+            assert_eq!(came.qos, qos);
+        }
     }
 }
 
@@ -169,14 +174,14 @@ async fn subscription_knows_its_granted_qos() {
     let broker = Mosquitto::start(Broker::default()).await;
     for transport in TRANSPORTS {
         let client = dunlin(options(transport, address(&broker, transport))).await;
-        for qos in BOTH {
+        for qos in ALL {
             assert_eq!(subscribe(&client, "granted", qos).await.granted(), [qos]);
         }
         // More than fit in one SUBSCRIBE of ours.
         let filters: Vec<String> = (0..20).map(|number| format!("granted/{number}")).collect();
         let wishes: Vec<_> = filters
             .iter()
-            .zip(BOTH.iter().cycle())
+            .zip(ALL.iter().cycle())
             .map(|(filter, qos)| dunlin_tokio::dunlin::Subscription { filter, qos: *qos })
             .collect();
         let all = within("SUBACKs", client.subscribe_all(&wishes)).await.unwrap();

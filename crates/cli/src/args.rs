@@ -164,7 +164,7 @@ fn publish(mut words: Words) -> Result<Command, Failure> {
             return Err(words.wrong("-m, -f, -l, -s and -n exclude one another"));
         }
     }
-    let connection = draft.finish(&words)?;
+    let connection = draft.finish(qos, &words)?;
     let topic = topic.ok_or_else(|| words.missing("-t TOPIC"))?;
     check_topic("-t", &topic)?;
     let payload = payload.ok_or_else(|| words.missing("-m TEXT, -f FILE, -l, -s or -n"))?;
@@ -196,7 +196,7 @@ fn subscribe(mut words: Words) -> Result<Command, Failure> {
             other => draft.take(other, &mut words)?,
         }
     }
-    let connection = draft.finish(&words)?;
+    let connection = draft.finish(wish.qos, &words)?;
     if wish.filters.is_empty() {
         return Err(words.missing("-t FILTER"));
     }

@@ -30,7 +30,8 @@ Connection:
 pub(crate) const PUB: &str = concat!(
     "dunlin pub --url URL -t TOPIC (-m TEXT | -f FILE | -l | -s | -n) [options]
 
-Publishes, waits until every message is acknowledged (-q 1, -q 2) or written (-q 0), and says good-bye.
+Publishes, waits until every message is acknowledged (-q 1, -q 2) or written (-q 0), and says
+good-bye.
 Connects again when the connection is lost, and gives up when that does not help.
 
 Message:

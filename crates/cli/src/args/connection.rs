@@ -64,8 +64,8 @@ impl Draft {
         Ok(())
     }
 
-    /// The whole, if its parts go together.
-    pub(super) fn finish(self, words: &Words) -> Result<Connection, Failure> {
+    /// The whole, if its parts go together and with messages of `qos`.
+    pub(super) fn finish(self, qos: Qos, words: &Words) -> Result<Connection, Failure> {
         let will = self.will(words)?;
         let url = self.url.ok_or_else(|| words.missing("--url URL"))?;
         let scheme = url.scheme();
@@ -74,6 +74,15 @@ impl Draft {
         }
         if self.region.is_some() && !scheme.is_websocket() {
             return Err(words.wrong("--aws-region signs WebSocket upgrades, which are wss://"));
+        }
+        if self.region.is_some() {
+            let qos_of_will = will.as_ref().map(|will| will.qos);
+            for (option, qos) in [("-q", Some(qos)), ("--will-qos", qos_of_will)] {
+                if qos == Some(Qos::ExactlyOnce) {
+                    let what = format!("{option} takes 0 or 1 here, since AWS IoT has no QoS 2");
+                    return Err(words.wrong(&what));
+                }
+            }
         }
         // [MQTT-3.1.2-22] No password without a user name.
         if self.password.is_some() && self.user_name.is_none() && url.user_name().is_none() {

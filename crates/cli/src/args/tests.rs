@@ -137,6 +137,15 @@ fn usage_error_names_the_option_and_how_it_is_used() {
         ("pub --url ws://h -t a", "-m TEXT, -f FILE, -l, -s or -n is missing"),
         ("pub --url ws://h -t a -m x -n", "-m, -f, -l, -s and -n exclude one another"),
         ("pub --url ws://h -t a -t b -n", "-t is given twice"),
+        (
+            "pub --url wss://h -t a -n -q 2 --aws-region r",
+            "-q takes 0 or 1 here, since AWS IoT has",
+        ),
+        ("sub --url wss://h -t a -q 2 --aws-region r", "-q takes 0 or 1 here, since AWS IoT has"),
+        (
+            "sub --url wss://h -t a -q 1 --aws-region r --will-topic b --will-qos 2",
+            "--will-qos takes 0 or 1 here, since AWS IoT has no QoS 2",
+        ),
         ("pub --url ws://h -t a -n -q 3", "-q takes 0, 1 or 2"),
         ("pub --url ws://h -t a -n -k 65536", "-k takes a number of seconds, from 0 to 65535"),
         ("pub --url ws://h -t a -n --colour", "there is no option --colour"),
