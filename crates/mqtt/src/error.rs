@@ -66,8 +66,6 @@ pub enum Misbehaved {
     Acknowledgement,
     /// SUBACK has fewer or more reasons than SUBSCRIBE had filters ([MQTT-3.8.4-6]).
     SubackCount,
-    /// More messages of QoS 2 are under way than this side can follow.
-    ReceiveMaximum,
     /// A packet is larger than the receive buffer can become.
     PacketTooLarge,
 }
@@ -77,7 +75,6 @@ impl Misbehaved {
     pub const fn reason(self) -> ReasonCode {
         match self {
             Self::PacketTooLarge => ReasonCode::PACKET_TOO_LARGE,
-            Self::ReceiveMaximum => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
             _ => ReasonCode::PROTOCOL_ERROR,
         }
     }
@@ -92,7 +89,6 @@ impl fmt::Display for Misbehaved {
             Self::ClientPacket => "a packet came that only clients send",
             Self::Acknowledgement => "an acknowledgement does not fit the exchange that it names",
             Self::SubackCount => "SUBACK does not answer each filter once",
-            Self::ReceiveMaximum => "more messages of QoS 2 are under way than can be followed",
             Self::PacketTooLarge => "a packet is larger than the receive buffer",
         })
     }

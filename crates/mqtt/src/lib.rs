@@ -49,7 +49,7 @@ pub use header::{FixedHeader, PACKET_BODY_MAX, PacketType};
 pub use message::{Head, Message};
 pub use packet::Packet;
 pub use publish::Publish;
-pub use session::Session;
+pub use session::{EXACTLY_ONCE_MAX, Session};
 pub use subscribe::{Reasons, Suback, Subscribe, Subscription, Unsubscribe};
 pub use text::STRING_MAX;
 pub use topic::{check_filter, check_topic, matches};

@@ -1,6 +1,6 @@
 //! Messages of QoS 2 that have come, and that the server has not released yet.
 
-use crate::{AckToken, PacketId};
+use crate::{AckToken, Message, PacketId};
 
 /// Stands in a token for a message of QoS 2, whose place is found by its identifier.
 pub(crate) const EXACTLY_ONCE: u16 = u16::MAX;
@@ -10,16 +10,21 @@ struct Arrival {
     id: u16,
     /// Tells this message from an earlier one with the same identifier.
     serial: u16,
+    /// The same for a server that has forgotten the earlier one, and reuses its identifier.
+    digest: u32,
     /// The program has let go of it.
     taken: bool,
     /// The server may have forgotten it, and use the identifier for another message.
     doubtful: bool,
 }
 
-const NOTHING: Arrival = Arrival { id: 0, serial: 0, taken: false, doubtful: false };
+const NOTHING: Arrival = Arrival { id: 0, serial: 0, digest: 0, taken: false, doubtful: false };
 
 /// The identifiers of up to `N` messages: one that comes again is not handed over again
 /// ([MQTT-4.3.3-2]). They outlive connections.
+///
+/// A server with more than `N` under way goes beyond what can be remembered: the oldest that the program
+/// has taken are forgotten then, and would be handed over twice if they came again.
 #[derive(Debug)]
 pub(crate) struct Received<const N: usize> {
     arrivals: [Arrival; N],
@@ -44,22 +49,35 @@ impl<const N: usize> Received<N> {
         }
     }
 
-    /// Whether the message with this identifier has been handed over, and is not to be again.
-    pub(crate) fn is_repeat(&self, id: PacketId, duplicate: bool) -> bool {
-        self.live()
-            .iter()
-            .any(|arrival| arrival.id == id.value() && (duplicate || !arrival.doubtful))
+    /// Whether a message has been handed over, and is not to be again.
+    ///
+    /// One that is not marked as a repetition, and has another content, is none: a server that was rolled
+    /// back to an older state uses identifiers again.
+    pub(crate) fn is_repeat(&self, id: PacketId, duplicate: bool, message: &Message<'_>) -> bool {
+        let known = self.live().iter().find(|arrival| arrival.id == id.value());
+        known.is_some_and(|arrival| {
+            duplicate || (!arrival.doubtful && arrival.digest == digest(message))
+        })
     }
 
     /// A message has come; says what stands for it until the program lets go.
-    pub(crate) fn push(&mut self, id: PacketId) -> Option<AckToken> {
+    pub(crate) fn push(&mut self, id: PacketId, message: &Message<'_>) -> Option<AckToken> {
         // A server that knew those in doubt would neither use the identifier of one again, nor have
         // more under way than there is room for: it has forgotten them.
-        if self.len >= N || self.live().iter().any(|arrival| arrival.id == id.value()) {
+        if self.live().iter().any(|arrival| arrival.id == id.value()) {
+            self.drop_doubtful();
+            self.remove(id);
+            self.doubt();
+        }
+        if self.len >= N {
             self.drop_doubtful();
         }
+        if self.len >= N {
+            self.drop_oldest();
+        }
         let serial = self.serial.wrapping_add(1);
-        let arrival = Arrival { id: id.value(), serial, ..NOTHING };
+        let digest = digest(message);
+        let arrival = Arrival { id: id.value(), serial, digest, ..NOTHING };
         *self.arrivals.get_mut(self.len)? = arrival;
         self.serial = serial;
         self.len = self.len.saturating_add(1);
@@ -104,4 +122,29 @@ impl<const N: usize> Received<N> {
             self.remove(id);
         }
     }
+
+    /// Forgets the one that has been there longest, of those that the program has let go of.
+    fn drop_oldest(&mut self) {
+        let age = |arrival: &&Arrival| self.serial.wrapping_sub(arrival.serial);
+        let oldest = self.live().iter().filter(|arrival| arrival.taken).max_by_key(age);
+        if let Some(id) = oldest.and_then(|arrival| PacketId::new(arrival.id)) {
+            self.remove(id);
+        }
+    }
+}
+
+/// As much of a payload as tells two messages apart in practice, in bytes.
+const DIGEST_MAX: usize = 1_024;
+
+/// FNV-1a over the topic, the length of the payload, and the front of the payload.
+fn digest(message: &Message<'_>) -> u32 {
+    let payload = message.payload;
+    let front = payload.get(..DIGEST_MAX).unwrap_or(payload);
+    let topic = message.head.topic.as_bytes();
+    let len = payload.len().to_le_bytes();
+    topic
+        .iter()
+        .chain(&len)
+        .chain(front)
+        .fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }

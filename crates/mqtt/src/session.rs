@@ -21,6 +21,10 @@ use dunlin_octet::{Buffer, Writer};
 /// Most filters in one SUBSCRIBE or UNSUBSCRIBE.
 const FILTERS_MAX: usize = 1_024;
 
+/// Most messages of QoS 2 under way to a server of MQTT 3.1.1, which cannot say how many it follows:
+/// mosquitto ends a connection at its 21st.
+pub const EXACTLY_ONCE_MAX: usize = 16;
+
 /// How far the current connection has come.
 ///
 /// ```text
@@ -59,6 +63,8 @@ pub struct Session<B, const INFLIGHT: usize> {
     /// Messages of QoS 2 whose PUBREL has come: PUBCOMP is to be sent.
     completed: Line<INFLIGHT>,
     received: Received<INFLIGHT>,
+    /// Messages of QoS 2 that the server is following now.
+    unfinished: usize,
     config: Config,
     phase: Phase,
     current: Current,
@@ -83,6 +89,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             released: Line::new(),
             completed: Line::new(),
             received: Received::new(),
+            unfinished: 0,
             config,
             phase: Phase::Offline,
             current: Current::Nothing,
@@ -230,6 +237,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     pub fn handle_sent(&mut self) {
         match self.current {
             Current::Outbox => {
+                if self.outbox.current().is_some_and(is_exactly_once) {
+                    self.unfinished = self.unfinished.saturating_add(1);
+                }
                 if let Some(entry) = self.outbox.finish() {
                     let token = Token(entry.token);
                     if self.sent.is_none_or(|sent| sent.is_up_to(token)) {
@@ -262,8 +272,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
                 return Current::Ack(Ack { kind, packet_id }.encode());
             }
         }
-        if self.outbox.current().is_some() {
-            return Current::Outbox;
+        if let Some(packet) = self.outbox.current() {
+            let waits = is_exactly_once(packet) && self.unfinished >= EXACTLY_ONCE_MAX;
+            return if waits { Current::Nothing } else { Current::Outbox };
         }
         if self.disconnecting { Current::Disconnect } else { Current::Nothing }
     }
@@ -353,6 +364,11 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             }
         });
     }
+}
+
+/// Whether a packet is a message of QoS 2.
+fn is_exactly_once(packet: &[u8]) -> bool {
+    packet.first().is_some_and(|first| first & 0xf6 == PacketType::Publish.first() | 0x04)
 }
 
 const DISCONNECT: [u8; 2] = bare(PacketType::Disconnect);

@@ -86,8 +86,6 @@ impl ReasonCode {
     pub const SERVER_UNAVAILABLE: Self = Self(0x88);
     /// The connection was silent for longer than its keep alive.
     pub const KEEP_ALIVE_TIMEOUT: Self = Self(0x8d);
-    /// More messages are under way than the receiver takes.
-    pub const RECEIVE_MAXIMUM_EXCEEDED: Self = Self(0x93);
     /// A packet is larger than the receiver takes.
     pub const PACKET_TOO_LARGE: Self = Self(0x95);
 
@@ -151,7 +149,6 @@ impl ReasonCode {
             Self::NOT_AUTHORIZED => "not authorized",
             Self::SERVER_UNAVAILABLE => "server unavailable",
             Self::KEEP_ALIVE_TIMEOUT => "keep alive timeout",
-            Self::RECEIVE_MAXIMUM_EXCEEDED => "receive maximum exceeded",
             Self::PACKET_TOO_LARGE => "packet too large",
             _ => "",
         }

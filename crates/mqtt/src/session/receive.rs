@@ -1,6 +1,6 @@
 //! What packets of the server do to a session.
 
-use super::{FILTERS_MAX, Phase, Session};
+use super::{FILTERS_MAX, Phase, Session, is_exactly_once};
 use crate::{
     Ack, AckKind, AckMode, Connack, Error, Event, Misbehaved, Packet, PacketId, PacketType,
     Publish, Qos, ReasonCode, Resumption, Suback, Subscribe, Token,
@@ -50,13 +50,16 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         if resumption == Resumption::Uncertain {
             self.received.doubt();
         }
+        self.unfinished = 0;
         if connack.session_present {
+            let unfinished = &mut self.unfinished;
             let released = &mut self.released;
             self.outbox.for_each(|_, entry| {
                 if entry.is_released()
                     && let Some(id) = PacketId::new(entry.id)
                 {
                     released.push(id);
+                    *unfinished = unfinished.saturating_add(1);
                 }
             });
         } else {
@@ -79,14 +82,13 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             }
             (Qos::ExactlyOnce, Some(id)) => {
                 self.owed.push(id, AckKind::Pubrec).ok_or(no_room)?;
-                if self.received.is_repeat(id, publish.duplicate) {
+                if self.received.is_repeat(id, publish.duplicate, &publish.message) {
                     if self.received.is_taken(id) {
                         self.owed.settle_repeats(id);
                     }
                     return Ok(None);
                 }
-                // More than the server may have under way at a time.
-                Some(self.received.push(id).ok_or(Misbehaved::ReceiveMaximum)?)
+                Some(self.received.push(id, &publish.message).ok_or(no_room)?)
             }
             _ => None,
         };
@@ -100,7 +102,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     pub fn is_repeat(&self, publish: &Publish<'_>) -> bool {
         let exactly_once = publish.message.head.qos == Qos::ExactlyOnce;
         let id = publish.packet_id.filter(|_| exactly_once);
-        id.is_some_and(|id| self.received.is_repeat(id, publish.duplicate))
+        id.is_some_and(|id| self.received.is_repeat(id, publish.duplicate, &publish.message))
     }
 
     /// Where the packet `id` is that has gone out: what the server cannot have it cannot acknowledge.
@@ -126,6 +128,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
 
     /// Ends the exchange `id`, whose packet stands at `at`.
     fn complete(&mut self, id: PacketId, at: usize) -> Token {
+        if is_exactly_once(self.outbox.packet(at)) {
+            self.unfinished = self.unfinished.saturating_sub(1);
+        }
         let token = self.outbox.entry(at).token;
         self.slots.free(id);
         self.outbox.release(at);

@@ -173,18 +173,61 @@ fn acknowledgements_of_both_kinds_leave_in_the_order_of_the_messages() {
     assert_eq!(sent(&mut session), expected);
 }
 
+/// A server with more under way than can be remembered is not cut off.
 #[test]
-fn more_messages_under_way_than_can_be_followed_are_misbehaved() {
+fn oldest_message_is_forgotten_when_more_are_under_way_than_can_be_followed() {
     let mut session = open();
-    for id in 1..=3 {
+    for id in 1..=4 {
         arrive(&mut session, id, false).unwrap();
         session.handle_release();
         sent(&mut session);
     }
-    let message = Message::new("t", b"x", Qos::ExactlyOnce);
-    let publish = Publish { message, duplicate: false, packet_id: PacketId::new(4) };
-    let outcome = session.handle_packet(&Packet::Publish(publish));
-    assert_eq!(outcome, Err(Misbehaved::ReceiveMaximum.into()));
+    for id in 2..=4 {
+        assert_eq!(arrive(&mut session, id, true), None, "{id} is remembered");
+        sent(&mut session);
+    }
+    assert!(arrive(&mut session, 1, true).is_some());
+}
+
+/// A server that was rolled back uses identifiers of messages that it had sent for others.
+#[test]
+fn known_identifier_with_another_content_is_another_message_unless_marked() {
+    for (duplicate, payload, handed_over) in
+        [(false, b"y", true), (false, b"x", false), (true, b"y", false)]
+    {
+        let mut session = open();
+        arrive(&mut session, 9, false).unwrap();
+        let message = Message::new("t", payload, Qos::ExactlyOnce);
+        let publish = Publish { message, duplicate, packet_id: PacketId::new(9) };
+        let event = session.handle_packet(&Packet::Publish(publish)).unwrap();
+        assert_eq!(event.is_some(), handed_over);
+    }
+}
+
+#[test]
+fn message_waits_while_the_server_follows_as_many_as_it_may() {
+    let mut session = Session::<Vec<u8>, 64>::new(vec![0; 4_000], Config::new());
+    session.handle_open(false);
+    session.handle_packet(&connack(false, 0)).unwrap();
+    for _ in 0..EXACTLY_ONCE_MAX + 2 {
+        session.publish(&Message::new("t", b"x", Qos::ExactlyOnce)).unwrap();
+    }
+    let sent = |session: &mut Session<Vec<u8>, 64>| {
+        let mut count = 0;
+        while session.poll_packet().is_some() {
+            session.handle_sent();
+            count += 1;
+        }
+        count
+    };
+    assert_eq!(sent(&mut session), EXACTLY_ONCE_MAX);
+    session.handle_packet(&ack(AckKind::Pubrec, 1)).unwrap();
+    assert_eq!(sent(&mut session), 1, "PUBREL; the server still follows it");
+    session.handle_packet(&ack(AckKind::Pubcomp, 1)).unwrap();
+    assert_eq!(sent(&mut session), 1);
+    session.handle_open(false);
+    session.handle_packet(&connack(true, 0)).unwrap();
+    assert_eq!(sent(&mut session), EXACTLY_ONCE_MAX, "the same after a reconnect");
 }
 
 /// A server that has lost a session sends more than it could have under way beside what it has lost.
