@@ -42,9 +42,6 @@ const ROUNDS: usize = 6;
 /// All together fit a client's window.
 const MESSAGES: u32 = 60;
 
-/// How many messages of QoS 2 a client has under way at most.
-const WINDOW: u16 = 256;
-
 /// Bytes behind each number: a broker that had all messages at once would answer all at once, and
 /// none would be under way when it is killed.
 const PADDING: &[u8] = &[b'.'; 2_000];
@@ -168,10 +165,7 @@ struct Scene {
 
 impl Scene {
     async fn new(scheme: &str, qos: Qos) -> Self {
-        let storage = Storage::Disk;
-        // A publisher of QoS 2 that has more under way than this would be hung up on.
-        let max_inflight = (qos == Qos::ExactlyOnce).then_some(WINDOW);
-        let broker = Broker { storage, max_inflight, ..Broker::default() };
+        let broker = Broker { storage: Storage::Disk, ..Broker::default() };
         let broker = Mosquitto::start(broker).await;
         let url = url(&broker, scheme);
         let (subscriber, mut far) = Client::start(kept(&url, "subscriber"));
