@@ -1,7 +1,7 @@
 //! `cargo x ci`: what must hold before a change lands.
 
 use crate::process::{cargo, run as run_command};
-use crate::{Outcome, fuzz, panic_proof, test, thumb};
+use crate::{Outcome, autobahn, fuzz, panic_proof, test, thumb};
 use std::time::Instant;
 
 type Stage = (&'static str, fn() -> Outcome);
@@ -12,6 +12,7 @@ const STAGES: &[Stage] = &[
     ("clippy", clippy),
     ("docs", docs),
     ("test", || test::run(&[])),
+    ("autobahn", || autobahn::run(&[])),
     ("thumb", || thumb::run(&[])),
     ("panic-proof", || panic_proof::run(&[])),
     ("panic-proof-can-fail", || panic_proof::run(&["--planted".to_owned()])),

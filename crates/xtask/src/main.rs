@@ -9,6 +9,7 @@
     reason = "a program for the developer's own machine"
 )]
 
+mod autobahn;
 mod bench;
 mod ci;
 mod elf;
@@ -74,6 +75,12 @@ const COMMANDS: &[Command] = &[
         usage: "[TARGET...] [--seconds N] [--seed N] [--keep]",
         about: "fuzz every target, or those named, for 30 seconds each",
         run: fuzz::run,
+    },
+    Command {
+        name: "autobahn",
+        usage: "",
+        about: "setup, then the Autobahn cases against the WebSocket layer, as client and as server",
+        run: autobahn::run,
     },
     Command {
         name: "bench",
