@@ -165,7 +165,10 @@ struct Scene {
 
 impl Scene {
     async fn new(scheme: &str, qos: Qos) -> Self {
-        let broker = Broker { storage: Storage::Disk, ..Broker::default() };
+        // After a kill mosquitto waits for PUBREL of messages that are over, and counts them: with its
+        // usual 20 it would take PUBLISH, answer it, and let it drop.
+        let max_inflight = (qos == Qos::ExactlyOnce).then_some(256);
+        let broker = Broker { storage: Storage::Disk, max_inflight, ..Broker::default() };
         let broker = Mosquitto::start(broker).await;
         let url = url(&broker, scheme);
         let (subscriber, mut far) = Client::start(kept(&url, "subscriber"));
