@@ -1,21 +1,65 @@
 //! Entry points for the fuzzer; any bytes may be given.
 
 use crate::{
-    Ack, AckKind, AckToken, Config, Connack, Event, Message, Packet, Qos, ReasonCode, Session,
-    Suback, Subscription,
+    Ack, AckKind, AckToken, Config, Connack, Connect, Disconnect, Event, Message, Packet,
+    PacketType, Properties, Qos, ReasonCode, Session, Suback, Subscription, Unsuback, Version,
 };
 use dunlin_octet::Reader;
 
-/// Whatever decodes lies inside its input, and encodes back to the same bytes.
+/// Whatever decodes, in either version, lies inside its input, can be read through, and encodes back
+/// to the same bytes, or to the shorter form that says the same.
 ///
 /// # Panics
 /// When it does not.
 pub fn packets(data: &[u8]) {
-    let Ok(Some((packet, len))) = Packet::decode_front(data) else { return };
-    let bytes = data.get(..len).unwrap_or_default();
-    let mut same = Same { expected: bytes };
-    dunlin_octet::Text::write(&packet, &mut same);
-    assert!(same.expected.is_empty(), "{packet:?} encodes to fewer bytes than it was decoded from");
+    for version in [Version::V3, Version::V5] {
+        let Ok(Some((packet, len))) = Packet::decode_front(version, data) else { continue };
+        let bytes = data.get(..len).unwrap_or_default();
+        let shortest = if version == Version::V5 { shortest(bytes) } else { None };
+        let mut same = Same {
+            expected: shortest
+                .as_ref()
+                .map_or(bytes, |(short, len)| short.get(..*len).unwrap_or_default()),
+        };
+        dunlin_octet::Text::write(&packet.with(version), &mut same);
+        read_through(packet.properties());
+        if let Packet::Connect(Connect { will: Some(will), .. }) = packet {
+            read_through(will.head.properties);
+        }
+        assert!(same.expected.is_empty(), "{packet:?} encodes to fewer bytes than it came in");
+    }
+}
+
+/// What is read one by one is all that there is.
+fn read_through(properties: Properties<'_>) {
+    let len = properties.iter().map(|property| dunlin_octet::Count::of(&property));
+    assert_eq!(len.fold(0, usize::saturating_add), properties.len());
+}
+
+/// The shortest form of an acknowledgement or a DISCONNECT of MQTT 5.0 that leaves out nothing that it
+/// says: without a property length of zero, and then without a reason of zero (MQTT 5.0 §3.4.2.1,
+/// §3.14.2.1). No other packet has two forms.
+fn shortest(bytes: &[u8]) -> Option<([u8; 6], usize)> {
+    let [first, body_len, body @ ..] = bytes else { return None };
+    let front = match PacketType::from_first(*first)? {
+        PacketType::Puback | PacketType::Pubrec | PacketType::Pubrel | PacketType::Pubcomp => 2,
+        PacketType::Disconnect => 0,
+        _ => return None,
+    };
+    let (id, rest) = body.split_at_checked(front)?;
+    let rest = match rest {
+        [0] | [0, 0] => &[],
+        [reason, 0] => core::slice::from_ref(reason),
+        _ => return None,
+    };
+    let mut memory = [0; 6];
+    let mut writer = dunlin_octet::Writer::new(&mut memory);
+    let shorter = u8::try_from(front.saturating_add(rest.len())).unwrap_or(*body_len);
+    for part in [&[*first, shorter], id, rest] {
+        dunlin_octet::Sink::put(&mut writer, part);
+    }
+    let len = writer.len();
+    Some((memory, len))
 }
 
 /// A sink that has seen the bytes before.
@@ -81,7 +125,7 @@ fn command(session: &mut Fuzzed, byte: u8, input: &mut Reader<'_>) {
     let qos = if byte & 1 == 0 { Qos::AtMostOnce } else { Qos::AtLeastOnce };
     let accepted = match byte & 0x06 {
         0 | 2 => session.publish(&Message::new("t/x", payload, qos)).is_ok(),
-        4 => session.subscribe(&[Subscription { filter: "t/#", qos }]).is_ok(),
+        4 => session.subscribe(&[Subscription::new("t/#", qos)]).is_ok(),
         _ => session.unsubscribe(&["t/#", "u"]).is_ok(),
     };
     assert!(accepted || before == (session.in_flight(), session.is_idle()));
@@ -91,7 +135,7 @@ fn command(session: &mut Fuzzed, byte: u8, input: &mut Reader<'_>) {
 fn send(session: &mut Fuzzed) {
     let Some(packet) = session.poll_packet() else { return };
     let len = packet.len();
-    let decoded = Packet::decode_front(packet).map(|front| front.map(|(_, len)| len));
+    let decoded = Packet::decode_front(Version::V3, packet).map(|front| front.map(|(_, len)| len));
     assert_eq!(decoded, Ok(Some(len)), "{packet:x?}");
     assert_eq!(session.poll_packet().map(<[u8]>::len), Some(len));
     session.handle_sent();
@@ -99,7 +143,7 @@ fn send(session: &mut Fuzzed) {
 
 /// A packet of the server's, as the rest of the input has it.
 fn receive(session: &mut Fuzzed, input: &mut Reader<'_>) -> Option<AckToken> {
-    let (packet, len) = Packet::decode_front(input.rest()).ok()??;
+    let (packet, len) = Packet::decode_front(Version::V3, input.rest()).ok()??;
     input.take(len);
     if matches!(&packet, Packet::Publish(_)) && !session.has_room_for_message() {
         return None;
@@ -113,7 +157,11 @@ fn receive(session: &mut Fuzzed, input: &mut Reader<'_>) -> Option<AckToken> {
 /// A good connection at last: every exchange ends, every place is free.
 fn complete(session: &mut Fuzzed) {
     session.handle_open(false);
-    let connack = Connack { session_present: false, reason: ReasonCode::SUCCESS };
+    let connack = Connack {
+        session_present: false,
+        reason: ReasonCode::SUCCESS,
+        properties: Properties::NONE,
+    };
     let connected = session.handle_packet(&Packet::Connack(connack));
     assert!(matches!(connected, Ok(Some(Event::Connected(_)))));
     // A packet of the outbox takes 12 bytes and its own two at the least.
@@ -122,7 +170,7 @@ fn complete(session: &mut Fuzzed) {
     while let Some(bytes) = session.poll_packet() {
         packets = packets.saturating_add(1);
         assert!(packets <= OUTBOX / 14, "no end of packets");
-        let Ok(Some((packet, _))) = Packet::decode_front(bytes) else {
+        let Ok(Some((packet, _))) = Packet::decode_front(Version::V3, bytes) else {
             assert_eq!(bytes, [], "no packet");
             return;
         };
@@ -141,7 +189,7 @@ fn complete(session: &mut Fuzzed) {
 
 /// What an honest server says to a packet.
 fn answer(packet: &Packet<'_>) -> Option<Packet<'static>> {
-    let ack = |kind, packet_id| Some(Packet::Ack(Ack { kind, packet_id }));
+    let ack = |kind, packet_id| Some(Packet::Ack(Ack::new(kind, packet_id)));
     match packet {
         Packet::Publish(publish) => {
             assert!(!publish.duplicate, "the server has no session");
@@ -150,9 +198,15 @@ fn answer(packet: &Packet<'_>) -> Option<Packet<'static>> {
         Packet::Subscribe(subscribe) => {
             Some(Packet::Suback(Suback::new(subscribe.packet_id, &[0x80])))
         }
-        Packet::Unsubscribe(unsubscribe) => ack(AckKind::Unsuback, unsubscribe.packet_id),
+        Packet::Unsubscribe(unsubscribe) => {
+            Some(Packet::Unsuback(Unsuback::new(unsubscribe.packet_id, &[])))
+        }
         other => {
-            assert_eq!(other, &Packet::Disconnect, "sent unasked");
+            assert_eq!(
+                other,
+                &Packet::Disconnect(Disconnect::new(ReasonCode::SUCCESS)),
+                "sent unasked"
+            );
             None
         }
     }

@@ -3,7 +3,8 @@
 use super::{Bug, Key, Peer, Random, Record, peer::Incoming, read_key};
 use dunlin::{octet::Text, ws::CloseCode};
 use dunlin_mqtt::{
-    Ack, AckKind, Connack, Message, Packet, PacketId, Publish, Qos, ReasonCode, Suback, matches,
+    Ack, AckKind, Connack, Message, Packet, PacketId, Publish, Qos, ReasonCode, Suback, Version,
+    matches,
 };
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
@@ -160,7 +161,7 @@ impl Broker {
                 && due <= now
             {
                 line.acks.pop_front();
-                line.peer.put(&Ack { kind: AckKind::Puback, packet_id }.encode());
+                line.peer.put(&Ack::new(AckKind::Puback, packet_id).encode());
                 record.puback(key)?;
                 let kept = line.client.as_ref().and_then(|name| self.kept.get_mut(name));
                 if let Some(kept) = kept {
@@ -232,7 +233,7 @@ impl Broker {
             return Err("a packet behind DISCONNECT".into());
         }
         line.last_packet = now;
-        let (packet, _) = Packet::decode_front(bytes)
+        let (packet, _) = Packet::decode_front(Version::V3, bytes)
             .map_err(|error| format!("{error}: {bytes:x?}"))?
             .ok_or("half a packet")?;
         let Some(name) = line.client.clone() else {
@@ -248,14 +249,14 @@ impl Broker {
                 self.on_publish(id, &name, publish, now, record, random)?;
                 stash.map_or(Ok(()), |bytes| self.on_packet(id, &bytes, now, record, random))
             }
-            Packet::Ack(Ack { kind: AckKind::Puback, packet_id }) => {
+            Packet::Ack(Ack { kind: AckKind::Puback, packet_id, .. }) => {
                 self.on_puback(id, &name, packet_id, record, random)
             }
             Packet::Subscribe(subscribe) => {
                 let filters: Vec<_> =
                     subscribe.subscriptions().map(|it| it.filter.to_owned()).collect();
                 let codes = vec![1; filters.len()];
-                put(&mut line.peer, &Suback::new(subscribe.packet_id, &codes));
+                put(&mut line.peer, &Suback::new(subscribe.packet_id, &codes).with(Version::V3));
                 let kept = self.kept.entry(name).or_default();
                 kept.subscriptions.retain(|filter| !filters.contains(filter));
                 kept.subscriptions.extend(filters);
@@ -265,7 +266,7 @@ impl Broker {
                 line.peer.put(&[0xd0, 0]);
                 Ok(())
             }
-            Packet::Disconnect => {
+            Packet::Disconnect(_) => {
                 line.has_said_bye = true;
                 // On a bare stream the client closes; behind frames its Close follows.
                 Ok(())
@@ -288,7 +289,7 @@ impl Broker {
         let Some(line) = self.lines.get_mut(&id) else { return Ok(()) };
         if random.chance(self.manners.refusals) {
             let reason = ReasonCode::SERVER_UNAVAILABLE;
-            put(&mut line.peer, &Connack { session_present: false, reason });
+            put(&mut line.peer, &connack(false, reason).with(Version::V3));
             line.is_over = true;
             return Ok(());
         }
@@ -301,7 +302,7 @@ impl Broker {
         line.client = Some(name.clone());
         line.is_resumed = session_present;
         line.keep_alive_ms = u64::from(connect.keep_alive_s) * 1_000;
-        put(&mut line.peer, &Connack { session_present, reason: ReasonCode::SUCCESS });
+        put(&mut line.peer, &connack(session_present, ReasonCode::SUCCESS).with(Version::V3));
         // [MQTT-3.1.4-2] The older connection of the same client ends.
         if let Some(older) = kept.connection.replace(id).filter(|older| *older != id)
             && let Some(line) = self.lines.get_mut(&older)
@@ -361,7 +362,10 @@ impl Broker {
                 let line = kept.connection.and_then(|id| self.lines.get_mut(&id));
                 if let Some(line) = line.filter(|line| !line.has_said_bye) {
                     let message = *message;
-                    put(&mut line.peer, &Publish { message, duplicate: false, packet_id: None });
+                    put(
+                        &mut line.peer,
+                        &Publish { message, duplicate: false, packet_id: None }.with(Version::V3),
+                    );
                 }
                 continue;
             }
@@ -395,10 +399,16 @@ impl Broker {
             }
             let message = Message::new(&outgoing.topic, &outgoing.payload, Qos::AtLeastOnce);
             let packet_id = Some(outgoing.id);
-            put(&mut line.peer, &Publish { message, duplicate: outgoing.sent_before, packet_id });
+            put(
+                &mut line.peer,
+                &Publish { message, duplicate: outgoing.sent_before, packet_id }.with(Version::V3),
+            );
             line.expected.push_back((outgoing.id, outgoing.key));
             if random.chance(self.manners.duplicates) {
-                put(&mut line.peer, &Publish { message, duplicate: true, packet_id });
+                put(
+                    &mut line.peer,
+                    &Publish { message, duplicate: true, packet_id }.with(Version::V3),
+                );
                 line.expected.push_back((outgoing.id, outgoing.key));
             }
             outgoing.sent_here = true;
@@ -454,6 +464,10 @@ fn check_redelivery(
         Some(other) if *other != key => Err(format!("{id:?} of {other:?} is used for {key:?}")),
         _ => Ok(()),
     }
+}
+
+const fn connack(session_present: bool, reason: ReasonCode) -> Connack<'static> {
+    Connack { session_present, reason, properties: dunlin_mqtt::Properties::NONE }
 }
 
 fn put(peer: &mut Peer, packet: &dyn Text) {

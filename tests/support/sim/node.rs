@@ -21,10 +21,8 @@ const OPENING_MS: u64 = 5_000;
 const TURNS_MAX: usize = 500;
 
 /// What this node asks for.
-const FILTERS: [Subscription<'static>; 2] = [
-    Subscription { filter: "t/#", qos: Qos::AtLeastOnce },
-    Subscription { filter: "else/+", qos: Qos::AtLeastOnce },
-];
+const FILTERS: [Subscription<'static>; 2] =
+    [Subscription::new("t/#", Qos::AtLeastOnce), Subscription::new("else/+", Qos::AtLeastOnce)];
 
 /// Memory that grows up to a limit, or starts there.
 #[derive(Debug)]
@@ -159,6 +157,7 @@ impl Node {
             user_name: None,
             password: None,
             will: None,
+            ..Connect::new("")
         };
         let now_at = Instant::from_millis(now);
         let opening = Opening { transport, connect, deadline: now_at.after(OPENING_MS) };
