@@ -71,6 +71,7 @@ fn message_costs_no_allocation_in_either_direction() {
             user_name: None,
             password: None,
             will: None,
+            ..Connect::new("")
         };
         let request = ws::Request::new("broker.test", &"/mqtt", &[]).unwrap();
         let transport = if framed { Transport::WebSocket(request) } else { Transport::Stream };

@@ -53,6 +53,7 @@ impl Program {
             user_name: Some("user"),
             password: Some(b"password"),
             will: None,
+            ..Connect::new("")
         };
         let now = Instant::default();
         let opening = Opening { transport, connect, deadline: now.after(1_000) };
@@ -131,7 +132,7 @@ impl Program {
 fn answer(session: &mut Session<[u8; 2048], 4>, event: &Event<'_>) {
     match event {
         Event::Connected(_) => {
-            let filter = Subscription { filter: "in/#", qos: Qos::ExactlyOnce };
+            let filter = Subscription::new("in/#", Qos::ExactlyOnce);
             session.subscribe(&[filter]).unwrap();
         }
         Event::Subscribed { .. } => {

@@ -182,7 +182,7 @@ async fn subscription_knows_its_granted_qos() {
         let wishes: Vec<_> = filters
             .iter()
             .zip(ALL.iter().cycle())
-            .map(|(filter, qos)| dunlin_tokio::dunlin::Subscription { filter, qos: *qos })
+            .map(|(filter, qos)| dunlin_tokio::dunlin::Subscription::new(filter, *qos))
             .collect();
         let all = within("SUBACKs", client.subscribe_all(&wishes)).await.unwrap();
         let granted: Vec<Qos> = wishes.iter().map(|wish| wish.qos).collect();

@@ -162,7 +162,7 @@ async fn subscription_that_the_server_refuses_is_an_error_and_the_rest_is_given_
     for server in servers() {
         let patient = Patient::start(options(&server.url()));
         let wishes = ["fine", "secret"]
-            .map(|filter| dunlin_tokio::dunlin::Subscription { filter, qos: Qos::AtLeastOnce });
+            .map(|filter| dunlin_tokio::dunlin::Subscription::new(filter, Qos::AtLeastOnce));
         let subscribing = patient.client.subscribe_all(&wishes);
         let (outcome, unsubscribe) = tokio::join!(within("a SUBACK", subscribing), async {
             let mut peer = server.open().await;

@@ -112,7 +112,7 @@ impl Client {
 
     /// Subscribes to one filter; ready when the server has granted it.
     pub async fn subscribe(&self, filter: &str, qos: Qos) -> Result<Subscription, SubscribeError> {
-        self.subscribe_all(&[dunlin::Subscription { filter, qos }]).await
+        self.subscribe_all(&[dunlin::Subscription::new(filter, qos)]).await
     }
 
     /// Subscribes to several filters at once, whose messages come in one stream.

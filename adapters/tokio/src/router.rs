@@ -394,10 +394,8 @@ fn ask(wishes: &mut [Wish], session: &mut ClientSession) -> Result<(), Rejected>
         if asked.is_empty() {
             return Ok(());
         }
-        let filters: Vec<_> = asked
-            .iter()
-            .map(|wish| dunlin::Subscription { filter: &wish.filter, qos: wish.qos })
-            .collect();
+        let filters: Vec<_> =
+            asked.iter().map(|wish| dunlin::Subscription::new(&wish.filter, wish.qos)).collect();
         let token = session.subscribe(&filters)?;
         drop(filters);
         asked.into_iter().for_each(|wish| wish.answer = Answer::Asked(token));

@@ -189,9 +189,10 @@ fn connect_packet<'a>(options: &'a Options, client_id: &'a str) -> Connect<'a> {
         user_name: options.user_name.as_deref(),
         password: options.password.as_ref().map(|password| password.as_slice()),
         will: options.will.as_ref().map(|will| Message {
-            head: Head { topic: &will.topic, qos: will.qos, retain: will.retain },
+            head: Head { retain: will.retain, ..Message::new(&will.topic, &[], will.qos).head },
             payload: &will.payload,
         }),
+        ..Connect::new(client_id)
     }
 }
 

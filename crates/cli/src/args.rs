@@ -46,7 +46,7 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn head(&self) -> Head<'_> {
-        Head { topic: &self.topic, qos: self.qos, retain: self.retain }
+        Head { retain: self.retain, ..mqtt::Message::new(&self.topic, &[], self.qos).head }
     }
 }
 

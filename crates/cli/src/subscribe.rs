@@ -27,7 +27,7 @@ pub(crate) async fn run(wish: &Wish, options: Options) -> Result<(), Failure> {
 
 async fn follow(client: &Client, wish: &Wish, printed: &Cell<u64>) -> Result<(), Failure> {
     let filters: Vec<_> =
-        wish.filters.iter().map(|filter| dunlin::Subscription { filter, qos: wish.qos }).collect();
+        wish.filters.iter().map(|filter| dunlin::Subscription::new(filter, wish.qos)).collect();
     let mut messages: Subscription = client.subscribe_all(&filters).await?;
     let mut stdout: Stdout = tokio::io::stdout();
     let mut bytes = Vec::new();

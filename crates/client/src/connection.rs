@@ -6,7 +6,7 @@ use crate::{
     transmit::Transmit,
     ws,
 };
-use dunlin_mqtt::{FixedHeader, Packet, PacketType, Publish, Session};
+use dunlin_mqtt::{FixedHeader, Packet, PacketType, Properties, Publish, Session, Version};
 use dunlin_octet::{Buffer, Inbox, Writer};
 use dunlin_ws::{Deframer, Incoming, Opcode, Role, Upgrade};
 
@@ -316,7 +316,7 @@ impl<'o, B: Buffer> Connection<'o, B> {
             return Ok(false);
         }
         let body = self.inbox.stream().get(front.header_len..front.len).unwrap_or_default();
-        let publish = Publish::decode(front.header.flags, body)?;
+        let publish = Publish::decode(Version::V3, front.header.flags, body)?;
         if !session.is_repeat(&publish) {
             return Ok(false);
         }
@@ -337,7 +337,7 @@ impl<'o, B: Buffer> Connection<'o, B> {
             Packet::Connack(_) => self.timers.handle_connected(),
             Packet::Pingresp => self.timers.handle_pingresp(),
             // Our packets arrive, if slowly: the PINGREQ is on its way behind them.
-            Packet::Ack(_) => self.timers.handle_acknowledged(now),
+            Packet::Ack(_) | Packet::Unsuback(_) => self.timers.handle_acknowledged(now),
             _ => {}
         }
         Ok(event)
@@ -364,7 +364,7 @@ impl<'o, B: Buffer> Connection<'o, B> {
         }
         let stream = self.inbox.stream();
         let have = stream.len();
-        let Some((header, header_len)) = FixedHeader::decode(stream)? else {
+        let Some((header, header_len)) = FixedHeader::decode(Version::V3, stream)? else {
             self.awaited = if have == 0 { 0 } else { have.saturating_add(1) };
             return Ok(None);
         };
@@ -493,7 +493,7 @@ impl<'o, B: Buffer> Connection<'o, B> {
         *surfaced = front.len;
         let body = inbox.stream().get(front.header_len..front.len).unwrap_or_default();
         // By reference: a packet is large, and moving one costs more than decoding it.
-        let handled = match &Packet::decode(front.header, body) {
+        let handled = match &Packet::decode(Version::V3, front.header, body) {
             Ok(packet) => session.handle_packet(packet).map_err(Error::from),
             Err(malformed) => Err(Error::from(*malformed)),
         };
@@ -522,14 +522,24 @@ fn decode_owned(
     header: FixedHeader,
     body: &[u8],
 ) -> Result<Option<Packet<'static>>, mqtt::Malformed> {
-    let ack = |kind| mqtt::Ack::decode(kind, body).map(|ack| Some(Packet::Ack(ack)));
+    let ack = |kind| {
+        mqtt::Ack::decode(Version::V3, kind, body)
+            .map(|ack| Some(Packet::Ack(mqtt::Ack::new(kind, ack.packet_id))))
+    };
     match header.packet_type {
-        PacketType::Connack => mqtt::Connack::decode(body).map(|it| Some(Packet::Connack(it))),
+        PacketType::Connack => mqtt::Connack::decode(Version::V3, body).map(|it| {
+            Some(Packet::Connack(mqtt::Connack {
+                properties: Properties::NONE,
+                session_present: it.session_present,
+                reason: it.reason,
+            }))
+        }),
         PacketType::Puback => ack(mqtt::AckKind::Puback),
         PacketType::Pubrec => ack(mqtt::AckKind::Pubrec),
         PacketType::Pubrel => ack(mqtt::AckKind::Pubrel),
         PacketType::Pubcomp => ack(mqtt::AckKind::Pubcomp),
-        PacketType::Unsuback => ack(mqtt::AckKind::Unsuback),
+        PacketType::Unsuback => mqtt::Unsuback::decode(Version::V3, body)
+            .map(|it| Some(Packet::Unsuback(mqtt::Unsuback::new(it.packet_id, &[])))),
         PacketType::Pingresp if body.is_empty() => Ok(Some(Packet::Pingresp)),
         _ => Ok(None),
     }

@@ -65,6 +65,7 @@ impl Run {
             user_name: None,
             password: None,
             will: None,
+            ..Connect::new("")
         };
         let transport = match ws::Request::new("h", &"/", &[]) {
             Ok(request) if framed => Transport::WebSocket(request),
@@ -161,7 +162,7 @@ impl Run {
 fn respond(session: &mut Session<[u8; 1_024], 4>, event: &Event<'_>) {
     match event {
         Event::Connected(_) => {
-            let filter = Subscription { filter: "t/#", qos: Qos::ExactlyOnce };
+            let filter = Subscription::new("t/#", Qos::ExactlyOnce);
             let _ = session.subscribe(&[filter]);
             let _ = session.publish(&Message::new("t/1", &[7; 200], Qos::AtLeastOnce));
         }

@@ -22,17 +22,10 @@
 //!     entropy: &mut dyn Entropy,
 //! ) -> Result<(), Box<dyn std::error::Error>> {
 //!     let mut session = Session::<_, 8>::new([0; 1024], Config::new());
-//!     session.subscribe(&[Subscription { filter: "commands/#", qos: Qos::AtLeastOnce }])?;
+//!     session.subscribe(&[Subscription::new("commands/#", Qos::AtLeastOnce)])?;
 //!     session.publish(&Message::new("hello", b"world", Qos::AtLeastOnce))?;
 //!
-//!     let connect = Connect {
-//!         client_id: "device",
-//!         clean_session: true,
-//!         keep_alive_s: 45,
-//!         user_name: None,
-//!         password: None,
-//!         will: None,
-//!     };
+//!     let connect = Connect { keep_alive_s: 45, ..Connect::new("device") };
 //!     let transport = Transport::WebSocket(ws::Request::new("broker.example", &"/mqtt", &[])?);
 //!     let opening = Opening { transport, connect, deadline: clock().after(20_000) };
 //!     let mut connection = Connection::open(&mut session, [0; 2048], opening, clock(), entropy)?;

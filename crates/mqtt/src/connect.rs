@@ -1,15 +1,16 @@
-//! CONNECT and CONNACK (MQTT 3.1.1 §3.1, §3.2).
+//! CONNECT (MQTT 3.1.1 §3.1, MQTT 5.0 §3.1).
 
 use crate::{
-    Head, Malformed, Message, PacketType, Qos, ReasonCode, check_topic,
+    Head, Malformed, Message, PacketType, Properties, Qos, Version, check_topic,
     header::put_header,
+    properties::Place,
     text::{STRING_MAX, field_len, put_field, take_binary, take_str},
 };
 use core::fmt;
 use dunlin_octet::{Reader, Sink, Text};
 
-/// Protocol name and level of MQTT 3.1.1 ([MQTT-3.1.2-1], [MQTT-3.1.2-2]).
-const PROTOCOL: [u8; 7] = [0, 4, b'M', b'Q', b'T', b'T', 4];
+/// Protocol name ([MQTT-3.1.2-1]); the level follows.
+const PROTOCOL: [u8; 6] = [0, 4, b'M', b'Q', b'T', b'T'];
 
 const USER_NAME: u8 = 0x80;
 const PASSWORD: u8 = 0x40;
@@ -23,43 +24,76 @@ pub type Will<'a> = Message<'a>;
 /// The client's request to connect.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Connect<'a> {
-    /// The client identifier, unique at the server; may be empty with a clean session.
+    /// The version that the connection is to speak.
+    pub version: Version,
+    /// The client identifier, unique at the server; may be empty with a clean session, and in MQTT 5.0.
     pub client_id: &'a str,
-    /// Whether the server drops what it knows of this client, now and when the connection ends.
+    /// Whether the server drops what it knows of this client: now, and in MQTT 3.1.1 also when the
+    /// connection ends (MQTT 5.0 calls it Clean Start).
     pub clean_session: bool,
     /// The longest silence between two packets, in seconds; 0 turns it off.
     pub keep_alive_s: u16,
     /// The user name.
     pub user_name: Option<&'a str>,
-    /// The password; only together with a user name ([MQTT-3.1.2-22]).
+    /// The password; in MQTT 3.1.1 only together with a user name ([MQTT-3.1.2-22]).
     pub password: Option<&'a [u8]>,
     /// The message that the server publishes when the connection is lost.
     pub will: Option<Will<'a>>,
+    /// What MQTT 5.0 adds; those of the will stand with it.
+    pub properties: Properties<'a>,
 }
 
 impl<'a> Connect<'a> {
-    /// Reads the body of a CONNECT.
+    /// A clean session of MQTT 3.1.1 with nothing optional, to change what is wanted otherwise.
+    pub const fn new(client_id: &'a str) -> Self {
+        Self {
+            version: Version::V3,
+            client_id,
+            clean_session: true,
+            keep_alive_s: 0,
+            user_name: None,
+            password: None,
+            will: None,
+            properties: Properties::NONE,
+        }
+    }
+
+    /// Reads the body of a CONNECT, which says itself which version it is.
     pub fn decode(body: &'a [u8]) -> Result<Self, Malformed> {
         let mut body = Reader::new(body);
         if body.take(PROTOCOL.len()).ok_or(Malformed::Length)? != PROTOCOL {
             return Err(Malformed::Value);
         }
+        let level = body.u8().ok_or(Malformed::Length)?;
+        let version = Version::from_level(level).ok_or(Malformed::Version)?;
         let flags = body.u8().ok_or(Malformed::Length)?;
         let keep_alive_s = body.u16().ok_or(Malformed::Length)?;
-        check_flags(flags)?;
+        check_flags(version, flags)?;
+        let properties = Properties::take_in(version, PLACE, &mut body)?;
         let client_id = take_str(&mut body)?;
-        let will = if flags & WILL == 0 { None } else { Some(take_will(flags, &mut body)?) };
+        let will =
+            if flags & WILL == 0 { None } else { Some(take_will(version, flags, &mut body)?) };
         let user_name = if flags & USER_NAME == 0 { None } else { Some(take_str(&mut body)?) };
         let password = if flags & PASSWORD == 0 { None } else { Some(take_binary(&mut body)?) };
         if !body.is_empty() {
             return Err(Malformed::Length);
         }
         let clean_session = flags & CLEAN_SESSION != 0;
-        Ok(Self { client_id, clean_session, keep_alive_s, user_name, password, will })
+        Ok(Self {
+            version,
+            client_id,
+            clean_session,
+            keep_alive_s,
+            user_name,
+            password,
+            will,
+            properties,
+        })
     }
 
-    /// Whether this can be sent: fields fit, a password has its user name, an empty client identifier
-    /// its clean session ([MQTT-3.1.3-7]), and the will has a topic name.
+    /// Whether this can be sent: fields fit, properties are those of a CONNECT and of a will, which has a
+    /// topic name; in MQTT 3.1.1 a password has its user name, an empty client identifier its clean
+    /// session ([MQTT-3.1.3-7]), and there are no properties.
     pub fn check(&self) -> Result<(), Malformed> {
         let will = self.will.map(|will| (will.head.topic.as_bytes(), will.payload));
         let fields = [
@@ -78,6 +112,14 @@ impl<'a> Connect<'a> {
         }
         if let Some(will) = self.will {
             check_topic(will.head.topic).map_err(|_| Malformed::Topic)?;
+        }
+        if self.version == Version::V5 {
+            self.properties.check(PacketType::Connect)?;
+            return self.will.map_or(Ok(()), |will| will.head.properties.check_will());
+        }
+        if !self.properties.is_empty() || !self.will.is_none_or(|it| it.head.properties.is_empty())
+        {
+            return Err(Malformed::Property);
         }
         // [MQTT-3.1.2-22] No password without a user name.
         let alone = self.password.is_some() && self.user_name.is_none();
@@ -101,32 +143,45 @@ impl<'a> Connect<'a> {
 
     fn body_len(&self) -> usize {
         let will = self.will.map_or(0, |will| {
-            field_len(will.head.topic.as_bytes()).saturating_add(field_len(will.payload))
+            field_len(will.head.topic.as_bytes())
+                .saturating_add(field_len(will.payload))
+                .saturating_add(will.head.properties.block_len(self.version))
         });
+        let properties = self.properties.block_len(self.version);
         let user_name = self.user_name.map_or(0, |text| field_len(text.as_bytes()));
         let password = self.password.map_or(0, field_len);
-        [PROTOCOL.len(), 3, field_len(self.client_id.as_bytes()), will, user_name, password]
+        let client_id = field_len(self.client_id.as_bytes());
+        [PROTOCOL.len(), 4, properties, client_id, will, user_name, password]
             .into_iter()
             .fold(0, usize::saturating_add)
     }
 }
 
+const PLACE: Place = Place::of(PacketType::Connect);
+
 /// Refuses flags that contradict one another or the standard.
-fn check_flags(flags: u8) -> Result<(), Malformed> {
+fn check_flags(version: Version, flags: u8) -> Result<(), Malformed> {
     let will = flags & WILL != 0;
     let legal = flags & 1 == 0 // [MQTT-3.1.2-3]
         && (will || flags & (WILL_RETAIN | 0x18) == 0) // [MQTT-3.1.2-11]
         && flags & 0x18 != 0x18 // [MQTT-3.1.2-14]
-        && (flags & USER_NAME != 0 || flags & PASSWORD == 0); // [MQTT-3.1.2-22]
+        // v3.1.1: [MQTT-3.1.2-22]
+        && (version == Version::V5 || flags & USER_NAME != 0 || flags & PASSWORD == 0);
     if legal { Ok(()) } else { Err(Malformed::Flags) }
 }
 
-fn take_will<'a>(flags: u8, body: &mut Reader<'a>) -> Result<Will<'a>, Malformed> {
+fn take_will<'a>(
+    version: Version,
+    flags: u8,
+    body: &mut Reader<'a>,
+) -> Result<Will<'a>, Malformed> {
+    let properties = Properties::take_in(version, Place::WILL, body)?;
     let topic = take_str(body)?;
     check_topic(topic).map_err(|_| Malformed::Topic)?;
     let payload = take_binary(body)?;
     let qos = Qos::from_bits(flags >> 3 & 3).ok_or(Malformed::Flags)?;
-    Ok(Message { head: Head { topic, qos, retain: flags & WILL_RETAIN != 0 }, payload })
+    let head = Head { topic, qos, retain: flags & WILL_RETAIN != 0, properties };
+    Ok(Message { head, payload })
 }
 
 /// In the order client identifier, will topic, will message, user name, password ([MQTT-3.1.3-1]).
@@ -134,10 +189,12 @@ impl Text for Connect<'_> {
     fn write(&self, sink: &mut dyn Sink) {
         put_header(sink, PacketType::Connect.first(), self.body_len());
         sink.put(&PROTOCOL);
-        sink.put(&[self.flags()]);
+        sink.put(&[self.version.level(), self.flags()]);
         sink.put(&self.keep_alive_s.to_be_bytes());
+        self.properties.put(self.version, sink);
         put_field(sink, self.client_id.as_bytes());
         if let Some(will) = self.will {
+            will.head.properties.put(self.version, sink);
             put_field(sink, will.head.topic.as_bytes());
             put_field(sink, will.payload);
         }
@@ -154,38 +211,11 @@ impl Text for Connect<'_> {
 impl fmt::Debug for Connect<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connect")
+            .field("version", &self.version)
             .field("client_id", &self.client_id)
             .field("clean_session", &self.clean_session)
             .field("keep_alive_s", &self.keep_alive_s)
             .field("will", &self.will.map(|will| will.head))
             .finish_non_exhaustive()
-    }
-}
-
-/// The server's answer to CONNECT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Connack {
-    /// Whether the server goes on with a session that it had kept.
-    pub session_present: bool,
-    /// Yes, or why not.
-    pub reason: ReasonCode,
-}
-
-impl Connack {
-    /// Reads the body of a CONNACK.
-    pub fn decode(body: &[u8]) -> Result<Self, Malformed> {
-        let [flags, code] = body else { return Err(Malformed::Length) };
-        if flags & !1 != 0 {
-            return Err(Malformed::Flags);
-        }
-        let reason = ReasonCode::from_connack(*code).ok_or(Malformed::Value)?;
-        Ok(Self { session_present: *flags == 1, reason })
-    }
-}
-
-impl Text for Connack {
-    fn write(&self, sink: &mut dyn Sink) {
-        let first = PacketType::Connack.first();
-        sink.put(&[first, 2, u8::from(self.session_present), self.reason.to_connack()]);
     }
 }

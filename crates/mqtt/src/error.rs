@@ -19,15 +19,38 @@ pub enum Malformed {
     Topic,
     /// A packet identifier is zero.
     PacketId,
-    /// A protocol name, version or return code that the standard does not have.
+    /// A protocol name, return code or reason code that the standard does not have here.
     Value,
+    /// CONNECT asks for a protocol level that is not spoken here (v5: [MQTT-3.1.2-2]).
+    Version,
+    /// A property that the standard does not have, or not in this packet (MQTT 5.0 §2.2.2.2).
+    Property,
+    /// A property stands twice where it may stand once.
+    Repeated,
+    /// A property has a value that it must not have, such as a Receive Maximum of zero.
+    Range,
+    /// A PUBLISH has neither a topic name nor a topic alias (MQTT 5.0 §3.3.2.1).
+    NoTopic,
+    /// A SUBSCRIBE or UNSUBSCRIBE has no filter (v5: [MQTT-3.8.3-2], [MQTT-3.10.3-2]).
+    NoFilter,
+    /// A Retain Handling of 3, or No Local with a shared subscription (v5: [MQTT-3.8.3-4]).
+    Options,
+    /// There is no Authentication Method where there must be one (MQTT 5.0 §3.1.2.11.10, §3.15.2.2.2).
+    NoMethod,
 }
 
 impl Malformed {
     /// What to tell the peer before hanging up (MQTT 5.0 §4.13).
     pub const fn reason(self) -> ReasonCode {
         match self {
-            Self::PacketId => ReasonCode::PROTOCOL_ERROR,
+            Self::PacketId
+            | Self::Repeated
+            | Self::Range
+            | Self::NoTopic
+            | Self::NoFilter
+            | Self::Options
+            | Self::NoMethod => ReasonCode::PROTOCOL_ERROR,
+            Self::Version => ReasonCode::UNSUPPORTED_PROTOCOL_VERSION,
             _ => ReasonCode::MALFORMED_PACKET,
         }
     }
@@ -43,6 +66,14 @@ impl fmt::Display for Malformed {
             Self::Topic => "a topic is empty or has wildcards",
             Self::PacketId => "a packet identifier is zero",
             Self::Value => "a field has a value that the standard does not have",
+            Self::Version => "the protocol level is not one that is spoken here",
+            Self::Property => "a property is unknown or does not belong in this packet",
+            Self::Repeated => "a property stands twice",
+            Self::Range => "a property has a value that it must not have",
+            Self::NoTopic => "there is neither a topic nor a topic alias",
+            Self::NoFilter => "there is no topic filter",
+            Self::Options => "the options of a subscription contradict one another",
+            Self::NoMethod => "there is no authentication method",
         })
     }
 }

@@ -1,21 +1,66 @@
 //! Entry points for the fuzzer; any bytes may be given.
 
 use crate::{
-    Ack, AckKind, AckToken, Config, Connack, Event, Message, Packet, PacketId, Publish, Qos,
-    ReasonCode, Resumption, Session, Suback, Subscription,
+    Ack, AckKind, AckToken, Config, Connack, Connect, Disconnect, Event, Message, Packet, PacketId,
+    PacketType, Properties, Publish, Qos, ReasonCode, Resumption, Session, Suback, Subscription,
+    Unsuback, Version,
 };
 use dunlin_octet::Reader;
 
-/// Whatever decodes lies inside its input, and encodes back to the same bytes.
+/// Whatever decodes, in either version, lies inside its input, can be read through, and encodes back
+/// to the same bytes, or to the shorter form that says the same.
 ///
 /// # Panics
 /// When it does not.
 pub fn packets(data: &[u8]) {
-    let Ok(Some((packet, len))) = Packet::decode_front(data) else { return };
-    let bytes = data.get(..len).unwrap_or_default();
-    let mut same = Same { expected: bytes };
-    dunlin_octet::Text::write(&packet, &mut same);
-    assert!(same.expected.is_empty(), "{packet:?} encodes to fewer bytes than it was decoded from");
+    for version in [Version::V3, Version::V5] {
+        let Ok(Some((packet, len))) = Packet::decode_front(version, data) else { continue };
+        let bytes = data.get(..len).unwrap_or_default();
+        let shortest = if version == Version::V5 { shortest(bytes) } else { None };
+        let mut same = Same {
+            expected: shortest
+                .as_ref()
+                .map_or(bytes, |(short, len)| short.get(..*len).unwrap_or_default()),
+        };
+        dunlin_octet::Text::write(&packet.with(version), &mut same);
+        read_through(packet.properties());
+        if let Packet::Connect(Connect { will: Some(will), .. }) = packet {
+            read_through(will.head.properties);
+        }
+        assert!(same.expected.is_empty(), "{packet:?} encodes to fewer bytes than it came in");
+    }
+}
+
+/// What is read one by one is all that there is.
+fn read_through(properties: Properties<'_>) {
+    let len = properties.iter().map(|property| dunlin_octet::Count::of(&property));
+    assert_eq!(len.fold(0, usize::saturating_add), properties.len());
+}
+
+/// The shortest form of an acknowledgement or a DISCONNECT of MQTT 5.0 that leaves out nothing that it
+/// says: without a property length of zero, and then without a reason of zero (MQTT 5.0 §3.4.2.1,
+/// §3.14.2.1). No other packet has two forms.
+fn shortest(bytes: &[u8]) -> Option<([u8; 6], usize)> {
+    let [first, body_len, body @ ..] = bytes else { return None };
+    let front = match PacketType::from_first(*first)? {
+        PacketType::Puback | PacketType::Pubrec | PacketType::Pubrel | PacketType::Pubcomp => 2,
+        PacketType::Disconnect => 0,
+        _ => return None,
+    };
+    let (id, rest) = body.split_at_checked(front)?;
+    let rest = match rest {
+        [0] | [0, 0] => &[],
+        [reason, 0] => core::slice::from_ref(reason),
+        _ => return None,
+    };
+    let mut memory = [0; 6];
+    let mut writer = dunlin_octet::Writer::new(&mut memory);
+    let shorter = u8::try_from(front.saturating_add(rest.len())).unwrap_or(*body_len);
+    for part in [&[*first, shorter], id, rest] {
+        dunlin_octet::Sink::put(&mut writer, part);
+    }
+    let len = writer.len();
+    Some((memory, len))
 }
 
 /// A sink that has seen the bytes before.
@@ -87,7 +132,7 @@ fn command(session: &mut Fuzzed, byte: u8, input: &mut Reader<'_>) {
     };
     let accepted = match byte & 0x06 {
         0 | 2 => session.publish(&Message::new("t/x", payload, qos)).is_ok(),
-        4 => session.subscribe(&[Subscription { filter: "t/#", qos }]).is_ok(),
+        4 => session.subscribe(&[Subscription::new("t/#", qos)]).is_ok(),
         _ => session.unsubscribe(&["t/#", "u"]).is_ok(),
     };
     assert!(accepted || before == (session.in_flight(), session.is_idle()));
@@ -97,7 +142,7 @@ fn command(session: &mut Fuzzed, byte: u8, input: &mut Reader<'_>) {
 fn send(session: &mut Fuzzed) {
     let Some(packet) = session.poll_packet() else { return };
     let len = packet.len();
-    let decoded = Packet::decode_front(packet).map(|front| front.map(|(_, len)| len));
+    let decoded = Packet::decode_front(Version::V3, packet).map(|front| front.map(|(_, len)| len));
     assert_eq!(decoded, Ok(Some(len)), "{packet:x?}");
     assert_eq!(session.poll_packet().map(<[u8]>::len), Some(len));
     session.handle_sent();
@@ -109,7 +154,7 @@ fn receive(
     handed_over: &mut HandedOver,
     input: &mut Reader<'_>,
 ) -> Option<AckToken> {
-    let (packet, len) = Packet::decode_front(input.rest()).ok()??;
+    let (packet, len) = Packet::decode_front(Version::V3, input.rest()).ok()??;
     input.take(len);
     handle(session, handed_over, &packet)
 }
@@ -117,13 +162,18 @@ fn receive(
 /// A packet that moves an exchange on, or a connection, in one byte: what it is, and an identifier.
 fn step(session: &mut Fuzzed, handed_over: &mut HandedOver, byte: u8) -> Option<AckToken> {
     let packet_id = PacketId::new(u16::from(byte & 0x07).saturating_add(1))?;
-    let ack = |kind| Packet::Ack(Ack { kind, packet_id });
+    let ack = |kind| Packet::Ack(Ack::new(kind, packet_id));
     let publish = |duplicate| {
         let message = Message::new("t", b"x", Qos::ExactlyOnce);
         Packet::Publish(Publish { message, duplicate, packet_id: Some(packet_id) })
     };
-    let connack =
-        |session_present| Packet::Connack(Connack { session_present, reason: ReasonCode::SUCCESS });
+    let connack = |session_present| {
+        Packet::Connack(Connack {
+            session_present,
+            reason: ReasonCode::SUCCESS,
+            properties: Properties::NONE,
+        })
+    };
     let packet = match byte >> 3 & 0x07 {
         0 => ack(AckKind::Puback),
         1 => ack(AckKind::Pubrec),
@@ -164,7 +214,7 @@ impl HandedOver {
     fn handle(&mut self, packet: &Packet<'_>, event: Option<&Event<'_>>) {
         let bit = |id: PacketId| 1_u64.checked_shl(u32::from(id.value())).unwrap_or(0);
         match (packet, event) {
-            (Packet::Ack(Ack { kind: AckKind::Pubrel, packet_id }), _) => {
+            (Packet::Ack(Ack { kind: AckKind::Pubrel, packet_id, .. }), _) => {
                 self.0 &= !bit(*packet_id);
             }
             // Where the session is not the one that was, its identifiers mean nothing.
@@ -184,7 +234,11 @@ impl HandedOver {
 /// A good connection at last: every exchange ends, every place is free.
 fn complete(session: &mut Fuzzed) {
     session.handle_open(false);
-    let connack = Connack { session_present: false, reason: ReasonCode::SUCCESS };
+    let connack = Connack {
+        session_present: false,
+        reason: ReasonCode::SUCCESS,
+        properties: Properties::NONE,
+    };
     let connected = session.handle_packet(&Packet::Connack(connack));
     assert!(matches!(connected, Ok(Some(Event::Connected(_)))));
     // A packet of the outbox takes 12 bytes and its own two at the least.
@@ -193,7 +247,7 @@ fn complete(session: &mut Fuzzed) {
     while let Some(bytes) = session.poll_packet() {
         packets = packets.saturating_add(1);
         assert!(packets <= OUTBOX / 14 + INFLIGHT, "no end of packets");
-        let Ok(Some((packet, _))) = Packet::decode_front(bytes) else {
+        let Ok(Some((packet, _))) = Packet::decode_front(Version::V3, bytes) else {
             assert_eq!(bytes, [], "no packet");
             return;
         };
@@ -216,7 +270,7 @@ fn complete(session: &mut Fuzzed) {
 
 /// What an honest server says to a packet.
 fn answer(packet: &Packet<'_>) -> Option<Packet<'static>> {
-    let ack = |kind, packet_id| Some(Packet::Ack(Ack { kind, packet_id }));
+    let ack = |kind, packet_id| Some(Packet::Ack(Ack::new(kind, packet_id)));
     match packet {
         Packet::Publish(publish) => {
             assert!(!publish.duplicate, "the server has no session");
@@ -224,13 +278,21 @@ fn answer(packet: &Packet<'_>) -> Option<Packet<'static>> {
             let kind = if exactly_once { AckKind::Pubrec } else { AckKind::Puback };
             ack(kind, publish.packet_id?)
         }
-        Packet::Ack(Ack { kind: AckKind::Pubrel, packet_id }) => ack(AckKind::Pubcomp, *packet_id),
+        Packet::Ack(Ack { kind: AckKind::Pubrel, packet_id, .. }) => {
+            ack(AckKind::Pubcomp, *packet_id)
+        }
         Packet::Subscribe(subscribe) => {
             Some(Packet::Suback(Suback::new(subscribe.packet_id, &[0x80])))
         }
-        Packet::Unsubscribe(unsubscribe) => ack(AckKind::Unsuback, unsubscribe.packet_id),
+        Packet::Unsubscribe(unsubscribe) => {
+            Some(Packet::Unsuback(Unsuback::new(unsubscribe.packet_id, &[])))
+        }
         other => {
-            assert_eq!(other, &Packet::Disconnect, "sent unasked");
+            assert_eq!(
+                other,
+                &Packet::Disconnect(Disconnect::new(ReasonCode::SUCCESS)),
+                "sent unasked"
+            );
             None
         }
     }

@@ -1,7 +1,7 @@
 //! The fixed header: packet type, flags, remaining length (MQTT 3.1.1 §2.2).
 
-use crate::Malformed;
-use dunlin_octet::Sink;
+use crate::{Malformed, Version};
+use dunlin_octet::{Reader, Sink};
 
 /// Longest packet body that the remaining length can say, in bytes (MQTT 3.1.1 §2.2.3).
 pub const PACKET_BODY_MAX: usize = 268_435_455;
@@ -27,10 +27,13 @@ pub enum PacketType {
     Pingreq,
     Pingresp,
     Disconnect,
+    /// Only in MQTT 5.0.
+    Auth,
 }
 
 impl PacketType {
-    /// The type in the upper half of the first byte; 0 and 15 are reserved.
+    /// The type in the upper half of the first byte; 0 is reserved, and so is 15 ([`Self::Auth`]) in
+    /// MQTT 3.1.1.
     pub const fn from_first(first: u8) -> Option<Self> {
         Some(match first >> 4 {
             1 => Self::Connect,
@@ -47,6 +50,7 @@ impl PacketType {
             12 => Self::Pingreq,
             13 => Self::Pingresp,
             14 => Self::Disconnect,
+            15 => Self::Auth,
             _ => return None,
         })
     }
@@ -68,6 +72,7 @@ impl PacketType {
             Self::Pingreq => 0xc0,
             Self::Pingresp => 0xd0,
             Self::Disconnect => 0xe0,
+            Self::Auth => 0xf0,
         }
     }
 }
@@ -92,11 +97,14 @@ impl FixedHeader {
     ///
     /// A wrong flag, a reserved type, a length of five bytes or in a longer form than needed is refused
     /// with the first byte that shows it.
-    pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, Malformed> {
+    pub fn decode(version: Version, bytes: &[u8]) -> Result<Option<(Self, usize)>, Malformed> {
         let [first, rest @ ..] = bytes else { return Ok(None) };
         let packet_type = PacketType::from_first(*first).ok_or(Malformed::Type)?;
+        if packet_type == PacketType::Auth && version == Version::V3 {
+            return Err(Malformed::Type);
+        }
         let flags = first & 0x0f;
-        // [MQTT-2.2.2-1], [MQTT-2.2.2-2] Reserved flags have fixed values.
+        // [MQTT-2.2.2-1], [MQTT-2.2.2-2], v5: [MQTT-2.1.3-1] Reserved flags have fixed values.
         let legal = match packet_type {
             PacketType::Publish => crate::publish::flags_are_legal(flags),
             other => other.first() == *first,
@@ -120,7 +128,7 @@ impl FixedHeader {
 }
 
 /// Reads a variable byte integer, and how long it is.
-fn varint(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
+pub(crate) fn varint(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
     // Nearly all packets are shorter than 128 bytes, and nearly all others than 16 KiB.
     match bytes {
         [low @ 0..=0x7f, ..] => return Ok(Some((usize::from(*low), 1))),
@@ -161,6 +169,31 @@ pub(crate) fn put_header(sink: &mut (impl Sink + ?Sized), first: u8, remaining: 
     }
 }
 
+/// Takes a variable byte integer in its shortest form (MQTT 5.0 §1.5.5, [MQTT-1.5.5-1]).
+pub(crate) fn take_varint(body: &mut Reader<'_>) -> Result<usize, Malformed> {
+    let (value, len) = varint(body.rest())?.ok_or(Malformed::Length)?;
+    body.take(len);
+    Ok(value)
+}
+
+/// Puts a variable byte integer of at most [`PACKET_BODY_MAX`].
+pub(crate) fn put_varint(sink: &mut (impl Sink + ?Sized), value: usize) {
+    let mut rest = value;
+    for _ in 0..VARINT_MAX {
+        let [.., low] = (rest & 0x7f).to_be_bytes();
+        rest >>= 7;
+        sink.put(&[if rest == 0 { low } else { low | 0x80 }]);
+        if rest == 0 {
+            return;
+        }
+    }
+}
+
+/// How long a variable byte integer is on the wire.
+pub(crate) const fn varint_len(value: usize) -> usize {
+    FixedHeader::encoded_len(value).saturating_sub(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,10 +222,10 @@ mod tests {
             let bytes = encoded(0x30, remaining);
             assert_eq!(bytes.len(), len);
             assert_eq!(FixedHeader::encoded_len(remaining), len);
-            let (header, used) = FixedHeader::decode(&bytes).unwrap().unwrap();
+            let (header, used) = FixedHeader::decode(Version::V3, &bytes).unwrap().unwrap();
             assert_eq!((header.remaining, used), (remaining, len));
             for cut in 0..len {
-                assert_eq!(FixedHeader::decode(&bytes[..cut]), Ok(None));
+                assert_eq!(FixedHeader::decode(Version::V3, &bytes[..cut]), Ok(None));
             }
         }
     }
@@ -200,25 +233,38 @@ mod tests {
     #[test]
     fn remaining_length_of_five_bytes_is_malformed_at_the_fourth() {
         let bytes = [0x30, 0xff, 0xff, 0xff, 0xff, 0x01];
-        assert_eq!(FixedHeader::decode(&bytes[..4]), Ok(None));
+        assert_eq!(FixedHeader::decode(Version::V3, &bytes[..4]), Ok(None));
         for cut in 5..=bytes.len() {
-            assert_eq!(FixedHeader::decode(&bytes[..cut]), Err(Malformed::Length));
+            assert_eq!(FixedHeader::decode(Version::V3, &bytes[..cut]), Err(Malformed::Length));
         }
     }
 
     #[test]
     fn remaining_length_in_a_longer_form_than_needed_is_malformed() {
-        assert_eq!(FixedHeader::decode(&[0x30, 0x80, 0x00]), Err(Malformed::Length));
-        assert_eq!(FixedHeader::decode(&[0x30, 0xff, 0x80, 0x00]), Err(Malformed::Length));
+        assert_eq!(FixedHeader::decode(Version::V3, &[0x30, 0x80, 0x00]), Err(Malformed::Length));
+        assert_eq!(
+            FixedHeader::decode(Version::V3, &[0x30, 0xff, 0x80, 0x00]),
+            Err(Malformed::Length)
+        );
     }
 
     /// [MQTT-2.2.2-1] [MQTT-2.2.2-2]
     #[test]
     fn reserved_flags_and_types_are_malformed_at_the_first_byte() {
         for first in 0..=0xffu8 {
-            let decoded = FixedHeader::decode(&[first]);
+            let decoded = FixedHeader::decode(Version::V3, &[first]);
+            let of_five = FixedHeader::decode(Version::V5, &[first]);
+            let expected = match first {
+                0xf0 => Ok(None),
+                // v5: [MQTT-3.15.1-1]
+                0xf1..=0xff => Err(Malformed::Flags),
+                _ => decoded,
+            };
+            assert_eq!(of_five, expected, "{first:#x}");
             match (PacketType::from_first(first), first >> 4) {
-                (None, 0 | 15) => assert_eq!(decoded, Err(Malformed::Type)),
+                (None, 0) | (Some(PacketType::Auth), 15) => {
+                    assert_eq!(decoded, Err(Malformed::Type))
+                }
                 // [MQTT-3.3.1-2] No DUP with QoS 0. [MQTT-3.3.1-4] No QoS 3.
                 (Some(PacketType::Publish), 3) => {
                     let legal = first & 6 != 6 && first & 14 != 8;

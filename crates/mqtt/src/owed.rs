@@ -82,12 +82,12 @@ impl<const N: usize> Owed<N> {
     }
 
     /// The acknowledgement that goes out next, if the one in front is due.
-    pub(crate) fn due(&self) -> Option<Ack> {
+    pub(crate) fn due(&self) -> Option<Ack<'static>> {
         let debt = self.debts.get(self.first)?;
         if self.len == 0 || !debt.due {
             return None;
         }
-        Some(Ack { kind: debt.kind, packet_id: PacketId::new(debt.id)? })
+        Some(Ack::new(debt.kind, PacketId::new(debt.id)?))
     }
 
     /// The acknowledgement in front has been taken to be sent.
@@ -122,9 +122,9 @@ mod tests {
         assert_eq!(owed.due(), None, "the first message is still held");
         assert!(owed.settle(first));
         assert!(!owed.settle(first), "once is enough");
-        assert_eq!(owed.due(), Some(Ack { kind: AckKind::Puback, packet_id: id(7) }));
+        assert_eq!(owed.due(), Some(Ack::new(AckKind::Puback, id(7))));
         owed.pop();
-        assert_eq!(owed.due(), Some(Ack { kind: AckKind::Pubrec, packet_id: id(8) }));
+        assert_eq!(owed.due(), Some(Ack::new(AckKind::Pubrec, id(8))));
         owed.pop();
         assert_eq!(owed.due(), None);
         assert!(!owed.settle(second));

@@ -1,8 +1,8 @@
 //! Any control packet of either side.
 
 use crate::{
-    Ack, AckKind, Connack, Connect, FixedHeader, Malformed, PacketType, Publish, Suback, Subscribe,
-    Unsubscribe, ack,
+    Ack, AckKind, Auth, Connack, Connect, Disconnect, FixedHeader, Malformed, PacketType,
+    Properties, Publish, Suback, Subscribe, Unsuback, Unsubscribe, Version, ack, encode::text,
 };
 use dunlin_octet::{Sink, Text};
 
@@ -11,44 +11,56 @@ use dunlin_octet::{Sink, Text};
 #[expect(missing_docs, reason = "the names are the standard's own")]
 pub enum Packet<'a> {
     Connect(Connect<'a>),
-    Connack(Connack),
+    Connack(Connack<'a>),
     Publish(Publish<'a>),
-    /// PUBACK, PUBREC, PUBREL, PUBCOMP or UNSUBACK.
-    Ack(Ack),
+    /// PUBACK, PUBREC, PUBREL or PUBCOMP.
+    Ack(Ack<'a>),
     Subscribe(Subscribe<'a>),
     Suback(Suback<'a>),
     Unsubscribe(Unsubscribe<'a>),
+    Unsuback(Unsuback<'a>),
     Pingreq,
     Pingresp,
-    Disconnect,
+    Disconnect(Disconnect<'a>),
+    Auth(Auth<'a>),
 }
 
 impl<'a> Packet<'a> {
     /// Reads the packet that `header` announces; `body` is exactly what follows the header.
-    pub fn decode(header: FixedHeader, body: &'a [u8]) -> Result<Self, Malformed> {
-        let ack = |kind| Ack::decode(kind, body).map(Self::Ack);
+    ///
+    /// A CONNECT says itself which version it is, whatever `version` says.
+    pub fn decode(
+        version: Version,
+        header: FixedHeader,
+        body: &'a [u8],
+    ) -> Result<Self, Malformed> {
+        let ack = |kind| Ack::decode(version, kind, body).map(Self::Ack);
         match header.packet_type {
             PacketType::Connect => Connect::decode(body).map(Self::Connect),
-            PacketType::Connack => Connack::decode(body).map(Self::Connack),
-            PacketType::Publish => Publish::decode(header.flags, body).map(Self::Publish),
+            PacketType::Connack => Connack::decode(version, body).map(Self::Connack),
+            PacketType::Publish => Publish::decode(version, header.flags, body).map(Self::Publish),
             PacketType::Puback => ack(AckKind::Puback),
             PacketType::Pubrec => ack(AckKind::Pubrec),
             PacketType::Pubrel => ack(AckKind::Pubrel),
             PacketType::Pubcomp => ack(AckKind::Pubcomp),
-            PacketType::Subscribe => Subscribe::decode(body).map(Self::Subscribe),
-            PacketType::Suback => Suback::decode(body).map(Self::Suback),
-            PacketType::Unsubscribe => Unsubscribe::decode(body).map(Self::Unsubscribe),
-            PacketType::Unsuback => ack(AckKind::Unsuback),
-            PacketType::Pingreq => ack::check_bare(header).map(|()| Self::Pingreq),
-            PacketType::Pingresp => ack::check_bare(header).map(|()| Self::Pingresp),
-            PacketType::Disconnect => ack::check_bare(header).map(|()| Self::Disconnect),
+            PacketType::Subscribe => Subscribe::decode(version, body).map(Self::Subscribe),
+            PacketType::Suback => Suback::decode(version, body).map(Self::Suback),
+            PacketType::Unsubscribe => Unsubscribe::decode(version, body).map(Self::Unsubscribe),
+            PacketType::Unsuback => Unsuback::decode(version, body).map(Self::Unsuback),
+            PacketType::Pingreq => ack::check_bare(body).map(|()| Self::Pingreq),
+            PacketType::Pingresp => ack::check_bare(body).map(|()| Self::Pingresp),
+            PacketType::Disconnect => Disconnect::decode(version, body).map(Self::Disconnect),
+            PacketType::Auth => Auth::decode(body).map(Self::Auth),
         }
     }
 
     /// Reads the packet at the front of `bytes`, and how long it is; `None` when more bytes are needed.
-    pub fn decode_front(bytes: &'a [u8]) -> Result<Option<(Self, usize)>, Malformed> {
+    pub fn decode_front(
+        version: Version,
+        bytes: &'a [u8],
+    ) -> Result<Option<(Self, usize)>, Malformed> {
         // Looked at where it lies: `?` would move it twice, which takes longer than decoding it.
-        let decoded = FixedHeader::decode(bytes);
+        let decoded = FixedHeader::decode(version, bytes);
         let (header, header_len) = match &decoded {
             Ok(Some((header, len))) => (*header, *len),
             Ok(None) => return Ok(None),
@@ -58,26 +70,54 @@ impl<'a> Packet<'a> {
         let Some(body) = bytes.get(header_len..len) else { return Ok(None) };
         // The commonest packet by far goes straight to its place.
         if header.packet_type == PacketType::Publish {
-            let publish = Publish::decode(header.flags, body)?;
+            let publish = Publish::decode(version, header.flags, body)?;
             return Ok(Some((Self::Publish(publish), len)));
         }
-        Ok(Some((Self::decode(header, body)?, len)))
+        Ok(Some((Self::decode(version, header, body)?, len)))
+    }
+
+    /// What MQTT 5.0 adds to the packet; a will has its own.
+    pub const fn properties(&self) -> Properties<'a> {
+        match self {
+            Self::Connect(packet) => packet.properties,
+            Self::Connack(packet) => packet.properties,
+            Self::Publish(packet) => packet.message.head.properties,
+            Self::Ack(packet) => packet.properties,
+            Self::Subscribe(packet) => packet.properties,
+            Self::Suback(packet) => packet.properties,
+            Self::Unsubscribe(packet) => packet.properties,
+            Self::Unsuback(packet) => packet.properties,
+            Self::Pingreq | Self::Pingresp => Properties::NONE,
+            Self::Disconnect(packet) => packet.properties,
+            Self::Auth(packet) => packet.properties,
+        }
+    }
+
+    /// The whole packet as this version writes it; CONNECT has its own.
+    ///
+    /// What the version has no place for is left out. AUTH is the same in both, though MQTT 3.1.1 has
+    /// none.
+    pub fn with(&self, version: Version) -> impl Text {
+        text(move |sink: &mut dyn Sink| self.put(version, sink))
+    }
+
+    fn put(&self, version: Version, sink: &mut dyn Sink) {
+        match self {
+            Self::Connect(packet) => packet.write(sink),
+            Self::Connack(packet) => packet.put(version, sink),
+            Self::Publish(packet) => packet.put(version, sink),
+            Self::Ack(packet) => packet.put(version, sink),
+            Self::Subscribe(packet) => packet.put(version, sink),
+            Self::Suback(packet) => packet.put(version, sink),
+            Self::Unsubscribe(packet) => packet.put(version, sink),
+            Self::Unsuback(packet) => packet.put(version, sink),
+            Self::Pingreq => sink.put(&ack::bare(PacketType::Pingreq)),
+            Self::Pingresp => sink.put(&ack::bare(PacketType::Pingresp)),
+            Self::Disconnect(packet) => packet.put(version, sink),
+            Self::Auth(packet) => packet.write(sink),
+        }
     }
 }
 
-impl Text for Packet<'_> {
-    fn write(&self, sink: &mut dyn Sink) {
-        match self {
-            Self::Connect(packet) => packet.write(sink),
-            Self::Connack(packet) => packet.write(sink),
-            Self::Publish(packet) => packet.write(sink),
-            Self::Ack(packet) => packet.write(sink),
-            Self::Subscribe(packet) => packet.write(sink),
-            Self::Suback(packet) => packet.write(sink),
-            Self::Unsubscribe(packet) => packet.write(sink),
-            Self::Pingreq => sink.put(&ack::bare(PacketType::Pingreq)),
-            Self::Pingresp => sink.put(&ack::bare(PacketType::Pingresp)),
-            Self::Disconnect => sink.put(&ack::bare(PacketType::Disconnect)),
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

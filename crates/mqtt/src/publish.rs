@@ -1,10 +1,12 @@
-//! PUBLISH (MQTT 3.1.1 §3.3).
+//! PUBLISH (MQTT 3.1.1 §3.3, MQTT 5.0 §3.3).
 
 use crate::{
-    Head, Malformed, Message, PacketId, PacketType, Qos, TopicError,
+    Head, Malformed, Message, PacketId, PacketType, Properties, Qos, TopicError, Version,
     ack::take_packet_id,
     check_topic,
+    encode::text,
     header::put_header,
+    properties::Place,
     text::{field_len, put_field, take_utf8},
 };
 use dunlin_octet::{Reader, Sink, Text};
@@ -26,28 +28,48 @@ pub struct Publish<'a> {
 impl<'a> Publish<'a> {
     /// Reads the body of a PUBLISH with the flags of its fixed header.
     #[inline]
-    pub fn decode(flags: u8, body: &'a [u8]) -> Result<Self, Malformed> {
+    pub fn decode(version: Version, flags: u8, body: &'a [u8]) -> Result<Self, Malformed> {
         if !flags_are_legal(flags) {
             return Err(Malformed::Flags);
         }
         let qos = Qos::from_bits(flags >> 1 & 3).ok_or(Malformed::Flags)?;
         let mut body = Reader::new(body);
         let topic = take_utf8(&mut body)?;
-        // [MQTT-3.3.2-2] No wildcards in the topic name of a PUBLISH. [MQTT-4.7.3-1] Never empty.
-        check_topic(topic).map_err(|error| match error {
-            // [MQTT-1.5.3-2] No string has U+0000 in it.
-            TopicError::Nul => Malformed::Utf8,
-            _ => Malformed::Topic,
-        })?;
+        let by_alias = version == Version::V5 && topic.is_empty();
+        if !by_alias {
+            // [MQTT-3.3.2-2] No wildcards in the topic name of a PUBLISH. [MQTT-4.7.3-1] Never empty.
+            check_topic(topic).map_err(|error| match error {
+                // [MQTT-1.5.3-2] No string has U+0000 in it.
+                TopicError::Nul => Malformed::Utf8,
+                _ => Malformed::Topic,
+            })?;
+        }
         let packet_id = match qos {
             Qos::AtMostOnce => None,
             _ => Some(take_packet_id(&mut body)?),
         };
-        let head = Head { topic, qos, retain: flags & 1 != 0 };
+        let properties = Properties::take_in(version, PLACE, &mut body)?;
+        if by_alias && properties.topic_alias().is_none() {
+            return Err(Malformed::NoTopic);
+        }
+        let head = Head { topic, qos, retain: flags & 1 != 0, properties };
         let message = Message { head, payload: body.rest() };
         Ok(Self { message, duplicate: flags & DUP != 0, packet_id })
     }
+
+    /// The whole packet.
+    pub fn with(&self, version: Version) -> impl Text {
+        text(move |sink: &mut dyn Sink| self.put(version, sink))
+    }
+
+    pub(crate) fn put(&self, version: Version, sink: &mut dyn Sink) {
+        let Message { head, payload } = &self.message;
+        put_head(sink, version, head, self.duplicate, self.packet_id, payload.len());
+        sink.put(payload);
+    }
 }
+
+const PLACE: Place = Place::of(PacketType::Publish);
 
 /// Whether a PUBLISH may have these flags: no QoS 3 ([MQTT-3.3.1-4]), no DUP with QoS 0
 /// ([MQTT-3.3.1-2]).
@@ -56,14 +78,18 @@ pub(crate) const fn flags_are_legal(flags: u8) -> bool {
 }
 
 /// How many bytes follow the fixed header of a PUBLISH; saturates where MQTT has long ended.
-pub(crate) fn body_len(head: &Head<'_>, payload_len: usize) -> usize {
+pub(crate) fn body_len(version: Version, head: &Head<'_>, payload_len: usize) -> usize {
     let packet_id: usize = if head.qos == Qos::AtMostOnce { 0 } else { 2 };
-    field_len(head.topic.as_bytes()).saturating_add(packet_id).saturating_add(payload_len)
+    field_len(head.topic.as_bytes())
+        .saturating_add(packet_id)
+        .saturating_add(head.properties.block_len(version))
+        .saturating_add(payload_len)
 }
 
 /// Puts all of a PUBLISH but its payload.
 pub(crate) fn put_head(
     sink: &mut (impl Sink + ?Sized),
+    version: Version,
     head: &Head<'_>,
     duplicate: bool,
     packet_id: Option<PacketId>,
@@ -71,17 +97,10 @@ pub(crate) fn put_head(
 ) {
     let dup = if duplicate { DUP } else { 0 };
     let first = PacketType::Publish.first() | dup | head.qos.bits() << 1 | u8::from(head.retain);
-    put_header(sink, first, body_len(head, payload_len));
+    put_header(sink, first, body_len(version, head, payload_len));
     put_field(sink, head.topic.as_bytes());
     if let Some(packet_id) = packet_id {
         sink.put(&packet_id.value().to_be_bytes());
     }
-}
-
-impl Text for Publish<'_> {
-    fn write(&self, sink: &mut dyn Sink) {
-        let Message { head, payload } = &self.message;
-        put_head(sink, head, self.duplicate, self.packet_id, payload.len());
-        sink.put(payload);
-    }
+    head.properties.put(version, sink);
 }

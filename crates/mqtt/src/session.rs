@@ -269,7 +269,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             [(AckKind::Pubcomp, &mut self.completed), (AckKind::Pubrel, &mut self.released)];
         for (kind, line) in lines {
             if let Some(packet_id) = line.pop() {
-                return Current::Ack(Ack { kind, packet_id }.encode());
+                return Current::Ack(Ack::new(kind, packet_id).encode());
             }
         }
         if let Some(packet) = self.outbox.current() {
@@ -302,9 +302,10 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             return Err(PublishError::Qos);
         }
         let acknowledged = head.qos != Qos::AtMostOnce;
-        let (id, token, place) = self.enqueue(body_len(head, len), acknowledged)?;
+        let (id, token, place) =
+            self.enqueue(body_len(crate::Version::V3, head, len), acknowledged)?;
         let mut packet = Writer::new(place);
-        put_head(&mut packet, head, false, id, len);
+        put_head(&mut packet, crate::Version::V3, head, false, id, len);
         if let Ok(place) = packet.reserve(len) {
             fill(place);
         }
@@ -318,9 +319,10 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             1..=FILTERS_MAX => {}
             _ => return Err(SubscribeError::TooManyFilters),
         }
-        let (id, token, place) = self.enqueue(wishes.body_len(), true)?;
+        let (id, token, place) =
+            self.enqueue(wishes.body_len(crate::Version::V3, &crate::Properties::NONE), true)?;
         if let Some(id) = id {
-            wishes.put(&mut Writer::new(place), id);
+            wishes.put(crate::Version::V3, crate::Properties::NONE, &mut Writer::new(place), id);
         }
         Ok(token)
     }

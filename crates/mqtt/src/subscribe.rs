@@ -1,21 +1,113 @@
-//! SUBSCRIBE, SUBACK, UNSUBSCRIBE (MQTT 3.1.1 §3.8 to §3.10).
+//! SUBSCRIBE and UNSUBSCRIBE (MQTT 3.1.1 §3.8, §3.10, MQTT 5.0 §3.8, §3.10).
 
 use crate::{
-    Malformed, PacketId, PacketType, Qos, ReasonCode,
+    Malformed, PacketId, PacketType, Properties, Qos, Version,
     ack::take_packet_id,
     check_filter,
-    header::put_header,
+    encode::text,
+    properties::Place,
+    suback::put_front,
     text::{field_len, put_field, take_str},
 };
 use dunlin_octet::{Reader, Sink, Text};
 
-/// One wish: a filter, and the highest QoS that its messages shall come with.
+/// A filter that begins so names a subscription that several clients share (MQTT 5.0 §4.8.2).
+const SHARED: &str = "$share/";
+
+const NO_LOCAL: u8 = 0x04;
+const RETAIN_AS_PUBLISHED: u8 = 0x08;
+
+/// One wish: a filter, and how its messages shall come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subscription<'a> {
     /// The topic filter.
     pub filter: &'a str,
     /// The highest QoS wanted.
     pub qos: Qos,
+    /// Whether the client's own messages stay away; only in MQTT 5.0.
+    pub no_local: bool,
+    /// Whether messages keep the retain flag that they were published with; only in MQTT 5.0.
+    pub retain_as_published: bool,
+    /// Which kept messages come first; only in MQTT 5.0.
+    pub retain_handling: RetainHandling,
+}
+
+/// Which messages that the server has kept come when a subscription is made (MQTT 5.0 §3.8.3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RetainHandling {
+    /// All of them, as always in MQTT 3.1.1.
+    #[default]
+    Send,
+    /// All of them if the subscription is new.
+    SendIfNew,
+    /// None.
+    DoNotSend,
+}
+
+impl RetainHandling {
+    const fn bits(self) -> u8 {
+        match self {
+            Self::Send => 0,
+            Self::SendIfNew => 0x10,
+            Self::DoNotSend => 0x20,
+        }
+    }
+
+    const fn from_bits(bits: u8) -> Option<Self> {
+        match bits & 0x30 {
+            0 => Some(Self::Send),
+            0x10 => Some(Self::SendIfNew),
+            0x20 => Some(Self::DoNotSend),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Subscription<'a> {
+    /// A wish as MQTT 3.1.1 has it.
+    pub const fn new(filter: &'a str, qos: Qos) -> Self {
+        Self {
+            filter,
+            qos,
+            no_local: false,
+            retain_as_published: false,
+            retain_handling: RetainHandling::Send,
+        }
+    }
+
+    /// Reads the options behind a filter (MQTT 5.0 §3.8.3.1).
+    fn from_options(filter: &'a str, options: u8) -> Result<Self, Malformed> {
+        // [MQTT-3.8.3-5] No reserved bits, and no QoS of 3.
+        if options & 0xc0 != 0 {
+            return Err(Malformed::Flags);
+        }
+        let wish = Self {
+            filter,
+            qos: Qos::from_bits(options & 3).ok_or(Malformed::Flags)?,
+            no_local: options & NO_LOCAL != 0,
+            retain_as_published: options & RETAIN_AS_PUBLISHED != 0,
+            retain_handling: RetainHandling::from_bits(options).ok_or(Malformed::Options)?,
+        };
+        wish.check_sharing().map(|()| wish)
+    }
+
+    /// [MQTT-3.8.3-4] No Local has no meaning where clients share.
+    fn check_sharing(&self) -> Result<(), Malformed> {
+        let shared = self.filter.starts_with(SHARED);
+        if self.no_local && shared { Err(Malformed::Options) } else { Ok(()) }
+    }
+
+    fn options(&self, version: Version) -> u8 {
+        match version {
+            Version::V3 => self.qos.bits(),
+            Version::V5 => {
+                self.qos.bits()
+                    | if self.no_local { NO_LOCAL } else { 0 }
+                    | if self.retain_as_published { RETAIN_AS_PUBLISHED } else { 0 }
+                    | self.retain_handling.bits()
+            }
+        }
+    }
 }
 
 /// A list of wishes, on the wire or about to be.
@@ -34,74 +126,222 @@ impl Wishes<'_> {
     }
 
     /// How many bytes follow the fixed header.
-    pub(crate) fn body_len(&self) -> usize {
-        let filters = match self {
-            Self::Subscribe(wishes) => wishes
-                .iter()
-                .map(|wish| field_len(wish.filter.as_bytes()).saturating_add(1))
-                .fold(0, usize::saturating_add),
-            Self::Unsubscribe(filters) => filters
-                .iter()
-                .map(|filter| field_len(filter.as_bytes()))
-                .fold(0, usize::saturating_add),
+    pub(crate) fn body_len(&self, version: Version, properties: &Properties<'_>) -> usize {
+        let list = match self {
+            Self::Subscribe(wishes) => wishes_len(wishes.iter().copied()),
+            Self::Unsubscribe(filters) => filters_len(filters.iter().copied()),
         };
-        filters.saturating_add(2)
+        list.saturating_add(properties.block_len(version)).saturating_add(2)
     }
 
-    pub(crate) fn put(&self, sink: &mut dyn Sink, packet_id: PacketId) {
-        let packet_type = match self {
-            Self::Subscribe(_) => PacketType::Subscribe,
-            Self::Unsubscribe(_) => PacketType::Unsubscribe,
-        };
-        put_header(sink, packet_type.first(), self.body_len());
-        sink.put(&packet_id.value().to_be_bytes());
-        match self {
-            Self::Subscribe(wishes) => wishes.iter().for_each(|wish| {
-                put_field(sink, wish.filter.as_bytes());
-                sink.put(&[wish.qos.bits()]);
-            }),
+    pub(crate) fn put(
+        &self,
+        version: Version,
+        properties: Properties<'_>,
+        sink: &mut dyn Sink,
+        packet_id: PacketId,
+    ) {
+        match *self {
+            Self::Subscribe(wishes) => {
+                Subscribe { packet_id, properties, wishes: List::Given(wishes) }.put(version, sink);
+            }
             Self::Unsubscribe(filters) => {
-                filters.iter().for_each(|filter| put_field(sink, filter.as_bytes()));
+                Unsubscribe { packet_id, properties, filters: List::Given(filters) }
+                    .put(version, sink);
             }
         }
     }
 }
 
-/// A SUBSCRIBE that came in: a server's side of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a packet lists: as it came, checked, or as it was given.
+#[derive(Clone, Copy, Debug)]
+enum List<'a, T> {
+    Wire(Version, &'a [u8]),
+    Given(&'a [T]),
+}
+
+/// The client's wish for messages.
+#[derive(Clone, Copy, Debug)]
 pub struct Subscribe<'a> {
     /// The exchange.
     pub packet_id: PacketId,
-    wishes: &'a [u8],
+    /// What MQTT 5.0 adds.
+    pub properties: Properties<'a>,
+    wishes: List<'a, Subscription<'a>>,
 }
 
 impl<'a> Subscribe<'a> {
+    /// A SUBSCRIBE without properties; to be checked with [`Subscribe::check`].
+    pub const fn new(packet_id: PacketId, wishes: &'a [Subscription<'a>]) -> Self {
+        Self { packet_id, properties: Properties::NONE, wishes: List::Given(wishes) }
+    }
+
+    /// The same packet with these properties.
+    #[must_use]
+    pub const fn with_properties(self, properties: Properties<'a>) -> Self {
+        Self { properties, ..self }
+    }
+
     /// Reads the body of a SUBSCRIBE, all of its filters included.
-    pub fn decode(body: &'a [u8]) -> Result<Self, Malformed> {
+    pub fn decode(version: Version, body: &'a [u8]) -> Result<Self, Malformed> {
         let mut body = Reader::new(body);
         let packet_id = take_packet_id(&mut body)?;
+        let place = Place::of(PacketType::Subscribe);
+        let properties = Properties::take_in(version, place, &mut body)?;
         let wishes = body.rest();
-        // [MQTT-3.8.3-3] At least one.
-        if body.is_empty() {
-            return Err(Malformed::Length);
-        }
+        check_not_empty(version, wishes)?;
         while !body.is_empty() {
-            take_wish(&mut body)?;
+            take_wish(version, &mut body)?;
         }
-        Ok(Self { packet_id, wishes })
+        Ok(Self { packet_id, properties, wishes: List::Wire(version, wishes) })
     }
 
     /// The wishes, in order.
     pub fn subscriptions(&self) -> impl Iterator<Item = Subscription<'a>> + use<'a> {
-        let mut rest = Reader::new(self.wishes);
-        core::iter::from_fn(move || take_wish(&mut rest).ok())
+        let (version, mut wire, given) = match self.wishes {
+            List::Wire(version, bytes) => (version, Reader::new(bytes), &[][..]),
+            List::Given(list) => (Version::V3, Reader::new(&[]), list),
+        };
+        let came = core::iter::from_fn(move || take_wish(version, &mut wire).ok());
+        given.iter().copied().chain(came)
+    }
+
+    /// Whether this can be sent: there are filters, each is one, and options and properties fit.
+    pub fn check(&self) -> Result<(), Malformed> {
+        if self.subscriptions().next().is_none() {
+            return Err(Malformed::NoFilter);
+        }
+        for wish in self.subscriptions() {
+            check_filter(wish.filter).map_err(|_| Malformed::Topic)?;
+            wish.check_sharing()?;
+        }
+        self.properties.check(PacketType::Subscribe)
+    }
+
+    /// The whole packet; MQTT 3.1.1 has no place for options beside QoS.
+    pub fn with(&self, version: Version) -> impl Text {
+        text(move |sink: &mut dyn Sink| self.put(version, sink))
+    }
+
+    pub(crate) fn put(&self, version: Version, sink: &mut dyn Sink) {
+        let len = wishes_len(self.subscriptions());
+        let packet_type = PacketType::Subscribe;
+        put_front(sink, packet_type, version, self.packet_id, &self.properties, len);
+        for wish in self.subscriptions() {
+            put_field(sink, wish.filter.as_bytes());
+            sink.put(&[wish.options(version)]);
+        }
     }
 }
 
-fn take_wish<'a>(body: &mut Reader<'a>) -> Result<Subscription<'a>, Malformed> {
+impl PartialEq for Subscribe<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.packet_id == other.packet_id
+            && self.properties == other.properties
+            && self.subscriptions().eq(other.subscriptions())
+    }
+}
+
+impl Eq for Subscribe<'_> {}
+
+/// The client's wish for messages to end.
+#[derive(Clone, Copy, Debug)]
+pub struct Unsubscribe<'a> {
+    /// The exchange.
+    pub packet_id: PacketId,
+    /// What MQTT 5.0 adds.
+    pub properties: Properties<'a>,
+    filters: List<'a, &'a str>,
+}
+
+impl<'a> Unsubscribe<'a> {
+    /// An UNSUBSCRIBE without properties; to be checked with [`Unsubscribe::check`].
+    pub const fn new(packet_id: PacketId, filters: &'a [&'a str]) -> Self {
+        Self { packet_id, properties: Properties::NONE, filters: List::Given(filters) }
+    }
+
+    /// The same packet with these properties.
+    #[must_use]
+    pub const fn with_properties(self, properties: Properties<'a>) -> Self {
+        Self { properties, ..self }
+    }
+
+    /// Reads the body of an UNSUBSCRIBE, all of its filters included.
+    pub fn decode(version: Version, body: &'a [u8]) -> Result<Self, Malformed> {
+        let mut body = Reader::new(body);
+        let packet_id = take_packet_id(&mut body)?;
+        let place = Place::of(PacketType::Unsubscribe);
+        let properties = Properties::take_in(version, place, &mut body)?;
+        let filters = body.rest();
+        check_not_empty(version, filters)?;
+        while !body.is_empty() {
+            take_filter(&mut body)?;
+        }
+        Ok(Self { packet_id, properties, filters: List::Wire(version, filters) })
+    }
+
+    /// The filters, in order.
+    pub fn filters(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let (mut wire, given) = match self.filters {
+            List::Wire(_, bytes) => (Reader::new(bytes), &[][..]),
+            List::Given(list) => (Reader::new(&[]), list),
+        };
+        let came = core::iter::from_fn(move || take_filter(&mut wire).ok());
+        given.iter().copied().chain(came)
+    }
+
+    /// Whether this can be sent: there are filters, each is one, and the properties fit.
+    pub fn check(&self) -> Result<(), Malformed> {
+        if self.filters().next().is_none() {
+            return Err(Malformed::NoFilter);
+        }
+        for filter in self.filters() {
+            check_filter(filter).map_err(|_| Malformed::Topic)?;
+        }
+        self.properties.check(PacketType::Unsubscribe)
+    }
+
+    /// The whole packet.
+    pub fn with(&self, version: Version) -> impl Text {
+        text(move |sink: &mut dyn Sink| self.put(version, sink))
+    }
+
+    pub(crate) fn put(&self, version: Version, sink: &mut dyn Sink) {
+        let len = filters_len(self.filters());
+        let packet_type = PacketType::Unsubscribe;
+        put_front(sink, packet_type, version, self.packet_id, &self.properties, len);
+        self.filters().for_each(|filter| put_field(sink, filter.as_bytes()));
+    }
+}
+
+impl PartialEq for Unsubscribe<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.packet_id == other.packet_id
+            && self.properties == other.properties
+            && self.filters().eq(other.filters())
+    }
+}
+
+impl Eq for Unsubscribe<'_> {}
+
+/// [MQTT-3.8.3-3], [MQTT-3.10.3-2] At least one.
+const fn check_not_empty(version: Version, list: &[u8]) -> Result<(), Malformed> {
+    match version {
+        _ if !list.is_empty() => Ok(()),
+        Version::V3 => Err(Malformed::Length),
+        Version::V5 => Err(Malformed::NoFilter),
+    }
+}
+
+fn take_wish<'a>(version: Version, body: &mut Reader<'a>) -> Result<Subscription<'a>, Malformed> {
     let filter = take_filter(body)?;
-    let qos = body.u8().ok_or(Malformed::Length)?;
-    Ok(Subscription { filter, qos: Qos::from_bits(qos).ok_or(Malformed::Flags)? })
+    let options = body.u8().ok_or(Malformed::Length)?;
+    match version {
+        Version::V3 => {
+            Ok(Subscription::new(filter, Qos::from_bits(options).ok_or(Malformed::Flags)?))
+        }
+        Version::V5 => Subscription::from_options(filter, options),
+    }
 }
 
 fn take_filter<'a>(body: &mut Reader<'a>) -> Result<&'a str, Malformed> {
@@ -110,108 +350,12 @@ fn take_filter<'a>(body: &mut Reader<'a>) -> Result<&'a str, Malformed> {
     Ok(filter)
 }
 
-impl Text for Subscribe<'_> {
-    fn write(&self, sink: &mut dyn Sink) {
-        put_list(sink, PacketType::Subscribe, self.packet_id, self.wishes);
-    }
+fn wishes_len<'a>(wishes: impl Iterator<Item = Subscription<'a>>) -> usize {
+    wishes
+        .map(|wish| field_len(wish.filter.as_bytes()).saturating_add(1))
+        .fold(0, usize::saturating_add)
 }
 
-/// An UNSUBSCRIBE that came in: a server's side of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unsubscribe<'a> {
-    /// The exchange.
-    pub packet_id: PacketId,
-    filters: &'a [u8],
-}
-
-impl<'a> Unsubscribe<'a> {
-    /// Reads the body of an UNSUBSCRIBE, all of its filters included.
-    pub fn decode(body: &'a [u8]) -> Result<Self, Malformed> {
-        let mut body = Reader::new(body);
-        let packet_id = take_packet_id(&mut body)?;
-        let filters = body.rest();
-        // [MQTT-3.10.3-2] At least one.
-        if body.is_empty() {
-            return Err(Malformed::Length);
-        }
-        while !body.is_empty() {
-            take_filter(&mut body)?;
-        }
-        Ok(Self { packet_id, filters })
-    }
-
-    /// The filters, in order.
-    pub fn filters(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let mut rest = Reader::new(self.filters);
-        core::iter::from_fn(move || take_filter(&mut rest).ok())
-    }
-}
-
-impl Text for Unsubscribe<'_> {
-    fn write(&self, sink: &mut dyn Sink) {
-        put_list(sink, PacketType::Unsubscribe, self.packet_id, self.filters);
-    }
-}
-
-/// The server's answer to SUBSCRIBE.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Suback<'a> {
-    /// The exchange.
-    pub packet_id: PacketId,
-    /// One answer for each filter, in their order ([MQTT-3.9.3-1]).
-    pub reasons: Reasons<'a>,
-}
-
-impl<'a> Suback<'a> {
-    /// Reads the body of a SUBACK.
-    pub fn decode(body: &'a [u8]) -> Result<Self, Malformed> {
-        let mut body = Reader::new(body);
-        let packet_id = take_packet_id(&mut body)?;
-        let codes = body.rest();
-        // [MQTT-3.9.3-2] All other codes are reserved.
-        if !codes.iter().all(|code| matches!(code, 0..=2 | 0x80)) {
-            return Err(Malformed::Value);
-        }
-        Ok(Self { packet_id, reasons: Reasons { codes } })
-    }
-
-    /// An answer to the exchange `packet_id`, one code a filter.
-    pub const fn new(packet_id: PacketId, codes: &'a [u8]) -> Self {
-        Self { packet_id, reasons: Reasons { codes } }
-    }
-}
-
-impl Text for Suback<'_> {
-    fn write(&self, sink: &mut dyn Sink) {
-        put_list(sink, PacketType::Suback, self.packet_id, self.reasons.codes);
-    }
-}
-
-/// The answers to a SUBSCRIBE, in the order of its filters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reasons<'a> {
-    codes: &'a [u8],
-}
-
-impl<'a> Reasons<'a> {
-    /// How many there are.
-    pub const fn len(&self) -> usize {
-        self.codes.len()
-    }
-
-    /// Whether there is none.
-    pub const fn is_empty(&self) -> bool {
-        self.codes.is_empty()
-    }
-
-    /// Each answer: the granted QoS, or the refusal.
-    pub fn iter(&self) -> impl Iterator<Item = ReasonCode> + use<'a> {
-        self.codes.iter().map(|code| ReasonCode::new(*code))
-    }
-}
-
-fn put_list(sink: &mut dyn Sink, packet_type: PacketType, packet_id: PacketId, rest: &[u8]) {
-    put_header(sink, packet_type.first(), rest.len().saturating_add(2));
-    sink.put(&packet_id.value().to_be_bytes());
-    sink.put(rest);
+fn filters_len<'a>(filters: impl Iterator<Item = &'a str>) -> usize {
+    filters.map(|filter| field_len(filter.as_bytes())).fold(0, usize::saturating_add)
 }

@@ -1,6 +1,36 @@
 //! The small values that packets are made of.
 
-use core::num::NonZeroU16;
+use crate::PACKET_BODY_MAX;
+use core::num::{NonZeroU16, NonZeroU32};
+
+/// Which of the two versions a connection speaks; chosen when it opens, the same until it ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Version {
+    /// MQTT 3.1.1.
+    #[default]
+    V3,
+    /// MQTT 5.0.
+    V5,
+}
+
+impl Version {
+    /// The protocol level in CONNECT (MQTT 3.1.1 §3.1.2.2, MQTT 5.0 §3.1.2.2).
+    pub const fn level(self) -> u8 {
+        match self {
+            Self::V3 => 4,
+            Self::V5 => 5,
+        }
+    }
+
+    /// The version of a protocol level; `None` for those that are not spoken here.
+    pub const fn from_level(level: u8) -> Option<Self> {
+        match level {
+            4 => Some(Self::V3),
+            5 => Some(Self::V5),
+            _ => None,
+        }
+    }
+}
 
 /// How often a message may arrive (MQTT 3.1.1 §4.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,112 +84,19 @@ impl PacketId {
     }
 }
 
-/// Why a peer said yes or no, in the code space of MQTT 5.0 §2.4 for both versions.
-///
-/// The five return codes of an MQTT 3.1.1 CONNACK stand here as the reason codes that took their
-/// place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ReasonCode(u8);
+/// Names a subscription in the messages that come for it: 1 to 268,435,455 (MQTT 5.0 §3.8.2.1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionId(NonZeroU32);
 
-impl ReasonCode {
-    /// Success; also: normal disconnection, granted QoS 0.
-    pub const SUCCESS: Self = Self(0x00);
-    /// Granted QoS 1.
-    pub const GRANTED_QOS_1: Self = Self(0x01);
-    /// Granted QoS 2.
-    pub const GRANTED_QOS_2: Self = Self(0x02);
-    /// The peer does not say why.
-    pub const UNSPECIFIED_ERROR: Self = Self(0x80);
-    /// Bytes that are not the packet they claim to be.
-    pub const MALFORMED_PACKET: Self = Self(0x81);
-    /// A packet that is not allowed here.
-    pub const PROTOCOL_ERROR: Self = Self(0x82);
-    /// The server does not speak this version.
-    pub const UNSUPPORTED_PROTOCOL_VERSION: Self = Self(0x84);
-    /// The server does not allow this client identifier.
-    pub const CLIENT_IDENTIFIER_NOT_VALID: Self = Self(0x85);
-    /// The server does not accept the user name or the password.
-    pub const BAD_USER_NAME_OR_PASSWORD: Self = Self(0x86);
-    /// The client may not do this.
-    pub const NOT_AUTHORIZED: Self = Self(0x87);
-    /// The server is not available.
-    pub const SERVER_UNAVAILABLE: Self = Self(0x88);
-    /// The connection was silent for longer than its keep alive.
-    pub const KEEP_ALIVE_TIMEOUT: Self = Self(0x8d);
-    /// A packet is larger than the receiver takes.
-    pub const PACKET_TOO_LARGE: Self = Self(0x95);
-
-    /// The code `code`, whether or not a standard names it.
-    pub const fn new(code: u8) -> Self {
-        Self(code)
+impl SubscriptionId {
+    /// The identifier `id`; there is none for 0, nor above 268,435,455.
+    pub fn new(id: u32) -> Option<Self> {
+        let fits = usize::try_from(id).is_ok_and(|id| id <= PACKET_BODY_MAX);
+        NonZeroU32::new(id).filter(|_| fits).map(Self)
     }
 
-    /// The number on the wire of MQTT 5.0.
-    pub const fn value(self) -> u8 {
-        self.0
-    }
-
-    /// Whether this is a refusal: 0x80 and above (MQTT 5.0 §2.4).
-    pub const fn is_error(self) -> bool {
-        self.0 >= 0x80
-    }
-
-    /// The reason that a 3.1.1 CONNACK return code stands for (MQTT 3.1.1 §3.2.2.3).
-    pub const fn from_connack(code: u8) -> Option<Self> {
-        match code {
-            0 => Some(Self::SUCCESS),
-            1 => Some(Self::UNSUPPORTED_PROTOCOL_VERSION),
-            2 => Some(Self::CLIENT_IDENTIFIER_NOT_VALID),
-            3 => Some(Self::SERVER_UNAVAILABLE),
-            4 => Some(Self::BAD_USER_NAME_OR_PASSWORD),
-            5 => Some(Self::NOT_AUTHORIZED),
-            _ => None,
-        }
-    }
-
-    /// The 3.1.1 CONNACK return code for this reason; refusals without one are "not authorized".
-    pub const fn to_connack(self) -> u8 {
-        match self {
-            Self::UNSUPPORTED_PROTOCOL_VERSION => 1,
-            Self::CLIENT_IDENTIFIER_NOT_VALID => 2,
-            Self::SERVER_UNAVAILABLE => 3,
-            Self::BAD_USER_NAME_OR_PASSWORD => 4,
-            reason if reason.is_error() => 5,
-            _ => 0,
-        }
-    }
-
-    /// Whether the same request may succeed later without being changed.
-    pub const fn is_retryable(self) -> bool {
-        matches!(self, Self::SERVER_UNAVAILABLE | Self::UNSPECIFIED_ERROR)
-    }
-
-    /// What the code means, in a few words; empty where no standard names it.
-    pub const fn meaning(self) -> &'static str {
-        match self {
-            Self::SUCCESS => "success",
-            Self::GRANTED_QOS_1 => "granted QoS 1",
-            Self::GRANTED_QOS_2 => "granted QoS 2",
-            Self::UNSPECIFIED_ERROR => "unspecified error",
-            Self::MALFORMED_PACKET => "malformed packet",
-            Self::PROTOCOL_ERROR => "protocol error",
-            Self::UNSUPPORTED_PROTOCOL_VERSION => "unsupported protocol version",
-            Self::CLIENT_IDENTIFIER_NOT_VALID => "client identifier not valid",
-            Self::BAD_USER_NAME_OR_PASSWORD => "bad user name or password",
-            Self::NOT_AUTHORIZED => "not authorized",
-            Self::SERVER_UNAVAILABLE => "server unavailable",
-            Self::KEEP_ALIVE_TIMEOUT => "keep alive timeout",
-            Self::PACKET_TOO_LARGE => "packet too large",
-            _ => "",
-        }
-    }
-}
-
-impl core::fmt::Display for ReasonCode {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self.meaning() {
-            "" => write!(f, "reason 0x{:02x}", self.0),
-            meaning => write!(f, "{meaning} (0x{:02x})", self.0),
-        }
+    /// The number on the wire.
+    pub const fn value(self) -> u32 {
+        self.0.get()
     }
 }

@@ -129,7 +129,9 @@ fn received_publish(over: Over, len: usize) -> Vec<u8> {
     let packet_id = dunlin::mqtt::PacketId::new(7);
     let mut memory = vec![0; len + 64];
     let mut packet = Writer::new(&mut memory);
-    dunlin::mqtt::Publish { message, duplicate: false, packet_id }.write(&mut packet);
+    dunlin::mqtt::Publish { message, duplicate: false, packet_id }
+        .with(dunlin::mqtt::Version::V3)
+        .write(&mut packet);
     let packet = packet.written();
     match (over, packet.len()) {
         (Over::Stream, _) => packet.to_vec(),
@@ -180,6 +182,7 @@ impl<const N: usize> Pair<N> {
             user_name: None,
             password: None,
             will: None,
+            ..Connect::new("")
         };
         let opening = Opening { transport, connect, deadline: Instant::from_millis(1_000) };
         let mut random = Random::new();

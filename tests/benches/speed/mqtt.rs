@@ -3,7 +3,7 @@
 use crate::group::{Group, OURS, Target};
 use bytes::{Bytes, BytesMut};
 use dunlin_mqtt::{
-    Ack, AckKind, Config, Message, Packet, PacketId, Publish, Qos, Session, matches,
+    Ack, AckKind, Config, Message, Packet, PacketId, Publish, Qos, Session, Version, matches,
 };
 use dunlin_octet::{Text, Writer};
 use rumqttc::mqttbytes;
@@ -33,7 +33,7 @@ fn publish(payload: &[u8]) -> Publish<'_> {
 fn encoded(payload: &[u8]) -> Vec<u8> {
     let mut memory = vec![0; payload.len() + 64];
     let mut out = Writer::new(&mut memory);
-    publish(payload).write(&mut out);
+    publish(payload).with(Version::V3).write(&mut out);
     out.written().to_vec()
 }
 
@@ -42,7 +42,7 @@ fn decode(len: usize, label: &str) -> Group {
     let (ours, mqttrs, rumqttc) = (bytes.clone(), bytes.clone(), Bytes::from(bytes));
     Group::new(format!("mqtt: decode PUBLISH, QoS 1, {label}"))
         .case(OURS, move || {
-            let decoded = Packet::decode_front(black_box(&ours));
+            let decoded = Packet::decode_front(Version::V3, black_box(&ours));
             assert!(matches!(black_box(&decoded), Ok(Some((Packet::Publish(_), _)))));
         })
         .case(MQTTRS, move || {
@@ -83,7 +83,7 @@ fn encode(len: usize, label: &str) -> Group {
     let mut memory = vec![0; len + 64];
     let ours = move || {
         let packet = Packet::Publish(publish(&payload));
-        black_box(&packet).write(&mut Writer::new(&mut memory));
+        black_box(&packet).with(Version::V3).write(&mut Writer::new(&mut memory));
         black_box(&memory);
     };
     Group::new(format!("mqtt: encode PUBLISH, QoS 1, {label}"))
@@ -99,7 +99,7 @@ fn session(len: usize, label: &str) -> Group {
     let payload = vec![7; len];
     let mut session = Session::<_, 8>::new(vec![0; 1 << 14], Config::new());
     session.handle_open(true);
-    let (connack, _) = Packet::decode_front(&[0x20, 2, 0, 0]).unwrap().unwrap();
+    let (connack, _) = Packet::decode_front(Version::V3, &[0x20, 2, 0, 0]).unwrap().unwrap();
     session.handle_packet(&connack).unwrap();
     let mut turn = move || {
         let message = Message::new(TOPIC, black_box(&payload), Qos::AtLeastOnce);
@@ -107,7 +107,7 @@ fn session(len: usize, label: &str) -> Group {
         let packet = session.poll_packet().unwrap();
         let id = PacketId::new(u16::from_be_bytes(id_in(packet))).unwrap();
         session.handle_sent();
-        let ack = Packet::Ack(Ack { kind: AckKind::Puback, packet_id: id });
+        let ack = Packet::Ack(Ack::new(AckKind::Puback, id));
         black_box(session.handle_packet(black_box(&ack)).unwrap().unwrap());
     };
     turn();

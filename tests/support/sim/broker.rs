@@ -4,7 +4,7 @@ mod exchange;
 
 use super::{Bug, Key, Peer, Random, Record, peer::Incoming};
 use dunlin::{octet::Text, ws::CloseCode};
-use dunlin_mqtt::{Ack, AckKind, Connack, Packet, PacketId, Qos, ReasonCode, Suback};
+use dunlin_mqtt::{Ack, AckKind, Connack, Packet, PacketId, Qos, ReasonCode, Suback, Version};
 use exchange::{Due, Outgoing, Stored};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
@@ -42,7 +42,7 @@ struct Line {
     pinged: u64,
     acks: VecDeque<Due>,
     /// The PUBACKs and PUBRECs that the client owes, in order ([MQTT-4.6.0-2], [MQTT-4.6.0-3]).
-    expected: VecDeque<(Ack, Key)>,
+    expected: VecDeque<(Ack<'static>, Key)>,
     /// The PUBCOMPs that it owes.
     completions: VecDeque<PacketId>,
     came_here: HashSet<Key>,
@@ -239,7 +239,7 @@ impl Broker {
             return Err("a packet behind DISCONNECT".into());
         }
         line.last_packet = now;
-        let (packet, _) = Packet::decode_front(bytes)
+        let (packet, _) = Packet::decode_front(Version::V3, bytes)
             .map_err(|error| format!("{error}: {bytes:x?}"))?
             .ok_or("half a packet")?;
         let Some(name) = line.client.clone() else {
@@ -255,15 +255,18 @@ impl Broker {
                 self.on_publish(id, &name, publish, now, record, random)?;
                 stash.map_or(Ok(()), |bytes| self.on_packet(id, &bytes, now, record, random))
             }
-            Packet::Ack(Ack { kind: AckKind::Pubrel, packet_id }) => {
+            Packet::Ack(Ack { kind: AckKind::Pubrel, packet_id, .. }) => {
                 self.on_pubrel(id, &name, packet_id, now, record, random)
             }
-            Packet::Ack(ack) => self.on_ack(id, &name, ack, record, random),
+            // This version's acknowledgements are nothing but kind and identifier.
+            Packet::Ack(ack) => {
+                self.on_ack(id, &name, Ack::new(ack.kind, ack.packet_id), record, random)
+            }
             Packet::Subscribe(subscribe) => {
                 let filters: Vec<_> =
                     subscribe.subscriptions().map(|it| (it.filter.to_owned(), it.qos)).collect();
                 let codes: Vec<_> = filters.iter().map(|(_, qos)| qos.bits()).collect();
-                put(&mut line.peer, &Suback::new(subscribe.packet_id, &codes));
+                put(&mut line.peer, &Suback::new(subscribe.packet_id, &codes).with(Version::V3));
                 let kept = self.kept.entry(name).or_default();
                 kept.subscriptions
                     .retain(|(older, _)| filters.iter().all(|(newer, _)| newer != older));
@@ -274,7 +277,7 @@ impl Broker {
                 line.peer.put(&[0xd0, 0]);
                 Ok(())
             }
-            Packet::Disconnect => {
+            Packet::Disconnect(_) => {
                 line.has_said_bye = true;
                 // On a bare stream the client closes; behind frames its Close follows.
                 Ok(())
@@ -298,7 +301,7 @@ impl Broker {
         let Some(line) = self.lines.get_mut(&id) else { return Ok(()) };
         if random.chance(self.manners.refusals) {
             let reason = ReasonCode::SERVER_UNAVAILABLE;
-            put(&mut line.peer, &Connack { session_present: false, reason });
+            put(&mut line.peer, &connack(false, reason).with(Version::V3));
             line.is_over = true;
             return Ok(());
         }
@@ -312,7 +315,7 @@ impl Broker {
         line.client = Some(name.clone());
         line.is_resumed = session_present;
         line.keep_alive_ms = u64::from(connect.keep_alive_s) * 1_000;
-        put(&mut line.peer, &Connack { session_present, reason: ReasonCode::SUCCESS });
+        put(&mut line.peer, &connack(session_present, ReasonCode::SUCCESS).with(Version::V3));
         // [MQTT-3.1.4-2] The older connection of the same client ends.
         if let Some(older) = kept.connection.replace(id).filter(|older| *older != id)
             && let Some(line) = self.lines.get_mut(&older)
@@ -322,6 +325,10 @@ impl Broker {
         self.pump(&name, random);
         Ok(())
     }
+}
+
+const fn connack(session_present: bool, reason: ReasonCode) -> Connack<'static> {
+    Connack { session_present, reason, properties: dunlin_mqtt::Properties::NONE }
 }
 
 fn put(peer: &mut Peer, packet: &dyn Text) {

@@ -85,7 +85,7 @@ pub struct Traits {
 impl Traits {
     const fn filters(&self) -> [Subscription<'static>; 2] {
         let qos = self.qos;
-        [Subscription { filter: "t/#", qos }, Subscription { filter: "else/+", qos }]
+        [Subscription::new("t/#", qos), Subscription::new("else/+", qos)]
     }
 }
 
@@ -167,6 +167,7 @@ impl Node {
             user_name: None,
             password: None,
             will: None,
+            ..Connect::new("")
         };
         let now_at = Instant::from_millis(now);
         let opening = Opening { transport, connect, deadline: now_at.after(OPENING_MS) };

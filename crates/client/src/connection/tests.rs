@@ -38,6 +38,7 @@ fn with_memory<B: Buffer>(framed: bool, config: Config, rx: B) -> Result<Client<
         user_name: None,
         password: None,
         will: None,
+        ..Connect::new("")
     };
     let request = ws::Request::new("h", &"/mqtt", &[]).unwrap();
     let transport = if framed { Transport::WebSocket(request) } else { Transport::Stream };

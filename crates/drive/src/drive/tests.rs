@@ -116,6 +116,7 @@ fn turn(wire: &Wire, mut step: impl FnMut(usize) -> bool) -> Option<Ended<ErrorK
         user_name: None,
         password: None,
         will: None,
+        ..Connect::new("")
     };
     let deadline = Instant::from_millis(5_000);
     let opening = Opening { transport: Transport::Stream, connect, deadline };

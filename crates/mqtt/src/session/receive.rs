@@ -3,7 +3,7 @@
 use super::{FILTERS_MAX, Phase, Session, is_exactly_once};
 use crate::{
     Ack, AckKind, AckMode, Connack, Error, Event, Misbehaved, Packet, PacketId, PacketType,
-    Publish, Qos, ReasonCode, Resumption, Suback, Subscribe, Token,
+    Publish, Qos, ReasonCode, Resumption, Suback, Subscribe, Token, Version,
 };
 use dunlin_octet::Buffer;
 
@@ -22,12 +22,13 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             Packet::Publish(publish) => self.on_publish(publish),
             Packet::Ack(ack) => self.on_ack(*ack),
             Packet::Suback(suback) => self.on_suback(suback),
+            Packet::Unsuback(unsuback) => self.on_unsuback(unsuback.packet_id),
             Packet::Pingresp => Ok(None),
             _ => Err(Misbehaved::ClientPacket.into()),
         }
     }
 
-    fn on_connack<'p>(&mut self, connack: Connack) -> Result<Event<'p>, Error> {
+    fn on_connack<'p>(&mut self, connack: Connack<'_>) -> Result<Event<'p>, Error> {
         let Phase::Opening { clean } = self.phase else {
             return Err(Misbehaved::SecondConnack.into());
         };
@@ -112,7 +113,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
 
     /// Where the packet `id` is, which must be one that `ack` answers; `None` when there is no such
     /// exchange.
-    fn answered(&self, ack: Ack) -> Result<Option<usize>, Error> {
+    fn answered(&self, ack: Ack<'_>) -> Result<Option<usize>, Error> {
         let Some(at) = self.find_sent(ack.packet_id) else { return Ok(None) };
         let released = self.outbox.entry(at).is_released();
         let first = self.outbox.packet(at).first().copied().unwrap_or(0);
@@ -120,7 +121,6 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             (Some(PacketType::Publish), AckKind::Puback) => first & 0x06 == 0x02,
             (Some(PacketType::Publish), AckKind::Pubrec) => first & 0x06 == 0x04,
             (Some(PacketType::Publish), AckKind::Pubcomp) => released,
-            (Some(PacketType::Unsubscribe), AckKind::Unsuback) => true,
             _ => false,
         };
         if fits { Ok(Some(at)) } else { Err(Misbehaved::Acknowledgement.into()) }
@@ -137,7 +137,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         Token(token)
     }
 
-    fn on_ack<'p>(&mut self, ack: Ack) -> Result<Option<Event<'p>>, Error> {
+    fn on_ack<'p>(&mut self, ack: Ack<'_>) -> Result<Option<Event<'p>>, Error> {
         let id = ack.packet_id;
         if ack.kind == AckKind::Pubrel {
             // One that comes again is answered again: our PUBCOMP may have been lost.
@@ -160,7 +160,6 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
                 self.released.push_once(id);
                 None
             }
-            AckKind::Unsuback => Some(Event::Unsubscribed { token: self.complete(id, at) }),
             _ => {
                 let token = self.complete(id, at);
                 Some(Event::Acknowledged { token, reason: ReasonCode::SUCCESS })
@@ -171,7 +170,8 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     fn on_suback<'p>(&mut self, suback: &Suback<'p>) -> Result<Option<Event<'p>>, Error> {
         let no_exchange = Error::Misbehaved(Misbehaved::Acknowledgement);
         let at = self.find_sent(suback.packet_id).ok_or(no_exchange)?;
-        let Some((Packet::Subscribe(subscribe), _)) = Packet::decode_front(self.outbox.packet(at))?
+        let Some((Packet::Subscribe(subscribe), _)) =
+            Packet::decode_front(Version::V3, self.outbox.packet(at))?
         else {
             return Err(no_exchange);
         };
@@ -181,6 +181,14 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         }
         let token = self.complete(suback.packet_id, at);
         Ok(Some(Event::Subscribed { token, reasons: suback.reasons }))
+    }
+
+    fn on_unsuback<'p>(&mut self, id: PacketId) -> Result<Option<Event<'p>>, Error> {
+        let Some(at) = self.find_sent(id) else { return Ok(None) };
+        if self.outbox.packet(at).first() != Some(&PacketType::Unsubscribe.first()) {
+            return Err(Misbehaved::Acknowledgement.into());
+        }
+        Ok(Some(Event::Unsubscribed { token: self.complete(id, at) }))
     }
 }
 

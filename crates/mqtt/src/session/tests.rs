@@ -7,17 +7,19 @@ use std::{string::String, vec, vec::Vec};
 
 type Small = Session<Vec<u8>, 3>;
 
-const FILTERS: [Subscription<'static>; 2] = [
-    Subscription { filter: "a/#", qos: Qos::AtLeastOnce },
-    Subscription { filter: "b", qos: Qos::AtMostOnce },
-];
+const FILTERS: [Subscription<'static>; 2] =
+    [Subscription::new("a/#", Qos::AtLeastOnce), Subscription::new("b", Qos::AtMostOnce)];
 
 fn session() -> Small {
     Session::new(vec![0; 200], Config::new())
 }
 
 fn connack(session_present: bool, code: u8) -> Packet<'static> {
-    Packet::Connack(Connack { session_present, reason: ReasonCode::from_connack(code).unwrap() })
+    Packet::Connack(Connack {
+        session_present,
+        reason: ReasonCode::from_connack(code).unwrap(),
+        properties: crate::Properties::NONE,
+    })
 }
 
 /// Connects with a session that the server is to keep.
@@ -50,7 +52,7 @@ fn sent(session: &mut Small) -> Vec<Vec<u8>> {
 }
 
 fn puback(id: u16) -> Packet<'static> {
-    Packet::Ack(Ack { kind: AckKind::Puback, packet_id: PacketId::new(id).unwrap() })
+    Packet::Ack(Ack::new(AckKind::Puback, PacketId::new(id).unwrap()))
 }
 
 /// A message from the server, and its token.
@@ -79,7 +81,7 @@ fn connack_with_each_refusal_says_why_and_keeps_the_session() {
         assert_eq!(sent(&mut session), [] as [Vec<u8>; 0]);
         assert_eq!(session.in_flight(), 1);
     }
-    assert_eq!(Connack::decode(&[0, 6]), Err(Malformed::Value));
+    assert_eq!(Connack::decode(crate::Version::V3, &[0, 6]), Err(Malformed::Value));
 }
 
 /// [MQTT-3.2.2-1] [MQTT-3.2.2-4]
@@ -171,12 +173,14 @@ fn acknowledgement_of_a_packet_that_was_not_sent_is_ignored() {
 /// [MQTT-2.3.1-6] [MQTT-2.3.1-7]
 #[test]
 fn acknowledgement_of_the_wrong_kind_is_misbehaved() {
-    for kind in [AckKind::Unsuback, AckKind::Pubrec, AckKind::Pubcomp] {
+    for kind in [AckKind::Pubrec, AckKind::Pubcomp] {
         let mut session = open();
         qos1(&mut session, b"x");
         sent(&mut session);
-        let ack = Packet::Ack(Ack { kind, packet_id: PacketId::new(1).unwrap() });
+        let ack = Packet::Ack(Ack::new(kind, PacketId::new(1).unwrap()));
         assert_eq!(session.handle_packet(&ack), Err(Misbehaved::Acknowledgement.into()));
+        let unsuback = Packet::Unsuback(crate::Unsuback::new(PacketId::new(1).unwrap(), &[]));
+        assert_eq!(session.handle_packet(&unsuback), Err(Misbehaved::Acknowledgement.into()));
         assert_eq!(session.in_flight(), 1);
     }
 }
@@ -275,15 +279,15 @@ fn topic_of_65535_bytes_is_sent_and_a_longer_one_refused() {
     let too_long = Message::new(&long, b"", Qos::AtLeastOnce);
     let error = PublishError::Topic(TopicError::TooLong);
     assert_eq!(session.publish(&too_long), Err(error));
-    let wish = Subscription { filter: &long, qos: Qos::AtMostOnce };
+    let wish = Subscription::new(&long, Qos::AtMostOnce);
     assert_eq!(session.subscribe(&[wish]), Err(SubscribeError::Filter(TopicError::TooLong)));
     session.publish(&Message::new(&long[1..], b"", Qos::AtLeastOnce)).unwrap();
     connect(&mut session, false);
     let packets = sent(&mut session);
-    let (packet, len) = Packet::decode_front(&packets[0]).unwrap().unwrap();
+    let (packet, len) = Packet::decode_front(crate::Version::V3, &packets[0]).unwrap().unwrap();
     assert_eq!(len, packets[0].len());
     assert!(matches!(packet, Packet::Publish(it) if it.message.head.topic == &long[1..]));
-    let bad = Subscription { filter: "a/#/b", qos: Qos::AtMostOnce };
+    let bad = Subscription::new("a/#/b", Qos::AtMostOnce);
     assert_eq!(session.subscribe(&[bad]), Err(SubscribeError::Filter(TopicError::Wildcard)));
 }
 

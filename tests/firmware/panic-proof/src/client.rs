@@ -28,6 +28,7 @@ fn connect(session: &mut Small<'_>, transport: Transport<'_>) {
         user_name: (number() > 1).then(text),
         password: (number() > 2).then(bytes),
         will: (number() > 3).then(|| Will::new(text(), bytes(), Qos::AtLeastOnce)),
+        ..Connect::new(text())
     };
     let opening = Opening { transport, connect, deadline: instant() };
     let mut array = [0; 256];

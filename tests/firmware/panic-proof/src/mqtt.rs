@@ -2,8 +2,8 @@
 
 use crate::opaque::{bytes, keep, memory, number, show, text};
 use dunlin_mqtt::{
-    Config, Event, Message, Packet, Qos, ReasonCode, Session, Subscription, check_filter,
-    check_topic, matches,
+    Config, Event, Message, Packet, PacketId, PacketType, Properties, Property, Publish, Qos,
+    ReasonCode, Session, Subscription, Version, check_filter, check_topic, matches,
 };
 use dunlin_octet::{Count, Text, Window};
 
@@ -17,12 +17,13 @@ pub fn all() {
     let mut session = Session::new(memory(&mut array), config);
     commands(&mut session);
     session.handle_open(number() > 2);
+    five(bytes());
     let mut rest = bytes();
     loop {
-        match Packet::decode_front(rest) {
+        match Packet::decode_front(Version::V3, rest) {
             Ok(None) => break,
             Ok(Some((packet, len))) => {
-                write(&packet);
+                write(Version::V3, &packet);
                 handle(&mut session, &packet);
                 rest = rest.get(len..).unwrap_or_default();
             }
@@ -42,17 +43,52 @@ pub fn all() {
     keep(session.has_room_for_message());
 }
 
+/// MQTT 5.0 in and out, as a client and as a server.
+fn five(mut rest: &[u8]) {
+    while let Ok(Some((packet, len))) = Packet::decode_front(Version::V5, rest) {
+        write(Version::V5, &packet);
+        packet.properties().iter().for_each(keep);
+        keep(packet.properties().reason_string());
+        packet.properties().user_properties().for_each(keep);
+        packet.properties().subscription_identifiers().for_each(keep);
+        match &packet {
+            Packet::Connect(connect) => keep(connect.check()),
+            Packet::Subscribe(subscribe) => {
+                subscribe.subscriptions().for_each(keep);
+                keep(subscribe.check());
+            }
+            Packet::Unsubscribe(unsubscribe) => {
+                unsubscribe.filters().for_each(keep);
+                keep(unsubscribe.check());
+            }
+            Packet::Unsuback(unsuback) => unsuback.reasons.iter().for_each(keep),
+            Packet::Auth(auth) => keep(auth.check()),
+            _ => {}
+        }
+        rest = rest.get(len..).unwrap_or_default();
+    }
+    let list = [Property::ReasonString(text()), Property::UserProperty((text(), text()))];
+    let properties = Properties::new(&list);
+    keep(properties.check_will());
+    if let Err(malformed) = properties.check(PacketType::Connack) {
+        show(&malformed);
+    }
+    let message = Message::new(text(), bytes(), Qos::AtLeastOnce).with_properties(properties);
+    let publish = Publish { message, duplicate: false, packet_id: PacketId::new(number() as u16) };
+    write(Version::V5, &Packet::Publish(publish));
+}
+
 fn topics() {
     keep(check_topic(text()));
     keep(check_filter(text()));
     keep(matches(text(), text()));
 }
 
-fn write(packet: &Packet<'_>) {
+fn write(version: Version, packet: &Packet<'_>) {
     let mut array = [0; 64];
     let mut window = Window::new(memory(&mut array), number());
-    packet.write(&mut window);
-    keep((window.filled(), Count::of(packet)));
+    packet.with(version).write(&mut window);
+    keep((window.filled(), Count::of(&packet.with(version))));
 }
 
 fn commands(session: &mut Small<'_>) {
@@ -61,7 +97,7 @@ fn commands(session: &mut Small<'_>) {
         show(&error);
     }
     keep(session.publish_with(&Message::new(text(), &[], qos).head, number(), |place| keep(place)));
-    if let Err(error) = session.subscribe(&[Subscription { filter: text(), qos }]) {
+    if let Err(error) = session.subscribe(&[Subscription::new(text(), qos)]) {
         show(&error);
     }
     keep(session.unsubscribe(&[text()]));

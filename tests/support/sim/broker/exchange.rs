@@ -2,7 +2,7 @@
 
 use super::{Broker, Kept, Line, put};
 use crate::sim::{Bug, INFLIGHT, Key, Random, Record, read_key};
-use dunlin_mqtt::{Ack, AckKind, Message, PacketId, Publish, Qos, matches};
+use dunlin_mqtt::{Ack, AckKind, Message, PacketId, Publish, Qos, Version, matches};
 
 /// A message on its way to a subscriber.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(super) struct Stored {
 #[derive(Debug)]
 pub(super) struct Due {
     pub(super) at: u64,
-    pub(super) ack: Ack,
+    pub(super) ack: Ack<'static>,
     /// Unknown for what this broker has forgotten.
     pub(super) key: Option<Key>,
 }
@@ -41,7 +41,7 @@ impl Kept {
     /// An acknowledgement goes out.
     pub(super) fn on_answered(
         &mut self,
-        ack: Ack,
+        ack: Ack<'static>,
         key: Key,
         record: &mut Record,
     ) -> Result<(), String> {
@@ -91,7 +91,7 @@ impl Broker {
         let exactly_once = message.head.qos == Qos::ExactlyOnce;
         let kind = if exactly_once { AckKind::Pubrec } else { AckKind::Puback };
         let at = now + random.below(self.manners.ack_delay + 1);
-        answer(line, at, Ack { kind, packet_id: own_id }, Some(key));
+        answer(line, at, Ack::new(kind, own_id), Some(key));
         if !exactly_once {
             return self.accept(&message, key, record, random);
         }
@@ -137,7 +137,7 @@ impl Broker {
             return Err(format!("PUBREL {packet_id:?} of no message"));
         }
         let at = now + random.below(self.manners.ack_delay + 1);
-        answer(line, at, Ack { kind: AckKind::Pubcomp, packet_id }, key);
+        answer(line, at, Ack::new(AckKind::Pubcomp, packet_id), key);
         match stored.filter(|_| !self.manners.eager) {
             Some(stored) => {
                 let message = Message::new(&stored.topic, &stored.payload, Qos::ExactlyOnce);
@@ -173,7 +173,10 @@ impl Broker {
                 let line = kept.connection.and_then(|id| self.lines.get_mut(&id));
                 if let Some(line) = line.filter(|line| !line.has_said_bye) {
                     let message = *message;
-                    put(&mut line.peer, &Publish { message, duplicate: false, packet_id: None });
+                    put(
+                        &mut line.peer,
+                        &Publish { message, duplicate: false, packet_id: None }.with(Version::V3),
+                    );
                 }
                 continue;
             }
@@ -221,8 +224,8 @@ impl Broker {
             for copy in 0..copies {
                 let duplicate = outgoing.sent_before || copy > 0;
                 let packet_id = Some(outgoing.id);
-                put(&mut line.peer, &Publish { message, duplicate, packet_id });
-                line.expected.push_back((Ack { kind, packet_id: outgoing.id }, outgoing.key));
+                put(&mut line.peer, &Publish { message, duplicate, packet_id }.with(Version::V3));
+                line.expected.push_back((Ack::new(kind, outgoing.id), outgoing.key));
             }
             outgoing.sent_here = true;
             outgoing.sent_before = true;
@@ -234,7 +237,7 @@ impl Broker {
         &mut self,
         id: u32,
         name: &str,
-        ack: Ack,
+        ack: Ack<'static>,
         record: &Record,
         random: &mut Random,
     ) -> Result<(), String> {
@@ -271,13 +274,13 @@ impl Broker {
 }
 
 /// Acknowledgements keep the order of what they answer.
-fn answer(line: &mut Line, at: u64, ack: Ack, key: Option<Key>) {
+fn answer(line: &mut Line, at: u64, ack: Ack<'static>, key: Option<Key>) {
     let at = line.acks.back().map_or(at, |due| due.at.max(at));
     line.acks.push_back(Due { at, ack, key });
 }
 
 fn release(line: &mut Line, packet_id: PacketId) {
-    line.peer.put(&Ack { kind: AckKind::Pubrel, packet_id }.encode());
+    line.peer.put(&Ack::new(AckKind::Pubrel, packet_id).encode());
     line.completions.push_back(packet_id);
 }
 

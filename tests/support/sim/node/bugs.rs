@@ -50,7 +50,7 @@ impl Node {
 
     /// The session believes that the broker has said this.
     fn pretend(&mut self, kind: AckKind, id: u16) -> Option<Told> {
-        let packet = Packet::Ack(Ack { kind, packet_id: PacketId::new(id)? });
+        let packet = Packet::Ack(Ack::new(kind, PacketId::new(id)?));
         let event = self.session.handle_packet(&packet).ok()??;
         Told::from(event).ok()
     }

@@ -3,7 +3,7 @@
 use super::*;
 
 fn ack(kind: AckKind, id: u16) -> Packet<'static> {
-    Packet::Ack(Ack { kind, packet_id: PacketId::new(id).unwrap() })
+    Packet::Ack(Ack::new(kind, PacketId::new(id).unwrap()))
 }
 
 fn qos2(session: &mut Small, payload: &[u8]) -> Token {
