@@ -35,23 +35,22 @@ impl<'a> Publish<'a> {
         let qos = Qos::from_bits(flags >> 1 & 3).ok_or(Malformed::Flags)?;
         let mut body = Reader::new(body);
         let topic = take_utf8(&mut body)?;
-        let by_alias = version == Version::V5 && topic.is_empty();
-        if !by_alias {
-            // [MQTT-3.3.2-2] No wildcards in the topic name of a PUBLISH. [MQTT-4.7.3-1] Never empty.
-            check_topic(topic).map_err(|error| match error {
-                // [MQTT-1.5.3-2] No string has U+0000 in it.
-                TopicError::Nul => Malformed::Utf8,
-                _ => Malformed::Topic,
-            })?;
-        }
+        // [MQTT-3.3.2-2] No wildcards in the topic name of a PUBLISH. [MQTT-4.7.3-1] Never empty.
+        let by_alias = match check_topic(topic) {
+            Ok(()) => false,
+            Err(TopicError::Empty) if version == Version::V5 => true,
+            // [MQTT-1.5.3-2] No string has U+0000 in it.
+            Err(TopicError::Nul) => return Err(Malformed::Utf8),
+            Err(_) => return Err(Malformed::Topic),
+        };
         let packet_id = match qos {
             Qos::AtMostOnce => None,
             _ => Some(take_packet_id(&mut body)?),
         };
-        let properties = Properties::take_in(version, PLACE, &mut body)?;
-        if by_alias && properties.topic_alias().is_none() {
-            return Err(Malformed::NoTopic);
-        }
+        let properties = match version {
+            Version::V3 => Properties::NONE,
+            Version::V5 => take_properties(by_alias, &mut body)?,
+        };
         let head = Head { topic, qos, retain: flags & 1 != 0, properties };
         let message = Message { head, payload: body.rest() };
         Ok(Self { message, duplicate: flags & DUP != 0, packet_id })
@@ -69,7 +68,15 @@ impl<'a> Publish<'a> {
     }
 }
 
-const PLACE: Place = Place::of(PacketType::Publish);
+/// Takes the properties, which must have an alias where there is no topic (MQTT 5.0 §3.3.2.1).
+#[inline(never)]
+fn take_properties<'a>(by_alias: bool, body: &mut Reader<'a>) -> Result<Properties<'a>, Malformed> {
+    let properties = Properties::take(Place::of(PacketType::Publish), body)?;
+    if by_alias && properties.topic_alias().is_none() {
+        return Err(Malformed::NoTopic);
+    }
+    Ok(properties)
+}
 
 /// Whether a PUBLISH may have these flags: no QoS 3 ([MQTT-3.3.1-4]), no DUP with QoS 0
 /// ([MQTT-3.3.1-2]).
