@@ -21,7 +21,7 @@ const CUT_EVERY: u32 = 43;
 
 /// The same for messages to Dunlin. With each reconnect mosquitto has up to 40 more of them under way,
 /// and a client can follow 256.
-const CUT_EVERY_DOWN: u32 = 193;
+const CUT_EVERY_DOWN: u32 = 401;
 
 /// Marks the end: whatever came twice would have come before it.
 const FENCE: u32 = u32::MAX;
