@@ -89,7 +89,7 @@ pub fn session(data: &[u8]) {
     let config = if manual { Config::new().manual_acks() } else { Config::new() };
     let mut session = Fuzzed::new([0; OUTBOX], config);
     let mut held = None;
-    let mut handed_over = HandedOver(0);
+    let mut handed_over = HandedOver::NOTHING;
     while let Some(byte) = input.u8() {
         match byte & 0x0f {
             0..=7 => command(&mut session, byte, &mut input),
@@ -208,23 +208,34 @@ fn handle(
 }
 
 /// The identifiers below 64 of messages of QoS 2 that were handed over and not released since.
-struct HandedOver(u64);
+struct HandedOver {
+    ids: u64,
+    /// The server has more under way than can be followed, uses an identifier again before it has
+    /// released it, or uses one that is not watched here: nothing is promised any more.
+    void: bool,
+}
 
 impl HandedOver {
+    const NOTHING: Self = Self { ids: 0, void: false };
+
     fn handle(&mut self, packet: &Packet<'_>, event: Option<&Event<'_>>) {
         let bit = |id: PacketId| 1_u64.checked_shl(u32::from(id.value())).unwrap_or(0);
         match (packet, event) {
             (Packet::Ack(Ack { kind: AckKind::Pubrel, packet_id, .. }), _) => {
-                self.0 &= !bit(*packet_id);
+                self.ids &= !bit(*packet_id);
             }
             // Where the session is not the one that was, its identifiers mean nothing.
-            (_, Some(Event::Connected(resumption))) if *resumption != Resumption::Resumed => {
-                self.0 = 0;
+            (_, Some(Event::Connected(Resumption::New | Resumption::Lost))) => {
+                *self = Self::NOTHING;
             }
+            (_, Some(Event::Connected(Resumption::Uncertain))) => self.void = true,
             (Packet::Publish(publish), Some(_)) if publish.message.head.qos == Qos::ExactlyOnce => {
                 let bit = publish.packet_id.map_or(0, bit);
-                assert!(self.0 & bit == 0, "{packet:?} is handed over again");
-                self.0 |= bit;
+                let again = self.ids & bit != 0;
+                self.void |= bit == 0 || (again && !publish.duplicate);
+                assert!(self.void || !again, "{packet:?} is handed over again");
+                self.ids |= bit;
+                self.void |= usize::try_from(self.ids.count_ones()).is_ok_and(|n| n > INFLIGHT);
             }
             _ => {}
         }
