@@ -145,7 +145,7 @@ async fn consume(mut subscription: Subscription) -> BTreeSet<Name> {
         let topic = TOPICS.iter().position(|topic| *topic == came.topic()).unwrap();
         let number = u32::from_be_bytes(*came.payload().first_chunk().unwrap());
         let first = seen.insert((topic, number));
-        // [MQTT-4.6.0-6] holds for what comes for the first time.
+        // v3.1.1: [MQTT-4.6.0-6] holds for what comes for the first time.
         assert!(!first || newest[topic] < Some(number), "{number} after {newest:?} of {topic}");
         newest[topic] = newest[topic].max(Some(number));
         open -= usize::from(first && number == LAST);
@@ -202,7 +202,7 @@ impl Scene {
             next_loss(events).await;
         }
         publisher.take_acknowledged();
-        // Acknowledgements come in the order of sending ([MQTT-4.6.0-2]).
+        // Acknowledgements come in the order of sending (v3.1.1: [MQTT-4.6.0-2]).
         if publisher.qos == Qos::AtLeastOnce {
             unsaved.truncate(unsaved.len() - publisher.waiting.len());
         }

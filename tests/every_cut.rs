@@ -180,7 +180,7 @@ fn replay(framed: bool, tx: usize, parts: &[&[u8]], way: Way) -> Outcome {
     program.outcome(framed)
 }
 
-/// [MQTT-6.0.0-2]
+/// v3.1.1: [MQTT-6.0.0-2]
 #[test]
 fn conversation_is_the_same_however_its_bytes_come() {
     for (framed, seed) in [(false, 1), (true, 1), (true, 2), (true, 3)] {

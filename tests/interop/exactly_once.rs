@@ -83,7 +83,7 @@ async fn cut(cable: &Cable, events: &mut broadcast::Receiver<Event>) {
     cable.put_back();
 }
 
-/// [MQTT-4.3.3-1] [MQTT-4.3.3-2]
+/// v3.1.1: [MQTT-4.3.3-1] [MQTT-4.3.3-2]
 #[tokio::test]
 async fn thousand_messages_arrive_once_and_in_order_in_both_directions() {
     let broker = Mosquitto::start(Broker::default()).await;
@@ -107,7 +107,7 @@ async fn thousand_messages_arrive_once_and_in_order_in_both_directions() {
 }
 
 /// What was handed over before a cut comes again behind it, and is not handed over again
-/// ([MQTT-4.3.3-2], [MQTT-4.4.0-1]).
+/// (v3.1.1: [MQTT-4.3.3-2], [MQTT-4.4.0-1]).
 #[tokio::test]
 async fn stream_that_is_cut_reaches_dunlin_once_and_in_order() {
     let broker = Mosquitto::start(Broker::default()).await;
@@ -134,7 +134,7 @@ async fn stream_that_is_cut_reaches_dunlin_once_and_in_order() {
 }
 
 /// A PUBLISH whose PUBREC was lost, a PUBREL whose PUBCOMP was: sent again, and taken once
-/// ([MQTT-4.3.3-1], [MQTT-4.4.0-1]).
+/// (v3.1.1: [MQTT-4.3.3-1], [MQTT-4.4.0-1]).
 #[tokio::test]
 async fn stream_that_is_cut_reaches_paho_once_and_in_order() {
     let broker = Mosquitto::start(Broker::default()).await;

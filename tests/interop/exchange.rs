@@ -64,12 +64,12 @@ async fn retained_message_waits_for_later_subscribers_of_both_sides() {
         let mut kept = subscribe(&client, "kept/by/paho", Qos::AtLeastOnce).await;
         let came = next(&mut kept).await;
         assert_eq!((came.payload(), came.retained), (&b"two"[..], true));
-        // To those who are there already it is a message like any other ([MQTT-3.3.1-9]).
+        // To those who are there already it is a message like any other (v3.1.1: [MQTT-3.3.1-9]).
         paho.publish(&PahoMessage::new("kept/by/paho", 1, "three").retained()).await;
         let came = next(&mut kept).await;
         assert_eq!((came.payload(), came.retained), (&b"three"[..], false));
 
-        // An empty one takes it away again ([MQTT-3.3.1-10]).
+        // An empty one takes it away again (v3.1.1: [MQTT-3.3.1-10]).
         for topic in ["kept/by/dunlin", "kept/by/paho"] {
             let nothing = Message::new(topic, b"", Qos::AtLeastOnce).retained();
             within("a PUBACK", client.publish(&nothing)).await.unwrap();
@@ -168,7 +168,7 @@ async fn credentials_open_the_door_only_when_right() {
     }
 }
 
-/// [MQTT-3.8.4-5]
+/// v3.1.1: [MQTT-3.8.4-5]
 #[tokio::test]
 async fn subscription_knows_its_granted_qos() {
     let broker = Mosquitto::start(Broker::default()).await;

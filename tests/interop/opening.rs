@@ -118,7 +118,7 @@ async fn packet_that_is_no_connack_ends_the_opening() {
     let misbehaved = |fault| Cause::Misbehaved(Misbehaved::Packet(fault));
     let malformed = |fault| Cause::Malformed(Malformed::Packet(fault));
     let cases: [(&[u8], Cause); 5] = [
-        // A session is present, and a clean one was asked for ([MQTT-3.2.2-1]).
+        // A session is present, and a clean one was asked for (v3.1.1: [MQTT-3.2.2-1]).
         (&[0x20, 2, 1, 0], misbehaved(mqtt::Misbehaved::SessionPresent)),
         (&[0x20, 2, 0, 6], malformed(mqtt::Malformed::Value)),
         (&[0x20, 3, 0, 0, 0], malformed(mqtt::Malformed::Length)),

@@ -17,7 +17,7 @@ const fn publish(id: u8, payload: u8) -> [u8; 8] {
     [0x34, 6, 0, 1, b't', 0, id, payload]
 }
 
-/// The same, sent again ([MQTT-3.3.1-1]).
+/// The same, sent again (v3.1.1: [MQTT-3.3.1-1]).
 const fn again(id: u8, payload: u8) -> [u8; 8] {
     let mut packet = publish(id, payload);
     packet[0] |= DUP;
@@ -87,7 +87,9 @@ async fn all_is_handled(patient: &Patient, peer: &mut Peer) {
     within("a PUBACK", fence).await.unwrap();
 }
 
-/// [MQTT-4.3.3-2]: each PUBLISH is answered, and one message handed over, until PUBREL has come.
+/// v3.1.1: [MQTT-4.3.3-2]
+///
+/// Each PUBLISH is answered, and one message handed over, until PUBREL has come.
 #[tokio::test]
 async fn publish_repeated_behind_its_pubrec_is_answered_and_not_handed_over() {
     for server in servers() {
@@ -197,7 +199,7 @@ fn enqueue(patient: &Patient, payload: u8) -> Receipt {
     patient.client.enqueue(&Message::new("t", &[payload], Qos::ExactlyOnce)).unwrap()
 }
 
-/// [MQTT-4.3.3-1] [MQTT-4.4.0-1]
+/// v3.1.1: [MQTT-4.3.3-1] [MQTT-4.4.0-1]
 #[tokio::test]
 async fn pubrec_that_comes_twice_is_answered_twice_and_publishes_nothing_again() {
     for server in servers() {
@@ -229,7 +231,9 @@ async fn pubrec_that_comes_twice_is_answered_twice_and_publishes_nothing_again()
     }
 }
 
-/// [MQTT-4.4.0-1]: the same identifier and DUP where PUBREC is missing, PUBREL where PUBCOMP is.
+/// v3.1.1: [MQTT-4.4.0-1]
+///
+/// The same identifier and DUP where PUBREC is missing, PUBREL where PUBCOMP is.
 #[tokio::test]
 async fn messages_at_both_steps_go_on_where_they_were() {
     for server in servers() {

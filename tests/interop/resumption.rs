@@ -29,7 +29,7 @@ async fn accept(server: &Server, connack: [u8; 4]) -> Peer {
     peer
 }
 
-/// [MQTT-4.4.0-1]: the same identifier, and DUP ([MQTT-3.3.1-1]).
+/// v3.1.1: [MQTT-4.4.0-1]: the same identifier, and DUP ([MQTT-3.3.1-1]).
 #[tokio::test]
 async fn unacknowledged_message_is_sent_again_with_its_identifier() {
     for server in servers() {
@@ -91,7 +91,7 @@ async fn subscription_is_made_again_only_when_the_session_is_lost() {
     }
 }
 
-/// No PUBACK before the program has the message; those behind it wait ([MQTT-4.6.0-2]).
+/// No PUBACK before the program has the message; those behind it wait (v3.1.1: [MQTT-4.6.0-2]).
 #[tokio::test]
 async fn message_is_acknowledged_when_it_is_taken() {
     for server in servers() {

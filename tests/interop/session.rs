@@ -217,7 +217,7 @@ fn payload_of(number: u32) -> Vec<u8> {
 }
 
 /// A client that says nothing more than CONNECT, with a keep alive of one second: when the broker
-/// has dropped it, one and a half have passed ([MQTT-3.1.2-24]).
+/// has dropped it, one and a half have passed (v3.1.1: [MQTT-3.1.2-24]).
 async fn silent_client_is_dropped(broker: &Mosquitto) {
     let mut stream = TcpStream::connect(broker.tcp_addr()).await.unwrap();
     let connect = [0x10, 12, 0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 1, 0, 0];
@@ -227,7 +227,7 @@ async fn silent_client_is_dropped(broker: &Mosquitto) {
     assert_eq!(rest, [0x20, 2, 0, 0]);
 }
 
-/// [MQTT-3.1.2-23]
+/// v3.1.1: [MQTT-3.1.2-23]
 #[tokio::test]
 async fn idle_connection_outlives_many_keep_alives() {
     let broker = Mosquitto::start(Broker::default()).await;
@@ -249,7 +249,7 @@ async fn idle_connection_outlives_many_keep_alives() {
     }
 }
 
-/// A second client with the same identifier takes over ([MQTT-3.1.4-2]); the first is told.
+/// A second client with the same identifier takes over (v3.1.1: [MQTT-3.1.4-2]); the first is told.
 #[tokio::test]
 async fn connection_taken_over_is_reported_and_made_again() {
     let broker = Mosquitto::start(Broker::default()).await;

@@ -34,7 +34,7 @@ async fn wrong(bytes: &[u8], code: u16, expected: Cause) {
     patient.recovers(&server).await;
 }
 
-/// RFC 6455 §7.4.1, [MQTT-6.0.0-1]
+/// RFC 6455 §7.4.1, v3.1.1: [MQTT-6.0.0-1]
 #[tokio::test]
 async fn wrong_frame_is_answered_with_its_code_and_the_client_recovers() {
     let frame = |fault| Cause::Malformed(Malformed::Frame(fault));
@@ -54,7 +54,7 @@ async fn wrong_packet_is_answered_with_a_close_and_the_client_recovers() {
         (&CONNACK, 1002, misbehaved(mqtt::Misbehaved::SecondConnack)),
         (&[0xc0, 0], 1002, misbehaved(mqtt::Misbehaved::ClientPacket)),
         (&[0x00, 0], 1002, malformed(mqtt::Malformed::Type)),
-        // QoS 3, and a topic with a wildcard ([MQTT-3.3.1-4], [MQTT-3.3.2-2]).
+        // QoS 3, and a topic with a wildcard (v3.1.1: [MQTT-3.3.1-4], [MQTT-3.3.2-2]).
         (&[0x36, 5, 0, 1, b't', 0, 1], 1002, malformed(mqtt::Malformed::Flags)),
         (&[0x30, 3, 0, 1, b'#'], 1002, malformed(mqtt::Malformed::Topic)),
         // 2,000 bytes for a client that takes 1,024.
@@ -120,7 +120,7 @@ async fn close_of_the_server_is_told_with_its_reason_and_answered() {
     patient.recovers(&server).await;
 }
 
-/// [MQTT-3.1.2-24] is for servers; a client that hears nothing hangs up as well (§3.1.2.10).
+/// v3.1.1: [MQTT-3.1.2-24] is for servers; a client that hears nothing hangs up too (§3.1.2.10).
 #[tokio::test]
 async fn ping_that_is_not_answered_ends_the_connection() {
     for server in servers() {

@@ -196,7 +196,7 @@ fn connect_packet<'a>(options: &'a Options, client_id: &'a str) -> Connect<'a> {
     }
 }
 
-/// A name of 22 letters and digits, which every server must take ([MQTT-3.1.3-5]).
+/// A name of 22 letters and digits, which every server must take (v3.1.1: [MQTT-3.1.3-5]).
 fn random_client_id(shared: &Shared) -> String {
     let mut random = [0; 8];
     shared.lock().entropy.fill(&mut random);

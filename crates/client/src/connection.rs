@@ -13,7 +13,7 @@ use dunlin_ws::{Deframer, Incoming, Opcode, Role, Upgrade};
 /// Least receive buffer, in bytes: the lines of an upgrade's answer that matter are no longer.
 pub const RECEIVE_MIN: usize = 128;
 
-/// The WebSocket subprotocol of MQTT ([MQTT-6.0.0-3], [MQTT-6.0.0-4]).
+/// The WebSocket subprotocol of MQTT (v3.1.1: [MQTT-6.0.0-3], [MQTT-6.0.0-4]).
 const SUBPROTOCOL: &str = "mqtt";
 
 /// What makes stream bytes of raw ones.
@@ -183,7 +183,7 @@ impl<'o, B: Buffer> Connection<'o, B> {
             }
             out.len()
         };
-        // [MQTT-3.1.2-23] counts control packets: a pong does not keep the session alive.
+        // v3.1.1: [MQTT-3.1.2-23] counts control packets: a pong does not keep the session alive.
         if self.transmit.take_moved() {
             self.timers.handle_sent(now);
         }
@@ -349,7 +349,7 @@ impl<'o, B: Buffer> Connection<'o, B> {
         session: &Session<S, N>,
     ) -> Result<Option<Ready>, Error> {
         let bare = matches!(self.wire, Wire::Stream);
-        // [MQTT-3.14.4-1] After DISCONNECT the client closes the connection.
+        // v3.1.1: [MQTT-3.14.4-1] After DISCONNECT the client closes the connection.
         if bare && self.transmit.is_connect_sent() && session.is_offline() {
             return Err(Error::Closed(Closed::Local));
         }
@@ -461,7 +461,7 @@ impl<'o, B: Buffer> Connection<'o, B> {
             }
             Wire::Frames(deframer) => match deframer.poll(&mut self.inbox)? {
                 None => Ok(false),
-                // [MQTT-6.0.0-1] Anything but a binary frame closes the connection.
+                // v3.1.1: [MQTT-6.0.0-1] Anything but a binary frame closes the connection.
                 Some(Incoming::Data { opcode: Opcode::Text, .. }) => {
                     Err(Error::Misbehaved(Misbehaved::TextFrame))
                 }

@@ -39,7 +39,7 @@ pub enum Malformed {
 pub enum Misbehaved {
     /// A packet that must not come now.
     Packet(mqtt::Misbehaved),
-    /// A text frame, where MQTT goes in binary ones ([MQTT-6.0.0-1]).
+    /// A text frame, where MQTT goes in binary ones (v3.1.1: [MQTT-6.0.0-1]).
     TextFrame,
 }
 

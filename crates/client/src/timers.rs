@@ -163,8 +163,9 @@ impl Timers {
         Some(Due::Ping)
     }
 
-    /// At three quarters of the keep alive, so that the silence never exceeds it ([MQTT-3.1.2-23]); a
-    /// side that only sends pings too, to learn whether the other is still there.
+    /// At three quarters of the keep alive, so that the silence never exceeds it ([MQTT-3.1.2-20],
+    /// v3.1.1: [MQTT-3.1.2-23]); a side that only sends pings too, to learn whether the other is still
+    /// there.
     fn next_ping(&self) -> Instant {
         let quiet_since = self.last_sent.min(self.last_received);
         quiet_since.after(self.keep_alive_ms.saturating_sub(self.keep_alive_ms >> 2))

@@ -33,7 +33,7 @@ impl AckKind {
 pub struct Ack<'a> {
     /// Which of them.
     pub kind: AckKind,
-    /// The exchange that it belongs to ([MQTT-2.3.1-6]; v5: [MQTT-2.2.1-5]).
+    /// The exchange that it belongs to ([MQTT-2.2.1-5], v3.1.1: [MQTT-2.3.1-6]).
     pub packet_id: PacketId,
     /// Yes, or why not; always yes in MQTT 3.1.1.
     pub reason: ReasonCode,
@@ -84,7 +84,7 @@ impl<'a> Ack<'a> {
     }
 }
 
-/// Takes a packet identifier, which is never zero ([MQTT-2.3.1-1]).
+/// Takes a packet identifier, which is never zero (v3.1.1: [MQTT-2.3.1-1]).
 pub(crate) fn take_packet_id(body: &mut Reader<'_>) -> Result<PacketId, Malformed> {
     PacketId::new(body.u16().ok_or(Malformed::Length)?).ok_or(Malformed::PacketId)
 }

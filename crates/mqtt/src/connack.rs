@@ -25,7 +25,7 @@ impl<'a> Connack<'a> {
         if version == Version::V3 && !rest.is_empty() {
             return Err(Malformed::Length);
         }
-        // v5: [MQTT-3.2.2-1]
+        // [MQTT-3.2.2-1]
         if flags & !1 != 0 {
             return Err(Malformed::Flags);
         }

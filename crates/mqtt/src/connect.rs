@@ -9,7 +9,7 @@ use crate::{
 use core::fmt;
 use dunlin_octet::{Reader, Sink, Text};
 
-/// Protocol name ([MQTT-3.1.2-1]); the level follows.
+/// Protocol name (v3.1.1: [MQTT-3.1.2-1]); the level follows.
 const PROTOCOL: [u8; 6] = [0, 4, b'M', b'Q', b'T', b'T'];
 
 const USER_NAME: u8 = 0x80;
@@ -35,7 +35,7 @@ pub struct Connect<'a> {
     pub keep_alive_s: u16,
     /// The user name.
     pub user_name: Option<&'a str>,
-    /// The password; in MQTT 3.1.1 only together with a user name ([MQTT-3.1.2-22]).
+    /// The password; in MQTT 3.1.1 only together with a user name (v3.1.1: [MQTT-3.1.2-22]).
     pub password: Option<&'a [u8]>,
     /// The message that the server publishes when the connection is lost.
     pub will: Option<Will<'a>>,
@@ -93,7 +93,7 @@ impl<'a> Connect<'a> {
 
     /// Whether this can be sent: fields fit, properties are those of a CONNECT and of a will, which has a
     /// topic name; in MQTT 3.1.1 a password has its user name, an empty client identifier its clean
-    /// session ([MQTT-3.1.3-7]), and there are no properties.
+    /// session (v3.1.1: [MQTT-3.1.3-7]), and there are no properties.
     pub fn check(&self) -> Result<(), Malformed> {
         let will = self.will.map(|will| (will.head.topic.as_bytes(), will.payload));
         let fields = [
@@ -121,7 +121,7 @@ impl<'a> Connect<'a> {
         {
             return Err(Malformed::Property);
         }
-        // [MQTT-3.1.2-22] No password without a user name.
+        // v3.1.1: [MQTT-3.1.2-22] No password without a user name.
         let alone = self.password.is_some() && self.user_name.is_none();
         if alone || (self.client_id.is_empty() && !self.clean_session) {
             return Err(Malformed::Value);
@@ -162,9 +162,9 @@ const PLACE: Place = Place::of(PacketType::Connect);
 /// Refuses flags that contradict one another or the standard.
 fn check_flags(version: Version, flags: u8) -> Result<(), Malformed> {
     let will = flags & WILL != 0;
-    let legal = flags & 1 == 0 // [MQTT-3.1.2-3]
-        && (will || flags & (WILL_RETAIN | 0x18) == 0) // [MQTT-3.1.2-11]
-        && flags & 0x18 != 0x18 // [MQTT-3.1.2-14]
+    let legal = flags & 1 == 0 // v3.1.1: [MQTT-3.1.2-3]
+        && (will || flags & (WILL_RETAIN | 0x18) == 0) // v3.1.1: [MQTT-3.1.2-11]
+        && flags & 0x18 != 0x18 // v3.1.1: [MQTT-3.1.2-14]
         // v3.1.1: [MQTT-3.1.2-22]
         && (version == Version::V5 || flags & USER_NAME != 0 || flags & PASSWORD == 0);
     if legal { Ok(()) } else { Err(Malformed::Flags) }
@@ -184,7 +184,7 @@ fn take_will<'a>(
     Ok(Message { head, payload })
 }
 
-/// In the order client identifier, will topic, will message, user name, password ([MQTT-3.1.3-1]).
+/// In the order client identifier, will, user name, password ([MQTT-3.1.3-1], the same in v3.1.1).
 impl Text for Connect<'_> {
     fn write(&self, sink: &mut dyn Sink) {
         put_header(sink, PacketType::Connect.first(), self.body_len());

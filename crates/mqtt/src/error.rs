@@ -21,7 +21,7 @@ pub enum Malformed {
     PacketId,
     /// A protocol name, return code or reason code that the standard does not have here.
     Value,
-    /// CONNECT asks for a protocol level that is not spoken here (v5: [MQTT-3.1.2-2]).
+    /// CONNECT asks for a protocol level that is not spoken here ([MQTT-3.1.2-2]).
     Version,
     /// A property that the standard does not have, or not in this packet (MQTT 5.0 §2.2.2.2).
     Property,
@@ -31,9 +31,9 @@ pub enum Malformed {
     Range,
     /// A PUBLISH has neither a topic name nor a topic alias (MQTT 5.0 §3.3.2.1).
     NoTopic,
-    /// A SUBSCRIBE or UNSUBSCRIBE has no filter (v5: [MQTT-3.8.3-2], [MQTT-3.10.3-2]).
+    /// A SUBSCRIBE or UNSUBSCRIBE has no filter ([MQTT-3.8.3-2], [MQTT-3.10.3-2]).
     NoFilter,
-    /// A Retain Handling of 3, or No Local with a shared subscription (v5: [MQTT-3.8.3-4]).
+    /// A Retain Handling of 3, or No Local with a shared subscription ([MQTT-3.8.3-4]).
     Options,
     /// There is no Authentication Method where there must be one (MQTT 5.0 §3.1.2.11.10, §3.15.2.2.2).
     NoMethod,
@@ -84,18 +84,18 @@ impl core::error::Error for Malformed {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Misbehaved {
-    /// Something else came first where CONNACK must come ([MQTT-3.2.0-1]).
+    /// Something else came first where CONNACK must come (v3.1.1: [MQTT-3.2.0-1]).
     BeforeConnack,
     /// A second CONNACK came.
     SecondConnack,
     /// A session is said to be present although a clean one was asked for, or it was refused
-    /// ([MQTT-3.2.2-1], [MQTT-3.2.2-4]).
+    /// (v3.1.1: [MQTT-3.2.2-1], [MQTT-3.2.2-4]).
     SessionPresent,
     /// A packet came that only clients send.
     ClientPacket,
     /// An acknowledgement does not fit the exchange that its identifier names.
     Acknowledgement,
-    /// SUBACK has fewer or more reasons than SUBSCRIBE had filters ([MQTT-3.8.4-6]).
+    /// SUBACK has fewer or more reasons than SUBSCRIBE had filters (v3.1.1: [MQTT-3.8.4-6]).
     SubackCount,
     /// A packet is larger than the receive buffer can become.
     PacketTooLarge,
@@ -167,14 +167,14 @@ impl core::error::Error for Error {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TopicError {
-    /// It has no characters ([MQTT-4.7.3-1]).
+    /// It has no characters (v3.1.1: [MQTT-4.7.3-1]).
     Empty,
-    /// It is longer than 65,535 bytes ([MQTT-4.7.3-3]).
+    /// It is longer than 65,535 bytes (v3.1.1: [MQTT-4.7.3-3]).
     TooLong,
-    /// It contains U+0000 ([MQTT-4.7.3-2]).
+    /// It contains U+0000 (v3.1.1: [MQTT-4.7.3-2]).
     Nul,
     /// A topic name has a wildcard ([MQTT-3.3.2-2]), or a filter has one beside other characters of a
-    /// level or before its end ([MQTT-4.7.1-2], [MQTT-4.7.1-3]).
+    /// level or before its end (v3.1.1: [MQTT-4.7.1-2], [MQTT-4.7.1-3]).
     Wildcard,
 }
 
@@ -230,7 +230,7 @@ impl core::error::Error for PublishError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubscribeError {
-    /// There is no filter at all ([MQTT-3.8.3-3], [MQTT-3.10.3-2]).
+    /// There is no filter at all (v3.1.1: [MQTT-3.8.3-3], [MQTT-3.10.3-2]).
     NoFilter,
     /// There are more filters than one packet may carry here.
     TooManyFilters,

@@ -104,7 +104,7 @@ impl FixedHeader {
             return Err(Malformed::Type);
         }
         let flags = first & 0x0f;
-        // [MQTT-2.2.2-1], [MQTT-2.2.2-2], v5: [MQTT-2.1.3-1] Reserved flags have fixed values.
+        // [MQTT-2.1.3-1], v3.1.1: [MQTT-2.2.2-1], [MQTT-2.2.2-2] Reserved flags have fixed values.
         let legal = match packet_type {
             PacketType::Publish => crate::publish::flags_are_legal(flags),
             other => other.first() == *first,
@@ -248,7 +248,7 @@ mod tests {
         );
     }
 
-    /// [MQTT-2.2.2-1] [MQTT-2.2.2-2]
+    /// v3.1.1: [MQTT-2.2.2-1] [MQTT-2.2.2-2]
     #[test]
     fn reserved_flags_and_types_are_malformed_at_the_first_byte() {
         for first in 0..=0xffu8 {
@@ -256,7 +256,7 @@ mod tests {
             let of_five = FixedHeader::decode(Version::V5, &[first]);
             let expected = match first {
                 0xf0 => Ok(None),
-                // v5: [MQTT-3.15.1-1]
+                // [MQTT-3.15.1-1]
                 0xf1..=0xff => Err(Malformed::Flags),
                 _ => decoded,
             };
@@ -265,7 +265,7 @@ mod tests {
                 (None, 0) | (Some(PacketType::Auth), 15) => {
                     assert_eq!(decoded, Err(Malformed::Type))
                 }
-                // [MQTT-3.3.1-2] No DUP with QoS 0. [MQTT-3.3.1-4] No QoS 3.
+                // v3.1.1: [MQTT-3.3.1-2] No DUP with QoS 0. [MQTT-3.3.1-4] No QoS 3.
                 (Some(PacketType::Publish), 3) => {
                     let legal = first & 6 != 6 && first & 14 != 8;
                     let expected = if legal { Ok(None) } else { Err(Malformed::Flags) };

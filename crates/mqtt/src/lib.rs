@@ -1,9 +1,8 @@
 //! MQTT control packets as bytes and values, and the client's session.
 //!
 //! Pure functions over slices and one state machine over the caller's memory: no I/O, no heap, no
-//! clock, and no knowledge of WebSocket. Citations in brackets are
-//! normative statements of MQTT 3.1.1; `v5:` marks those of MQTT 5.0 where both are meant, and files
-//! that only MQTT 5.0 knows cite it alone.
+//! clock, and no knowledge of WebSocket. Citations in brackets are normative statements of MQTT 5.0;
+//! in a line, those behind `v3.1.1:` are of MQTT 3.1.1.
 #![no_std]
 #![cfg_attr(
     test,

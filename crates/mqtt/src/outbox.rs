@@ -273,7 +273,7 @@ impl<B: Buffer> Outbox<B> {
         self.wrapped = false;
     }
 
-    /// A message that has been sent before is sent with DUP ([MQTT-3.3.1-1]).
+    /// A message that has been sent before is sent with DUP (v3.1.1: [MQTT-3.3.1-1]).
     fn mark_duplicate(&mut self, entry: Entry) {
         if entry.flags & SENT == 0 {
             return;
@@ -386,7 +386,7 @@ mod tests {
         assert!(outbox.is_empty());
     }
 
-    /// [MQTT-3.3.1-1] [MQTT-4.6.0-1]
+    /// v3.1.1: [MQTT-3.3.1-1] [MQTT-4.6.0-1]
     #[test]
     fn packets_sent_before_go_again_as_duplicates_in_their_order() {
         let mut outbox = Outbox::new([0; 128]);

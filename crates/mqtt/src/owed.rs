@@ -11,7 +11,7 @@ struct Debt {
 }
 
 /// A queue of up to `N` acknowledgements; those in front go out as soon as they are due
-/// ([MQTT-4.6.0-2]).
+/// (v3.1.1: [MQTT-4.6.0-2]).
 #[derive(Debug)]
 pub(crate) struct Owed<const N: usize> {
     debts: [Debt; N],
@@ -111,7 +111,7 @@ mod tests {
         PacketId::new(id).unwrap()
     }
 
-    /// [MQTT-4.6.0-2] [MQTT-4.6.0-3]
+    /// v3.1.1: [MQTT-4.6.0-2] [MQTT-4.6.0-3]
     #[test]
     fn acknowledgements_leave_in_the_order_of_the_messages() {
         let mut owed = Owed::<2>::new();

@@ -21,7 +21,7 @@ pub struct Publish<'a> {
     pub message: Message<'a>,
     /// Whether it may have been delivered before.
     pub duplicate: bool,
-    /// The exchange; there is one exactly where QoS is above 0 ([MQTT-2.3.1-5]).
+    /// The exchange; there is one exactly where QoS is above 0 (v3.1.1: [MQTT-2.3.1-5]).
     pub packet_id: Option<PacketId>,
 }
 
@@ -39,7 +39,7 @@ impl<'a> Publish<'a> {
         let by_alias = match check_topic(topic) {
             Ok(()) => false,
             Err(TopicError::Empty) if version == Version::V5 => true,
-            // [MQTT-1.5.3-2] No string has U+0000 in it.
+            // v3.1.1: [MQTT-1.5.3-2] No string has U+0000 in it.
             Err(TopicError::Nul) => return Err(Malformed::Utf8),
             Err(_) => return Err(Malformed::Topic),
         };
@@ -78,8 +78,8 @@ fn take_properties<'a>(by_alias: bool, body: &mut Reader<'a>) -> Result<Properti
     Ok(properties)
 }
 
-/// Whether a PUBLISH may have these flags: no QoS 3 ([MQTT-3.3.1-4]), no DUP with QoS 0
-/// ([MQTT-3.3.1-2]).
+/// Whether a PUBLISH may have these flags: no QoS 3 (v3.1.1: [MQTT-3.3.1-4]), no DUP with QoS 0
+/// (v3.1.1: [MQTT-3.3.1-2]).
 pub(crate) const fn flags_are_legal(flags: u8) -> bool {
     flags & 0b0110 != 0b0110 && flags & 0b1110 != DUP
 }

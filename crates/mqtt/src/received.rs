@@ -21,7 +21,7 @@ struct Arrival {
 const NOTHING: Arrival = Arrival { id: 0, serial: 0, digest: 0, taken: false, doubtful: false };
 
 /// The identifiers of up to `N` messages: one that comes again is not handed over again
-/// ([MQTT-4.3.3-2]). They outlive connections.
+/// (v3.1.1: [MQTT-4.3.3-2]). They outlive connections.
 ///
 /// A server with more than `N` under way goes beyond what can be remembered: the oldest that the program
 /// has taken are forgotten then, and would be handed over twice if they came again.

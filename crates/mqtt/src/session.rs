@@ -313,7 +313,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     }
 
     fn wish(&mut self, wishes: Wishes<'_>) -> Result<Token, SubscribeError> {
-        // [MQTT-3.8.3-3], [MQTT-3.10.3-2] At least one filter.
+        // v3.1.1: [MQTT-3.8.3-3], [MQTT-3.10.3-2] At least one filter.
         match wishes.len() {
             0 => return Err(SubscribeError::NoFilter),
             1..=FILTERS_MAX => {}

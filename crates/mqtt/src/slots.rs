@@ -120,7 +120,7 @@ mod tests {
     use super::*;
     use std::vec::Vec;
 
-    /// [MQTT-2.3.1-2]
+    /// v3.1.1: [MQTT-2.3.1-2]
     #[test]
     fn identifiers_are_unused_and_come_back_as_late_as_they_can() {
         let mut slots = Slots::<4>::new();

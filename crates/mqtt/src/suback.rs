@@ -11,7 +11,7 @@ use dunlin_octet::{Reader, Sink, Text};
 pub struct Suback<'a> {
     /// The exchange.
     pub packet_id: PacketId,
-    /// One answer for each filter, in their order ([MQTT-3.9.3-1]).
+    /// One answer for each filter, in their order (v3.1.1: [MQTT-3.9.3-1]).
     pub reasons: Reasons<'a>,
     /// What MQTT 5.0 adds.
     pub properties: Properties<'a>,
@@ -25,7 +25,7 @@ impl<'a> Suback<'a> {
         let place = Place::of(PacketType::Suback);
         let properties = Properties::take_in(version, place, &mut body)?;
         let codes = body.rest();
-        // [MQTT-3.9.3-2] All other codes are reserved.
+        // v3.1.1: [MQTT-3.9.3-2] All other codes are reserved.
         let legal = match version {
             Version::V3 => codes.iter().all(|code| matches!(code, 0..=2 | 0x80)),
             Version::V5 => are_legal(codes, PacketType::Suback),
@@ -61,7 +61,7 @@ impl<'a> Suback<'a> {
 pub struct Unsuback<'a> {
     /// The exchange.
     pub packet_id: PacketId,
-    /// One answer for each filter, in their order (v5: [MQTT-3.11.3-1]); none in MQTT 3.1.1, where it
+    /// One answer for each filter, in their order ([MQTT-3.11.3-1]); none in MQTT 3.1.1, where it
     /// is always yes.
     pub reasons: Reasons<'a>,
     /// What MQTT 5.0 adds.
@@ -78,7 +78,7 @@ impl<'a> Unsuback<'a> {
         let codes = body.rest();
         match version {
             Version::V3 if !codes.is_empty() => Err(Malformed::Length),
-            // v5: [MQTT-3.11.3-2]
+            // [MQTT-3.11.3-2]
             Version::V5 if !are_legal(codes, PacketType::Unsuback) => Err(Malformed::Value),
             _ => Ok(Self { packet_id, reasons: Reasons { codes }, properties }),
         }

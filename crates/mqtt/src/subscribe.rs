@@ -324,7 +324,7 @@ impl PartialEq for Unsubscribe<'_> {
 
 impl Eq for Unsubscribe<'_> {}
 
-/// [MQTT-3.8.3-3], [MQTT-3.10.3-2] At least one.
+/// v3.1.1: [MQTT-3.8.3-3], [MQTT-3.10.3-2] At least one.
 const fn check_not_empty(version: Version, list: &[u8]) -> Result<(), Malformed> {
     match version {
         _ if !list.is_empty() => Ok(()),

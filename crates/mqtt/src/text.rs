@@ -6,12 +6,12 @@ use dunlin_octet::{Reader, Sink};
 /// Longest string or binary field, in bytes (MQTT 3.1.1 §1.5.3).
 pub const STRING_MAX: usize = 65_535;
 
-/// Takes a UTF-8 string ([MQTT-1.5.3-1]), U+0000 included: the caller looks for it.
+/// Takes a UTF-8 string (v3.1.1: [MQTT-1.5.3-1]), U+0000 included: the caller looks for it.
 pub(crate) fn take_utf8<'a>(body: &mut Reader<'a>) -> Result<&'a str, Malformed> {
     core::str::from_utf8(take_binary(body)?).map_err(|_| Malformed::Utf8)
 }
 
-/// Takes a UTF-8 string ([MQTT-1.5.3-1]) without U+0000 ([MQTT-1.5.3-2]).
+/// Takes a UTF-8 string (v3.1.1: [MQTT-1.5.3-1]) without U+0000 ([MQTT-1.5.3-2]).
 pub(crate) fn take_str<'a>(body: &mut Reader<'a>) -> Result<&'a str, Malformed> {
     let text = take_utf8(body)?;
     if text.as_bytes().contains(&0) {

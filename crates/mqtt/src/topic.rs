@@ -8,7 +8,7 @@ pub fn check_topic(topic: &str) -> Result<(), TopicError> {
         return check_length(topic);
     }
     check_characters(topic)?;
-    // [MQTT-3.3.2-2] No wildcards in the topic name of a PUBLISH.
+    // v3.1.1: [MQTT-3.3.2-2] No wildcards in the topic name of a PUBLISH.
     Err(TopicError::Wildcard)
 }
 
@@ -18,9 +18,9 @@ pub fn check_filter(filter: &str) -> Result<(), TopicError> {
     let mut levels = filter.as_bytes().split(|byte| *byte == b'/').peekable();
     while let Some(level) = levels.next() {
         let legal = match level {
-            // [MQTT-4.7.1-2] The number sign stands alone in the last level.
+            // v3.1.1: [MQTT-4.7.1-2] The number sign stands alone in the last level.
             b"#" => levels.peek().is_none(),
-            // [MQTT-4.7.1-3] The plus sign stands alone in its level.
+            // v3.1.1: [MQTT-4.7.1-3] The plus sign stands alone in its level.
             b"+" => true,
             _ => !level.iter().any(|byte| matches!(byte, b'+' | b'#')),
         };
@@ -33,8 +33,8 @@ pub fn check_filter(filter: &str) -> Result<(), TopicError> {
 
 /// Whether a message to `topic` belongs to a subscription of `filter`.
 ///
-/// Neither is normalised ([MQTT-4.7.3-4]); a filter that begins with a wildcard does not match a topic
-/// that begins with `$` ([MQTT-4.7.2-1]).
+/// Neither is normalised (v3.1.1: [MQTT-4.7.3-4]); a filter that begins with a wildcard does not match a
+/// topic that begins with `$` (v3.1.1: [MQTT-4.7.2-1]).
 pub fn matches(filter: &str, topic: &str) -> bool {
     let (filter, topic) = (filter.as_bytes(), topic.as_bytes());
     if topic.first() == Some(&b'$') && matches!(filter.first(), Some(b'+' | b'#')) {
@@ -105,7 +105,7 @@ const fn every(byte: u8) -> usize {
 mod tests {
     use super::*;
 
-    /// [MQTT-4.7.1-2] [MQTT-4.7.1-3], and the examples of MQTT 3.1.1 §4.7.1.
+    /// v3.1.1: [MQTT-4.7.1-2] [MQTT-4.7.1-3], and the examples of MQTT 3.1.1 §4.7.1.
     #[test]
     fn filter_with_misplaced_wildcard_is_refused() {
         for filter in
@@ -120,7 +120,7 @@ mod tests {
         }
     }
 
-    /// [MQTT-4.7.1-1] [MQTT-4.7.3-1] [MQTT-4.7.3-2] [MQTT-4.7.3-3]
+    /// v3.1.1: [MQTT-4.7.1-1] [MQTT-4.7.3-1] [MQTT-4.7.3-2] [MQTT-4.7.3-3]
     #[test]
     fn topic_that_is_empty_long_nul_or_wild_is_refused() {
         assert_eq!(check_topic("a/b c/ü"), Ok(()));
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(check_topic(&long[1..]), Ok(()));
     }
 
-    /// [MQTT-3.3.2-2] [MQTT-1.5.3-2]
+    /// v3.1.1: [MQTT-3.3.2-2] [MQTT-1.5.3-2]
     #[test]
     fn topic_with_a_special_byte_anywhere_is_refused_and_with_any_other_is_not() {
         for len in 1..=3 * WORD + 1 {
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(check_topic(&"ü\u{ffff}\u{10ffff}".repeat(WORD)), Ok(()));
     }
 
-    /// The examples of MQTT 3.1.1 §4.7.1 and §4.7.2 ([MQTT-4.7.2-1], [MQTT-4.7.3-4]).
+    /// The examples of MQTT 3.1.1 §4.7.1 and §4.7.2 (v3.1.1: [MQTT-4.7.2-1], [MQTT-4.7.3-4]).
     #[test]
     fn filters_match_as_in_the_standard() {
         for (filter, topic) in [

@@ -54,7 +54,7 @@ impl Qos {
         }
     }
 
-    /// The QoS that the two bits mean; there is none for 3 ([MQTT-3.3.1-4]).
+    /// The QoS that the two bits mean; there is none for 3 (v3.1.1: [MQTT-3.3.1-4]).
     pub const fn from_bits(bits: u8) -> Option<Self> {
         match bits {
             0 => Some(Self::AtMostOnce),
@@ -65,7 +65,7 @@ impl Qos {
     }
 }
 
-/// Identifies one exchange in flight; never zero ([MQTT-2.3.1-1]).
+/// Identifies one exchange in flight; never zero (v3.1.1: [MQTT-2.3.1-1]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PacketId(NonZeroU16);
 

@@ -26,7 +26,7 @@ struct Kept {
     stored: HashMap<PacketId, Stored>,
     /// The identifiers of those that it has.
     released: HashMap<PacketId, Key>,
-    /// Messages that the client has released: they must not come again ([MQTT-4.3.3-1]).
+    /// Messages that the client has released: they must not come again (v3.1.1: [MQTT-4.3.3-1]).
     over: HashSet<Key>,
 }
 
@@ -175,7 +175,7 @@ impl Broker {
         Ok(())
     }
 
-    /// A client that can be heard says too little ([MQTT-3.1.2-23]).
+    /// A client that can be heard says too little (v3.1.1: [MQTT-3.1.2-23]).
     pub fn check_silence(&self, id: u32, now: u64) -> Result<(), String> {
         let Some(line) = self.lines.get(&id) else { return Ok(()) };
         let limit = line.keep_alive_ms + NETWORK_SLACK_MS;
@@ -293,7 +293,7 @@ impl Broker {
         record: &mut Record,
         random: &mut Random,
     ) -> Result<(), String> {
-        // [MQTT-3.1.0-1]
+        // v3.1.1: [MQTT-3.1.0-1]
         let Packet::Connect(connect) = packet else {
             return Err(format!("the first packet is {packet:?}"));
         };
@@ -316,7 +316,7 @@ impl Broker {
         line.is_resumed = session_present;
         line.keep_alive_ms = u64::from(connect.keep_alive_s) * 1_000;
         put(&mut line.peer, &connack(session_present, ReasonCode::SUCCESS).with(Version::V3));
-        // [MQTT-3.1.4-2] The older connection of the same client ends.
+        // v3.1.1: [MQTT-3.1.4-2] The older connection of the same client ends.
         if let Some(older) = kept.connection.replace(id).filter(|older| *older != id)
             && let Some(line) = self.lines.get_mut(&older)
         {

@@ -131,14 +131,14 @@ impl Record {
         if qos > life.qos {
             return Err(format!("{key:?} of {:?} came as one of {qos:?}", life.qos));
         }
-        // [MQTT-4.3.3-2]
+        // v3.1.1: [MQTT-4.3.3-2]
         if qos == Qos::ExactlyOnce && life.delivered > 1 && !life.may_repeat {
             return Err(format!("{key:?} of QoS 2 was handed over {} times", life.delivered));
         }
         if life.delivered > 1 || life.misplaced {
             return Ok(());
         }
-        // [MQTT-4.6.0-6]
+        // v3.1.1: [MQTT-4.6.0-6]
         let stream = (life.topic.clone(), life.qos, key.0);
         match self.newest.insert(stream, key.1) {
             Some(before) if before > key.1 => Err(format!("{key:?} came after number {before}")),

@@ -84,7 +84,7 @@ impl Draft {
                 }
             }
         }
-        // [MQTT-3.1.2-22] No password without a user name.
+        // v3.1.1: [MQTT-3.1.2-22] No password without a user name.
         if self.password.is_some() && self.user_name.is_none() && url.user_name().is_none() {
             return Err(words.wrong("-P needs a user name, which is -u USER"));
         }

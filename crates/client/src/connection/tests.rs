@@ -181,7 +181,7 @@ fn message(id: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// [MQTT-6.0.0-1]
+/// v3.1.1: [MQTT-6.0.0-1]
 #[test]
 fn text_frame_ends_the_connection_with_1003() {
     let mut client = open(true, Config::new());
@@ -271,7 +271,7 @@ fn refusal_whose_body_does_not_come_is_a_refusal_at_the_deadline() {
     assert!(client.connection.refusal().is_some());
 }
 
-/// [MQTT-3.14.4-1]
+/// v3.1.1: [MQTT-3.14.4-1]
 #[test]
 fn good_bye_over_frames_waits_for_the_close_of_the_peer() {
     let mut client = open(true, Config::new());
@@ -298,7 +298,7 @@ fn good_bye_that_is_not_answered_ends_by_itself() {
     client.assert_ends(Error::Closed(Closed::Local), &[]);
 }
 
-/// [MQTT-3.14.4-1]
+/// v3.1.1: [MQTT-3.14.4-1]
 #[test]
 fn good_bye_over_a_bare_stream_ends_at_once() {
     let mut client = open(false, Config::new());
@@ -452,7 +452,7 @@ fn packets() -> [(PacketType, Vec<u8>); 14] {
     ]
 }
 
-/// [MQTT-3.2.0-1] [MQTT-4.8.0-1]
+/// v3.1.1: [MQTT-3.2.0-1] [MQTT-4.8.0-1]
 #[test]
 fn valid_packet_in_each_state_is_an_event_ignored_or_misbehaved() {
     use Outcome::{Error as Wrong, Event, Ignored};

@@ -33,7 +33,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             return Err(Misbehaved::SecondConnack.into());
         };
         let refused = connack.reason.is_error();
-        // [MQTT-3.2.2-1] A clean session is never present. [MQTT-3.2.2-4] Nor is a refused one.
+        // v3.1.1: [MQTT-3.2.2-1], [MQTT-3.2.2-4] Neither a clean session nor a refused one is present.
         if connack.session_present && (clean || refused) {
             return Err(Misbehaved::SessionPresent.into());
         }
@@ -67,7 +67,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             self.outbox.forget_sent();
             self.received.clear();
         }
-        // [MQTT-3.1.2-6] A clean session ends with its connection.
+        // v3.1.1: [MQTT-3.1.2-6] A clean session ends with its connection.
         self.established = !clean;
         self.phase = Phase::Open;
         Ok(Event::Connected(resumption))
@@ -175,7 +175,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         else {
             return Err(no_exchange);
         };
-        // [MQTT-3.8.4-6] One answer for each filter.
+        // v3.1.1: [MQTT-3.8.4-6] One answer for each filter.
         if count(&subscribe) != suback.reasons.len() {
             return Err(Misbehaved::SubackCount.into());
         }

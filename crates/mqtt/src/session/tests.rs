@@ -84,7 +84,7 @@ fn connack_with_each_refusal_says_why_and_keeps_the_session() {
     assert_eq!(Connack::decode(crate::Version::V3, &[0, 6]), Err(Malformed::Value));
 }
 
-/// [MQTT-3.2.2-1] [MQTT-3.2.2-4]
+/// v3.1.1: [MQTT-3.2.2-1] [MQTT-3.2.2-4]
 #[test]
 fn connack_with_a_session_that_cannot_be_there_is_misbehaved() {
     let mut session = session();
@@ -95,7 +95,7 @@ fn connack_with_a_session_that_cannot_be_there_is_misbehaved() {
     assert_eq!(session.handle_packet(&connack(true, 5)), expected);
 }
 
-/// [MQTT-3.2.0-1]
+/// v3.1.1: [MQTT-3.2.0-1]
 #[test]
 fn packet_before_connack_or_a_second_connack_is_misbehaved() {
     let mut session = session();
@@ -107,7 +107,7 @@ fn packet_before_connack_or_a_second_connack_is_misbehaved() {
     assert_eq!(second, Err(Misbehaved::SecondConnack.into()));
 }
 
-/// [MQTT-3.2.2-2] [MQTT-3.2.2-3] [MQTT-3.1.2-6]
+/// v3.1.1: [MQTT-3.2.2-2] [MQTT-3.2.2-3] [MQTT-3.1.2-6]
 #[test]
 fn resumption_says_what_the_server_knew() {
     let mut session = session();
@@ -120,7 +120,7 @@ fn resumption_says_what_the_server_knew() {
     assert_eq!(connect(&mut session, false), Resumption::New, "a clean session is not kept");
 }
 
-/// [MQTT-3.8.4-6]
+/// v3.1.1: [MQTT-3.8.4-6]
 #[test]
 fn suback_with_another_count_than_filters_is_misbehaved() {
     for codes in [&[][..], &[1], &[1, 0, 0]] {
@@ -170,7 +170,7 @@ fn acknowledgement_of_a_packet_that_was_not_sent_is_ignored() {
     assert_eq!(session.handle_packet(&suback), Err(Misbehaved::Acknowledgement.into()));
 }
 
-/// [MQTT-2.3.1-6] [MQTT-2.3.1-7]
+/// v3.1.1: [MQTT-2.3.1-6] [MQTT-2.3.1-7]
 #[test]
 fn acknowledgement_of_the_wrong_kind_is_misbehaved() {
     for kind in [AckKind::Pubrec, AckKind::Pubcomp] {
@@ -185,7 +185,7 @@ fn acknowledgement_of_the_wrong_kind_is_misbehaved() {
     }
 }
 
-/// [MQTT-4.6.0-2]
+/// v3.1.1: [MQTT-4.6.0-2]
 #[test]
 fn manual_acknowledgements_leave_in_the_order_of_the_messages() {
     let mut session = Session::new(vec![0; 200], Config::new().manual_acks());
@@ -224,7 +224,7 @@ fn automatic_acknowledgement_waits_until_the_message_is_let_go_and_dies_with_the
     assert_eq!(session.poll_packet(), None);
 }
 
-/// [MQTT-4.4.0-1] [MQTT-3.3.1-1] [MQTT-4.6.0-1] [MQTT-3.3.1-2]
+/// v3.1.1: [MQTT-4.4.0-1] [MQTT-3.3.1-1] [MQTT-4.6.0-1] [MQTT-3.3.1-2]
 #[test]
 fn unacknowledged_messages_are_sent_again_as_what_the_server_takes_them_for() {
     let mut session = open();
@@ -271,7 +271,7 @@ fn publish_that_is_refused_changes_nothing() {
     assert_eq!(sent(&mut session), [[0xe0, 0]]);
 }
 
-/// [MQTT-4.7.3-3] [MQTT-3.3.2-2] [MQTT-4.7.1-2]
+/// v3.1.1: [MQTT-4.7.3-3] [MQTT-3.3.2-2] [MQTT-4.7.1-2]
 #[test]
 fn topic_of_65535_bytes_is_sent_and_a_longer_one_refused() {
     let mut session: Session<_, 3> = Session::new(vec![0; 70_000], Config::new());
@@ -291,7 +291,7 @@ fn topic_of_65535_bytes_is_sent_and_a_longer_one_refused() {
     assert_eq!(session.subscribe(&[bad]), Err(SubscribeError::Filter(TopicError::Wildcard)));
 }
 
-/// [MQTT-3.14.4-2]
+/// v3.1.1: [MQTT-3.14.4-2]
 #[test]
 fn disconnect_goes_last_and_nothing_behind_it() {
     let mut session = open();

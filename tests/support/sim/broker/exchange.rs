@@ -101,7 +101,7 @@ impl Broker {
             payload: message.payload.to_vec(),
             is_answered: false,
         };
-        // [MQTT-4.3.3-2] One that comes again is not handed on again.
+        // v3.1.1: [MQTT-4.3.3-2] One that comes again is not handed on again.
         let before = kept.stored.insert(own_id, stored);
         if before.is_none() && self.manners.eager {
             return self.accept(&message, key, record, random);
@@ -109,7 +109,7 @@ impl Broker {
         Ok(())
     }
 
-    /// [MQTT-4.3.3-2] The publisher lets go of a message of QoS 2: it may come no more.
+    /// v3.1.1: [MQTT-4.3.3-2] The publisher lets go of a message of QoS 2: it may come no more.
     pub(super) fn on_pubrel(
         &mut self,
         id: u32,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::AckToken;
 
-/// [MQTT-3.1.2-23]
+/// v3.1.1: [MQTT-3.1.2-23]
 #[test]
 fn silence_is_broken_before_the_keep_alive_is_over() {
     let mut client = open(true, Config::new());
@@ -17,7 +17,7 @@ fn silence_is_broken_before_the_keep_alive_is_over() {
     }
 }
 
-/// [MQTT-3.1.2-23] counts control packets; a pong is none.
+/// v3.1.1: [MQTT-3.1.2-23] counts control packets; a pong is none.
 #[test]
 fn pong_does_not_stand_for_a_control_packet() {
     let mut client = open(true, Config::new());
@@ -93,7 +93,7 @@ fn acknowledgement_shows_that_a_ping_is_on_its_way() {
     assert_eq!(client.pass_to_deadline().1, Err(Error::TimedOut(Stage::Pingresp)), "no more come");
 }
 
-/// [MQTT-3.1.2-23]
+/// v3.1.1: [MQTT-3.1.2-23]
 #[test]
 fn program_that_holds_messages_back_stays_alive() {
     let mut client = open(true, Config::new().manual_acks());

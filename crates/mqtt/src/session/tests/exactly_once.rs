@@ -24,7 +24,7 @@ const PUBREL_1: &[u8] = &[0x62, 2, 0, 1];
 const PUBREC_9: &[u8] = &[0x50, 2, 0, 9];
 const PUBCOMP_9: &[u8] = &[0x70, 2, 0, 9];
 
-/// [MQTT-4.3.3-1]
+/// v3.1.1: [MQTT-4.3.3-1]
 #[test]
 fn message_is_acknowledged_in_two_steps() {
     let mut session = open();
@@ -38,7 +38,9 @@ fn message_is_acknowledged_in_two_steps() {
     assert!(session.is_idle() && session.in_flight() == 0);
 }
 
-/// [MQTT-4.4.0-1] [MQTT-4.6.0-4] PUBREL first where it is owed, in the order of the messages.
+/// v3.1.1: [MQTT-4.4.0-1] [MQTT-4.6.0-4]
+///
+/// PUBREL first where it is owed, in the order of the messages.
 #[test]
 fn released_messages_go_on_with_pubrel_after_a_reconnect() {
     let mut session = open();
@@ -92,7 +94,7 @@ fn step_out_of_turn_is_misbehaved_and_an_unknown_one_is_not() {
     assert_eq!(sent(&mut session), [[0x62, 2, 0, 3]], "the server is to let go of it");
 }
 
-/// [MQTT-4.3.3-2]
+/// v3.1.1: [MQTT-4.3.3-2]
 #[test]
 fn message_that_comes_again_is_not_handed_over_again() {
     let mut session = open();
@@ -156,7 +158,7 @@ fn token_of_an_earlier_message_does_not_acknowledge_a_later_one() {
     assert_eq!(sent(&mut session), [PUBREC_9]);
 }
 
-/// [MQTT-4.6.0-3]
+/// v3.1.1: [MQTT-4.6.0-3]
 #[test]
 fn acknowledgements_of_both_kinds_leave_in_the_order_of_the_messages() {
     let mut session = Small::new(vec![0; 200], Config::new().manual_acks());
