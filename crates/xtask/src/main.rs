@@ -18,6 +18,7 @@ mod panic_proof;
 mod process;
 mod setup;
 mod size;
+mod spec;
 mod test;
 mod thumb;
 
@@ -81,6 +82,12 @@ const COMMANDS: &[Command] = &[
         usage: "",
         about: "setup, then the Autobahn cases against the WebSocket layer, as client and as server",
         run: autobahn::run,
+    },
+    Command {
+        name: "spec",
+        usage: "",
+        about: "print which statements of the standards are proved, by which tests; fail on gaps",
+        run: spec::run,
     },
     Command {
         name: "bench",
