@@ -99,6 +99,17 @@ pub enum Misbehaved {
     SubackCount,
     /// A packet is larger than the receive buffer can become.
     PacketTooLarge,
+    /// More messages are under way than were announced to be taken ([MQTT-4.9.0-2]).
+    ReceiveMaximum,
+    /// A topic alias stands for nothing (MQTT 5.0 §3.3.2.3.4).
+    UnknownAlias,
+    /// A topic alias is above the announced maximum ([MQTT-3.1.2-26], [MQTT-3.1.2-27]), or there is no
+    /// memory for its topic.
+    TopicAlias,
+    /// A reason string or user properties came although none were asked for ([MQTT-3.1.2-29]).
+    ProblemInformation,
+    /// An AUTH came that nobody asked for, or another method ([MQTT-4.12.0-5], [MQTT-4.12.0-6]).
+    Authentication,
 }
 
 impl Misbehaved {
@@ -106,6 +117,8 @@ impl Misbehaved {
     pub const fn reason(self) -> ReasonCode {
         match self {
             Self::PacketTooLarge => ReasonCode::PACKET_TOO_LARGE,
+            Self::ReceiveMaximum => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
+            Self::TopicAlias => ReasonCode::TOPIC_ALIAS_INVALID,
             _ => ReasonCode::PROTOCOL_ERROR,
         }
     }
@@ -121,6 +134,11 @@ impl fmt::Display for Misbehaved {
             Self::Acknowledgement => "an acknowledgement does not fit the exchange that it names",
             Self::SubackCount => "SUBACK does not answer each filter once",
             Self::PacketTooLarge => "a packet is larger than the receive buffer",
+            Self::ReceiveMaximum => "more messages are under way than the Receive Maximum allows",
+            Self::UnknownAlias => "a topic alias stands for no topic",
+            Self::TopicAlias => "a topic alias is above the announced maximum",
+            Self::ProblemInformation => "a reason string or user properties came unasked",
+            Self::Authentication => "an authentication step does not fit the one under way",
         })
     }
 }
@@ -137,6 +155,8 @@ pub enum Error {
     Misbehaved(Misbehaved),
     /// CONNACK says no.
     Refused(ReasonCode),
+    /// The server has said good-bye by DISCONNECT.
+    Disconnected(ReasonCode),
 }
 
 impl From<Malformed> for Error {
@@ -157,6 +177,7 @@ impl fmt::Display for Error {
             Self::Malformed(error) => write!(f, "malformed packet: {error}"),
             Self::Misbehaved(error) => write!(f, "protocol error: {error}"),
             Self::Refused(reason) => write!(f, "connection refused: {reason}"),
+            Self::Disconnected(reason) => write!(f, "the server disconnected: {reason}"),
         }
     }
 }
@@ -176,6 +197,9 @@ pub enum TopicError {
     /// A topic name has a wildcard ([MQTT-3.3.2-2]), or a filter has one beside other characters of a
     /// level or before its end (v3.1.1: [MQTT-4.7.1-2], [MQTT-4.7.1-3]).
     Wildcard,
+    /// The filter of a shared subscription is not `$share/name/filter` ([MQTT-4.8.2-1],
+    /// [MQTT-4.8.2-2]).
+    Share,
 }
 
 impl fmt::Display for TopicError {
@@ -185,6 +209,9 @@ impl fmt::Display for TopicError {
             Self::TooLong => "it is longer than 65,535 bytes",
             Self::Nul => "it contains U+0000",
             Self::Wildcard => "'+' and '#' may only stand in a filter, alone in a level, '#' last",
+            Self::Share => {
+                "a shared subscription is $share/name/filter, its name without wildcards"
+            }
         })
     }
 }
@@ -199,6 +226,10 @@ pub enum PublishError {
     Topic(TopicError),
     /// The server does not take this QoS ([`Config::qos_max`](crate::Config::qos_max)).
     Qos,
+    /// The server has said in CONNACK that it does not take this ([`Session::limits`](crate::Session::limits)).
+    Limit(ReasonCode),
+    /// The properties are not those of a PUBLISH by a client, or the version has none.
+    Properties(Malformed),
     /// The packet is larger than MQTT or the outbox can hold.
     TooLarge,
     /// The outbox has no room until something is acknowledged or sent.
@@ -214,6 +245,8 @@ impl fmt::Display for PublishError {
         match self {
             Self::Topic(error) => write!(f, "not a topic name: {error}"),
             Self::Qos => f.write_str("the server does not take this QoS: publish with a lower one"),
+            Self::Limit(reason) => write!(f, "the server does not take it: {reason}"),
+            Self::Properties(error) => write!(f, "properties that cannot be sent: {error}"),
             Self::TooLarge => f.write_str("the message is larger than the outbox can hold"),
             Self::OutboxFull => f.write_str("the outbox is full: wait for an acknowledgement"),
             Self::InflightFull => {
@@ -238,6 +271,12 @@ pub enum SubscribeError {
     Filter(TopicError),
     /// The server does not take this QoS ([`Config::qos_max`](crate::Config::qos_max)).
     Qos,
+    /// The server has said in CONNACK that it does not take this ([`Session::limits`](crate::Session::limits)).
+    Limit(ReasonCode),
+    /// Options contradict one another, or the version does not have them.
+    Options,
+    /// The properties are not those of the packet, or the version has none.
+    Properties(Malformed),
     /// The packet is larger than MQTT or the outbox can hold.
     TooLarge,
     /// The outbox has no room until something is acknowledged or sent.
@@ -253,6 +292,8 @@ impl From<PublishError> for SubscribeError {
         match error {
             PublishError::Topic(error) => Self::Filter(error),
             PublishError::Qos => Self::Qos,
+            PublishError::Limit(reason) => Self::Limit(reason),
+            PublishError::Properties(error) => Self::Properties(error),
             PublishError::TooLarge => Self::TooLarge,
             PublishError::OutboxFull => Self::OutboxFull,
             PublishError::InflightFull => Self::InflightFull,
@@ -270,6 +311,12 @@ impl fmt::Display for SubscribeError {
             Self::Qos => {
                 f.write_str("the server does not take this QoS: subscribe with a lower one")
             }
+            Self::Limit(reason) => write!(f, "the server does not take it: {reason}"),
+            Self::Options => f.write_str(
+                "the options contradict one another (no local with a shared subscription), or need \
+                 MQTT 5.0",
+            ),
+            Self::Properties(error) => write!(f, "properties that cannot be sent: {error}"),
             Self::TooLarge => f.write_str("the filters are larger than the outbox can hold"),
             Self::OutboxFull => f.write_str("the outbox is full: wait for an acknowledgement"),
             Self::InflightFull => {
@@ -289,12 +336,53 @@ pub enum AckError {
     /// The connection that the message came over is gone, or it was acknowledged already; the server
     /// sends the message again if it still must.
     Stale,
+    /// The reason is not one that PUBACK and PUBREC may carry ([MQTT-3.4.2-1], [MQTT-3.5.2-1]).
+    Reason,
+    /// The properties are not those of an acknowledgement, too large for the server, or the version has
+    /// none.
+    Properties,
+    /// The outbox has no room for the properties.
+    OutboxFull,
 }
 
 impl fmt::Display for AckError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the message no longer waits for an acknowledgement")
+        f.write_str(match self {
+            Self::Stale => "the message no longer waits for an acknowledgement",
+            Self::Reason => "the reason is not one that an acknowledgement may carry",
+            Self::Properties => "the properties cannot be sent with an acknowledgement",
+            Self::OutboxFull => {
+                "the outbox has no room for the properties: acknowledge without them"
+            }
+        })
     }
 }
 
 impl core::error::Error for AckError {}
+
+/// Why a DISCONNECT with properties, or a step of an authentication, was not accepted; nothing changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// There is no connection, or no authentication, that it could belong to; or the version is 3.1.1.
+    NotNow,
+    /// The reason or the properties are not those of the packet.
+    Properties(Malformed),
+    /// It is larger than the server takes.
+    TooLarge,
+    /// The outbox has no room for it.
+    OutboxFull,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotNow => f.write_str("it does not belong to what the connection does now"),
+            Self::Properties(error) => write!(f, "it cannot be sent: {error}"),
+            Self::TooLarge => f.write_str("it is larger than the server takes"),
+            Self::OutboxFull => f.write_str("the outbox has no room for it"),
+        }
+    }
+}
+
+impl core::error::Error for SendError {}

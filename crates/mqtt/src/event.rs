@@ -1,6 +1,8 @@
 //! What a session tells the program, and what the program tells it.
 
-use crate::{Message, PacketId, Qos, ReasonCode, Reasons, received::EXACTLY_ONCE};
+use crate::{
+    Message, PacketId, Properties, Qos, ReasonCode, Reasons, Version, received::EXACTLY_ONCE,
+};
 
 /// Names a publish, subscribe or unsubscribe until its acknowledgement.
 ///
@@ -46,16 +48,32 @@ pub enum AckMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
+    /// The version that every connection of the session speaks.
+    pub version: Version,
     /// Who says that a message may be acknowledged.
     pub ack_mode: AckMode,
     /// The highest QoS that the server takes; a higher one is refused before a byte is sent.
     pub qos_max: Qos,
+    /// Whether a session that the server has kept is taken up although this side knows nothing of it,
+    /// as after a restart; in MQTT 5.0 it ends the connection otherwise ([MQTT-3.2.2-5]).
+    pub adopts_session: bool,
 }
 
 impl Config {
-    /// Messages are acknowledged when they are handed over, and every QoS is used.
+    /// MQTT 3.1.1, messages are acknowledged when they are handed over, and every QoS is used.
     pub const fn new() -> Self {
-        Self { ack_mode: AckMode::Automatic, qos_max: Qos::ExactlyOnce }
+        Self {
+            version: Version::V3,
+            ack_mode: AckMode::Automatic,
+            qos_max: Qos::ExactlyOnce,
+            adopts_session: false,
+        }
+    }
+
+    /// Connections speak this version.
+    #[must_use]
+    pub const fn version(self, version: Version) -> Self {
+        Self { version, ..self }
     }
 
     /// Messages are acknowledged when the program says so.
@@ -68,6 +86,12 @@ impl Config {
     #[must_use]
     pub const fn qos_max(self, qos_max: Qos) -> Self {
         Self { qos_max, ..self }
+    }
+
+    /// A session that the server has kept is taken up, though this side knows nothing of it.
+    #[must_use]
+    pub const fn adopting_sessions(self) -> Self {
+        Self { adopts_session: true, ..self }
     }
 }
 
@@ -97,7 +121,12 @@ pub enum Resumption {
 #[non_exhaustive]
 pub enum Event<'p> {
     /// The server has accepted the connection.
-    Connected(Resumption),
+    Connected {
+        /// What it knew of this client.
+        resumption: Resumption,
+        /// What it says of itself; [`Session::limits`](crate::Session::limits) has the limits.
+        properties: Properties<'p>,
+    },
     /// A message has come.
     Message {
         /// The message itself.
@@ -111,8 +140,10 @@ pub enum Event<'p> {
     Acknowledged {
         /// What [`Session::publish`](crate::Session::publish) returned.
         token: Token,
-        /// Yes, or why not.
+        /// Yes, or why not; always yes in MQTT 3.1.1.
         reason: ReasonCode,
+        /// What the server adds.
+        properties: Properties<'p>,
     },
     /// A SUBSCRIBE is answered.
     Subscribed {
@@ -120,10 +151,33 @@ pub enum Event<'p> {
         token: Token,
         /// The granted QoS or the refusal of each filter, in their order.
         reasons: Reasons<'p>,
+        /// What the server adds.
+        properties: Properties<'p>,
     },
     /// An UNSUBSCRIBE is answered.
     Unsubscribed {
         /// What [`Session::unsubscribe`](crate::Session::unsubscribe) returned.
         token: Token,
+        /// Yes or why not for each filter, in their order; none in MQTT 3.1.1, where it is always yes.
+        reasons: Reasons<'p>,
+        /// What the server adds.
+        properties: Properties<'p>,
+    },
+    /// Something that was accepted before the limits of this server were known cannot be sent, and is
+    /// dropped.
+    Rejected {
+        /// What [`Session::publish`](crate::Session::publish) or
+        /// [`Session::subscribe`](crate::Session::subscribe) returned.
+        token: Token,
+        /// Which limit it is.
+        reason: ReasonCode,
+    },
+    /// The server wants the next step of the authentication, to be answered by
+    /// [`Session::authenticate`](crate::Session::authenticate), or says that it is done (success).
+    Authentication {
+        /// Continue, or success.
+        reason: ReasonCode,
+        /// The method, its data and what else the server says.
+        properties: Properties<'p>,
     },
 }

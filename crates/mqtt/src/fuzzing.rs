@@ -1,11 +1,11 @@
 //! Entry points for the fuzzer; any bytes may be given.
 
 use crate::{
-    Ack, AckKind, AckToken, Config, Connack, Connect, Disconnect, Event, Message, Packet, PacketId,
-    PacketType, Properties, Publish, Qos, ReasonCode, Resumption, Session, Suback, Subscription,
-    Unsuback, Version,
+    Ack, AckKind, AckToken, Config, Connack, Connect, Disconnect, Event, FixedHeader, Message,
+    Packet, PacketId, PacketType, Properties, Publish, Qos, ReasonCode, Resumption, Session,
+    Suback, Subscription, Unsuback, Version,
 };
-use dunlin_octet::Reader;
+use dunlin_octet::{Reader, Text, Window};
 
 /// Whatever decodes, in either version, lies inside its input, can be read through, and encodes back
 /// to the same bytes, or to the shorter form that says the same.
@@ -93,7 +93,7 @@ pub fn session(data: &[u8]) {
     while let Some(byte) = input.u8() {
         match byte & 0x0f {
             0..=7 => command(&mut session, byte, &mut input),
-            8 => session.handle_open(byte & 0x10 != 0),
+            8 => session.handle_open(&asking(byte & 0x10 != 0)),
             9 => send(&mut session),
             10 => session.handle_release(),
             11 => {
@@ -112,6 +112,11 @@ pub fn session(data: &[u8]) {
         assert!(!session.is_idle() || session.in_flight() == 0);
     }
     complete(&mut session);
+}
+
+/// A CONNECT that asks for a clean session or not.
+fn asking(clean_session: bool) -> Connect<'static> {
+    Connect { clean_session, ..Connect::new("c") }
 }
 
 const INFLIGHT: usize = 4;
@@ -193,8 +198,10 @@ fn handle(
     handed_over: &mut HandedOver,
     packet: &Packet<'_>,
 ) -> Option<AckToken> {
-    let pubrel = matches!(packet, Packet::Ack(ack) if ack.kind == AckKind::Pubrel);
-    if (pubrel || matches!(packet, Packet::Publish(_))) && !session.has_room_for_message() {
+    let mut front = [0; 5];
+    packet.with(Version::V3).write(&mut Window::new(&mut front, 0));
+    let header = FixedHeader::decode(Version::V3, &front).ok().flatten();
+    if header.is_some_and(|(header, _)| !session.has_room_for(header)) {
         return None;
     }
     let event = session.handle_packet(packet);
@@ -225,10 +232,12 @@ impl HandedOver {
                 self.ids &= !bit(*packet_id);
             }
             // Where the session is not the one that was, its identifiers mean nothing.
-            (_, Some(Event::Connected(Resumption::New | Resumption::Lost))) => {
+            (_, Some(Event::Connected { resumption: Resumption::New | Resumption::Lost, .. })) => {
                 *self = Self::NOTHING;
             }
-            (_, Some(Event::Connected(Resumption::Uncertain))) => self.void = true,
+            (_, Some(Event::Connected { resumption: Resumption::Uncertain, .. })) => {
+                self.void = true
+            }
             (Packet::Publish(publish), Some(_)) if publish.message.head.qos == Qos::ExactlyOnce => {
                 let bit = publish.packet_id.map_or(0, bit);
                 let again = self.ids & bit != 0;
@@ -244,14 +253,14 @@ impl HandedOver {
 
 /// A good connection at last: every exchange ends, every place is free.
 fn complete(session: &mut Fuzzed) {
-    session.handle_open(false);
+    session.handle_open(&asking(false));
     let connack = Connack {
         session_present: false,
         reason: ReasonCode::SUCCESS,
         properties: Properties::NONE,
     };
     let connected = session.handle_packet(&Packet::Connack(connack));
-    assert!(matches!(connected, Ok(Some(Event::Connected(_)))));
+    assert!(matches!(connected, Ok(Some(Event::Connected { .. }))));
     // A packet of the outbox takes 12 bytes and its own two at the least.
     let mut packets = 0_usize;
     let mut newest = None;

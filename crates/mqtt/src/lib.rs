@@ -32,6 +32,7 @@ mod event;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod header;
+mod limits;
 mod line;
 mod message;
 mod outbox;
@@ -54,9 +55,12 @@ pub use auth::Auth;
 pub use connack::Connack;
 pub use connect::{Connect, Will};
 pub use disconnect::Disconnect;
-pub use error::{AckError, Error, Malformed, Misbehaved, PublishError, SubscribeError, TopicError};
+pub use error::{
+    AckError, Error, Malformed, Misbehaved, PublishError, SendError, SubscribeError, TopicError,
+};
 pub use event::{AckMode, AckToken, Config, Event, Resumption, Token};
 pub use header::{FixedHeader, PACKET_BODY_MAX, PacketType};
+pub use limits::Limits;
 pub use message::{Head, Message};
 pub use packet::Packet;
 pub use properties::{Iter as PropertiesIter, Properties, Property};

@@ -1,18 +1,37 @@
-//! Identifiers that wait in line.
+//! Answers that wait in line.
 
-use crate::PacketId;
+use crate::{PacketId, ReasonCode};
 
-/// A queue of up to `N` packet identifiers.
+/// An answer in the second half of QoS 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) packet_id: PacketId,
+    /// Success, or that no exchange has this identifier.
+    pub(crate) reason: ReasonCode,
+}
+
+impl Answer {
+    /// An answer to an exchange that is known, or is not (MQTT 5.0 §4.13.2).
+    pub(crate) const fn new(packet_id: PacketId, known: bool) -> Self {
+        let reason = match known {
+            true => ReasonCode::SUCCESS,
+            false => ReasonCode::PACKET_IDENTIFIER_NOT_FOUND,
+        };
+        Self { packet_id, reason }
+    }
+}
+
+/// A queue of up to `N` answers.
 #[derive(Debug)]
 pub(crate) struct Line<const N: usize> {
-    ids: [u16; N],
+    answers: [Option<Answer>; N],
     first: usize,
     len: usize,
 }
 
 impl<const N: usize> Line<N> {
     pub(crate) const fn new() -> Self {
-        Self { ids: [0; N], first: 0, len: 0 }
+        Self { answers: [None; N], first: 0, len: 0 }
     }
 
     pub(crate) const fn is_full(&self) -> bool {
@@ -23,38 +42,39 @@ impl<const N: usize> Line<N> {
         self.len = 0;
     }
 
-    /// Puts `id` at the end, if there is room.
-    pub(crate) fn push(&mut self, id: PacketId) {
+    /// Puts `answer` at the end, if there is room.
+    pub(crate) fn push(&mut self, answer: Answer) {
         let place = self.first.saturating_add(self.len).checked_rem(N).unwrap_or(0);
         if !self.is_full()
-            && let Some(place) = self.ids.get_mut(place)
+            && let Some(place) = self.answers.get_mut(place)
         {
-            *place = id.value();
+            *place = Some(answer);
             self.len = self.len.saturating_add(1);
         }
     }
 
-    /// The same, unless it waits there already.
-    pub(crate) fn push_once(&mut self, id: PacketId) {
+    /// The same, unless one for the same exchange waits there already.
+    pub(crate) fn push_once(&mut self, answer: Answer) {
         let mut places = (0..self.len).map(|behind| self.first.saturating_add(behind));
         let waits = places.any(|place| {
             let place = place.checked_rem(N).unwrap_or(0);
-            self.ids.get(place) == Some(&id.value())
+            let waiting = self.answers.get(place).copied().flatten();
+            waiting.is_some_and(|waiting| waiting.packet_id == answer.packet_id)
         });
         if !waits {
-            self.push(id);
+            self.push(answer);
         }
     }
 
     /// Takes the one in front.
-    pub(crate) fn pop(&mut self) -> Option<PacketId> {
+    pub(crate) fn pop(&mut self) -> Option<Answer> {
         if self.len == 0 {
             return None;
         }
-        let id = self.ids.get(self.first).copied()?;
+        let answer = self.answers.get(self.first).copied().flatten();
         self.first = self.first.saturating_add(1).checked_rem(N).unwrap_or(0);
         self.len = self.len.saturating_sub(1);
-        PacketId::new(id)
+        answer
     }
 }
 
@@ -63,8 +83,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn identifiers_leave_in_the_order_they_came() {
-        let id = |id| PacketId::new(id).unwrap();
+    fn answers_leave_in_the_order_they_came() {
+        let id = |id| Answer::new(PacketId::new(id).unwrap(), id % 2 == 0);
         let mut line = Line::<2>::new();
         for round in 1..=5 {
             line.push(id(round));

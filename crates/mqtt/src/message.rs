@@ -1,6 +1,6 @@
 //! Application messages.
 
-use crate::{Properties, Qos};
+use crate::{Malformed, PacketType, Properties, Property, Qos, Version};
 
 /// Everything of an application message but its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,23 @@ pub struct Head<'a> {
     pub retain: bool,
     /// What MQTT 5.0 adds; MQTT 3.1.1 has no place for it.
     pub properties: Properties<'a>,
+}
+
+impl Head<'_> {
+    /// Whether the program may give these properties: topic aliases are the connection's, and only
+    /// servers name subscriptions ([MQTT-3.3.4-6]).
+    pub(crate) fn check_properties(&self, version: Version) -> Result<(), Malformed> {
+        if self.properties.is_empty() {
+            return Ok(());
+        }
+        let foreign = |property: Property<'_>| {
+            matches!(property, Property::TopicAlias(_) | Property::SubscriptionIdentifier(_))
+        };
+        if version == Version::V3 || self.properties.iter().any(foreign) {
+            return Err(Malformed::Property);
+        }
+        self.properties.check(PacketType::Publish)
+    }
 }
 
 /// An application message.

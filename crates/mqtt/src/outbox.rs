@@ -1,20 +1,17 @@
 //! Packets that the server has not acknowledged yet, encoded once and in order.
 
+mod entry;
+
 use crate::{PacketType, Qos, publish::DUP};
 use dunlin_octet::{Buffer, Reader, Writer};
+use entry::{AGAIN, DEAD, GONE, PARKED, RELEASED, SENT, UNMATCHED};
+pub(crate) use entry::{Entry, STAMPS};
 
-/// What stands before each packet: its length, its token, its identifier, its flags.
+/// What stands before each packet: its length, its token, its identifier, its flags with its stamp.
 pub(crate) const ENTRY_HEADER: usize = 12;
 
 /// Longest outbox, in bytes: places are kept in 31 bits.
 pub(crate) const OUTBOX_MAX: usize = 0x7fff_ffff;
-
-/// All of the packet has gone out, on this connection or an earlier one.
-const SENT: u8 = 1;
-/// The packet is no longer needed; its place is taken back when it is the oldest.
-const DEAD: u8 = 2;
-/// PUBREC has come: the message is not sent again, but kept until PUBCOMP, for a server that forgets.
-const RELEASED: u8 = 4;
 
 /// The packet does not fit now, or never will.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,35 +20,11 @@ pub(crate) enum NoRoom {
     Ever,
 }
 
-/// One packet's bookkeeping.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) len: usize,
-    pub(crate) token: u32,
-    /// Zero for a message of QoS 0.
-    pub(crate) id: u16,
-    flags: u8,
-}
-
-impl Entry {
-    pub(crate) const fn is_dead(self) -> bool {
-        self.flags & DEAD != 0
-    }
-
-    /// Whether PUBREC has come for it.
-    pub(crate) const fn is_released(self) -> bool {
-        self.flags & RELEASED != 0
-    }
-
-    /// Whether it is not to be sent, now or at a reconnect.
-    const fn is_skipped(self) -> bool {
-        self.flags & (DEAD | RELEASED) != 0
-    }
-
-    /// Whether the server may have it.
-    pub(crate) const fn is_sent(self) -> bool {
-        self.flags & SENT != 0
-    }
+/// A place among the packets: `left` of them stand there and behind.
+#[derive(Clone, Copy, Debug)]
+struct Cursor {
+    at: usize,
+    left: usize,
 }
 
 /// A ring of packets in the caller's memory.
@@ -64,8 +37,8 @@ impl Entry {
 ///   │ free  │ older … newer  │  free  │
 /// ```
 ///
-/// A packet is never split, so that it can be lent out whole. Entries from `cursor` on have not been
-/// sent over this connection; `sending` means that the one at the cursor is half out, and stays.
+/// A packet is never split, so that it can be lent out whole. All that may go out stands at `cursor` or
+/// behind it; no request that may go out stands between `cursor` and `ahead`.
 #[derive(Debug)]
 pub(crate) struct Outbox<B> {
     memory: B,
@@ -74,9 +47,10 @@ pub(crate) struct Outbox<B> {
     end: usize,
     wrapped: bool,
     count: usize,
-    cursor: usize,
-    unsent: usize,
-    sending: bool,
+    cursor: Cursor,
+    ahead: Cursor,
+    /// The packet that is lent out, perhaps half sent: it stays.
+    sending: Option<usize>,
 }
 
 impl<B: Buffer> Outbox<B> {
@@ -88,14 +62,19 @@ impl<B: Buffer> Outbox<B> {
             end: 0,
             wrapped: false,
             count: 0,
-            cursor: 0,
-            unsent: 0,
-            sending: false,
+            cursor: Cursor { at: 0, left: 0 },
+            ahead: Cursor { at: 0, left: 0 },
+            sending: None,
         }
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// Whether something is to go out in its turn; to be asked when nothing was lent out.
+    pub(crate) const fn has_waiting(&self) -> bool {
+        self.cursor.left > 0
     }
 
     /// Takes a place for a packet of `len` bytes; says where, and whether older packets were moved.
@@ -118,12 +97,14 @@ impl<B: Buffer> Outbox<B> {
             self.end = self.tail;
             self.wrapped = true;
         }
-        if self.unsent == 0 {
-            self.cursor = at;
+        for cursor in [&mut self.cursor, &mut self.ahead] {
+            if cursor.left == 0 {
+                cursor.at = at;
+            }
+            cursor.left = cursor.left.saturating_add(1);
         }
         self.tail = at.saturating_add(need);
         self.count = self.count.saturating_add(1);
-        self.unsent = self.unsent.saturating_add(1);
         self.set_entry(at, Entry { len, token, id, flags: 0 });
         self.packet_mut(at, len)
     }
@@ -134,7 +115,7 @@ impl<B: Buffer> Outbox<B> {
         let len = header.u32().and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
         let token = header.u32().unwrap_or(0);
         let id = header.u16().unwrap_or(0);
-        let flags = header.u8().unwrap_or(DEAD);
+        let flags = header.u16().unwrap_or(DEAD);
         Entry { len, token, id, flags }
     }
 
@@ -145,51 +126,80 @@ impl<B: Buffer> Outbox<B> {
         self.memory.bytes().get(start..end).unwrap_or_default()
     }
 
-    /// The next packet to send, if there is one; it stays until [`Outbox::finish`] or [`Outbox::rewind`].
-    pub(crate) fn current(&mut self) -> Option<&[u8]> {
-        while self.unsent > 0 {
-            let entry = self.entry(self.cursor);
-            if self.sending || !entry.is_skipped() {
-                if !self.sending {
-                    self.mark_duplicate(entry);
-                }
-                self.sending = true;
-                return Some(self.packet(self.cursor));
-            }
-            self.step(entry);
-        }
-        None
+    /// Fills the place found by [`Outbox::place`] with a packet that waits until it is asked for by its
+    /// first byte and `key`.
+    pub(crate) fn park(&mut self, at: usize, len: usize, key: u32) -> &mut [u8] {
+        self.push(at, len, key, 0);
+        self.set_entry(at, self.entry(at).with(PARKED));
+        self.packet_mut(at, len)
     }
 
-    /// The current packet has gone out whole.
-    pub(crate) fn finish(&mut self) -> Option<Entry> {
-        if !self.sending {
-            return None;
+    /// Where the packet is that was parked with `key` and begins with `first`.
+    pub(crate) fn find_parked(&self, first: u8, key: u32) -> Option<usize> {
+        let mut found = None;
+        self.for_each(|at, entry| {
+            let fits = entry.is_parked() && entry.token == key;
+            if fits && self.packet(at).first() == Some(&first) {
+                found = found.or(Some(at));
+            }
+        });
+        found
+    }
+
+    /// Lends out a parked packet.
+    pub(crate) const fn lend_parked(&mut self, at: usize) {
+        self.sending = Some(at);
+    }
+
+    /// A connection has ended: what was parked for it dies.
+    pub(crate) fn drop_parked(&mut self) {
+        self.update(|entry| if entry.is_parked() { entry.with(DEAD) } else { entry });
+        self.reclaim();
+    }
+
+    /// Lends out the next packet to send, if there is one; it stays until [`Outbox::finish`] or
+    /// [`Outbox::rewind`].
+    ///
+    /// `waits` says of the first byte of a packet that it must wait for answers: SUBSCRIBE and UNSUBSCRIBE
+    /// go ahead of it ([MQTT-3.3.4-9]).
+    pub(crate) fn lend(&mut self, waits: impl Fn(u8) -> bool) -> Option<&[u8]> {
+        if self.sending.is_none() {
+            let at = self.next(waits)?;
+            self.mark_duplicate(at);
+            self.sending = Some(at);
         }
-        let entry = self.entry(self.cursor);
+        self.lent()
+    }
+
+    /// The packet that is lent out.
+    pub(crate) fn lent(&self) -> Option<&[u8]> {
+        self.sending.map(|at| self.packet(at))
+    }
+
+    /// The packet that is lent out has gone out whole; returns what it was before.
+    pub(crate) fn finish(&mut self, stamp: u16) -> Option<Entry> {
+        let at = self.sending.take()?;
+        let entry = self.entry(at);
         let dead = if entry.id == 0 { DEAD } else { 0 };
-        self.set_entry(self.cursor, Entry { flags: entry.flags | SENT | dead, ..entry });
-        self.sending = false;
-        self.step(entry);
+        self.set_entry(at, entry.with(SENT | GONE | dead).without(AGAIN).stamped(stamp));
         self.reclaim();
         Some(entry)
     }
 
     /// A new connection: everything is to be sent again, from the oldest on.
-    pub(crate) fn rewind(&mut self) {
-        self.sending = false;
-        self.cursor = self.head;
-        self.unsent = self.count;
+    pub(crate) fn rewind(&mut self, stamp: u16) {
+        self.sending = None;
+        self.update(|entry| entry.without(GONE | AGAIN).stamped(stamp));
+        self.go_back();
         self.reclaim();
     }
 
     /// The server knows nothing of what was sent: all packets are new ones.
     pub(crate) fn forget_sent(&mut self) {
-        self.rewind();
+        self.update(|entry| entry.without(SENT | RELEASED | UNMATCHED));
         let mut at = self.head;
         for _ in 0..self.count {
             let entry = self.entry(at);
-            self.set_entry(at, Entry { flags: entry.flags & !(SENT | RELEASED), ..entry });
             if let [first, ..] = self.packet_mut(at, entry.len)
                 && is_publish(*first)
             {
@@ -197,18 +207,43 @@ impl<B: Buffer> Outbox<B> {
             }
             at = self.after(at, entry);
         }
+        self.go_back();
+    }
+
+    /// Everything that went out at least `age` stamps ago and has no answer is to go out again; calls
+    /// `released` with the identifiers of messages whose PUBREL is to.
+    pub(crate) fn resend(&mut self, stamp: u16, age: u16, mut released: impl FnMut(u16)) {
+        let mut at = self.head;
+        for _ in 0..self.count {
+            let entry = self.entry(at);
+            if entry.is_overdue(stamp, age) {
+                let again = if entry.is_released() { 0 } else { AGAIN };
+                if again == 0 {
+                    released(entry.id);
+                }
+                self.set_entry(at, entry.with(again).stamped(stamp));
+            }
+            at = self.after(at, entry);
+        }
+        self.go_back();
+    }
+
+    /// Whether something went out at least `age` stamps ago, and has no answer.
+    pub(crate) fn is_overdue(&self, stamp: u16, age: u16) -> bool {
+        let mut overdue = false;
+        self.for_each(|_, entry| overdue |= entry.is_overdue(stamp, age));
+        overdue
     }
 
     /// PUBREC has come for the message at `at`.
-    pub(crate) fn hold(&mut self, at: usize) {
-        let entry = self.entry(at);
-        self.set_entry(at, Entry { flags: entry.flags | RELEASED, ..entry });
+    pub(crate) fn hold(&mut self, at: usize, stamp: u16, unmatched: bool) {
+        let unmatched = if unmatched { UNMATCHED } else { 0 };
+        self.set_entry(at, self.entry(at).with(RELEASED | unmatched).stamped(stamp));
     }
 
     /// The packet at `at` is no longer needed.
     pub(crate) fn release(&mut self, at: usize) {
-        let entry = self.entry(at);
-        self.set_entry(at, Entry { flags: entry.flags | DEAD, ..entry });
+        self.set_entry(at, self.entry(at).with(DEAD));
         self.reclaim();
     }
 
@@ -266,41 +301,88 @@ impl<B: Buffer> Outbox<B> {
             return;
         };
         dunlin_octet::copy(front.get(..self.tail).unwrap_or_default(), back);
-        if self.cursor < self.head || (self.cursor == self.head && self.unsent < self.count) {
-            self.cursor = self.cursor.saturating_add(self.end);
+        for cursor in [&mut self.cursor, &mut self.ahead] {
+            if cursor.at < self.head || (cursor.at == self.head && cursor.left < self.count) {
+                cursor.at = cursor.at.saturating_add(self.end);
+            }
+        }
+        if let Some(at) = &mut self.sending
+            && *at < self.head
+        {
+            *at = at.saturating_add(self.end);
         }
         self.tail = self.tail.saturating_add(self.end);
         self.wrapped = false;
     }
 
-    /// A message that has been sent before is sent with DUP (v3.1.1: [MQTT-3.3.1-1]).
-    fn mark_duplicate(&mut self, entry: Entry) {
-        if entry.flags & SENT == 0 {
-            return;
+    /// The packet that goes next: the first that may, or a request ahead of one that waits.
+    fn next(&mut self, waits: impl Fn(u8) -> bool) -> Option<usize> {
+        while self.cursor.left > 0 {
+            let entry = self.entry(self.cursor.at);
+            if entry.is_waiting() {
+                let first = self.packet(self.cursor.at).first().copied().unwrap_or(0);
+                return if waits(first) { self.next_request() } else { Some(self.cursor.at) };
+            }
+            self.cursor = self.behind(self.cursor);
         }
-        if let [first, ..] = self.packet_mut(self.cursor, entry.len)
+        None
+    }
+
+    /// The first SUBSCRIBE or UNSUBSCRIBE that has not gone out.
+    fn next_request(&mut self) -> Option<usize> {
+        if self.ahead.left > self.cursor.left {
+            self.ahead = self.cursor;
+        }
+        while self.ahead.left > 0 {
+            let at = self.ahead.at;
+            let first = self.packet(at).first().copied();
+            if self.entry(at).is_waiting() && first.is_some_and(is_request) {
+                return Some(at);
+            }
+            self.ahead = self.behind(self.ahead);
+        }
+        None
+    }
+
+    /// A message that has been sent before is sent with DUP ([MQTT-3.3.1-1], the same in v3.1.1).
+    fn mark_duplicate(&mut self, at: usize) {
+        let entry = self.entry(at);
+        if entry.is_sent()
+            && let [first, ..] = self.packet_mut(at, entry.len)
             && is_publish(*first)
         {
             *first |= DUP;
         }
     }
 
-    /// Moves the cursor behind the packet that it stands at.
-    fn step(&mut self, entry: Entry) {
-        self.cursor = self.after(self.cursor, entry);
-        self.unsent = self.unsent.saturating_sub(1);
+    /// Changes the bookkeeping of every packet.
+    fn update(&mut self, change: impl Fn(Entry) -> Entry) {
+        let mut at = self.head;
+        for _ in 0..self.count {
+            let entry = self.entry(at);
+            self.set_entry(at, change(entry));
+            at = self.after(at, entry);
+        }
+    }
+
+    /// Looks for what may go out from the oldest packet on.
+    const fn go_back(&mut self) {
+        self.cursor = Cursor { at: self.head, left: self.count };
+        self.ahead = self.cursor;
     }
 
     /// Takes back the places of the oldest packets that are no longer needed.
     fn reclaim(&mut self) {
         while self.count > 0 {
             let entry = self.entry(self.head);
-            let first_unsent = self.unsent == self.count;
-            if !entry.is_dead() || (self.sending && first_unsent) {
+            if !entry.is_dead() || self.sending == Some(self.head) {
                 return;
             }
-            if first_unsent {
-                self.step(entry);
+            if self.cursor.left == self.count {
+                self.cursor = self.behind(self.cursor);
+            }
+            if self.ahead.left == self.count {
+                self.ahead = self.behind(self.ahead);
             }
             let next = self.after(self.head, entry);
             self.wrapped &= next != 0;
@@ -313,9 +395,14 @@ impl<B: Buffer> Outbox<B> {
     const fn rewind_to_front(&mut self) {
         self.head = 0;
         self.tail = 0;
-        self.cursor = 0;
-        self.unsent = 0;
         self.wrapped = false;
+        self.go_back();
+    }
+
+    /// The place behind the packet that a cursor stands at.
+    fn behind(&self, cursor: Cursor) -> Cursor {
+        let at = self.after(cursor.at, self.entry(cursor.at));
+        Cursor { at, left: cursor.left.saturating_sub(1) }
     }
 
     /// Where the packet behind the one at `at` begins.
@@ -333,7 +420,7 @@ impl<B: Buffer> Outbox<B> {
             .put_u32(len)
             .and_then(|()| header.put_u32(entry.token))
             .and_then(|()| header.put_u16(entry.id))
-            .and_then(|()| header.put_u8(entry.flags));
+            .and_then(|()| header.put_u16(entry.flags));
     }
 
     fn packet_mut(&mut self, at: usize, len: usize) -> &mut [u8] {
@@ -348,157 +435,10 @@ const fn is_publish(first: u8) -> bool {
     first >> 4 == PacketType::Publish.first() >> 4 && first & 0x06 != Qos::AtMostOnce.bits()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::{collections::VecDeque, vec, vec::Vec};
-
-    fn push<B: Buffer>(outbox: &mut Outbox<B>, packet: &[u8], token: u32, id: u16) -> usize {
-        let (at, _) = outbox.place(packet.len()).unwrap();
-        outbox.push(at, packet.len(), token, id).copy_from_slice(packet);
-        at
-    }
-
-    #[test]
-    fn packets_leave_in_the_order_they_came() {
-        let mut outbox = Outbox::new([0; 64]);
-        let first = push(&mut outbox, b"\x32one", 1, 1);
-        push(&mut outbox, b"\x30two", 2, 0);
-        assert_eq!(outbox.current(), Some(&b"\x32one"[..]));
-        assert_eq!(outbox.current(), Some(&b"\x32one"[..]), "asking again changes nothing");
-        assert_eq!(outbox.finish().unwrap().id, 1);
-        assert_eq!(outbox.current(), Some(&b"\x30two"[..]));
-        outbox.finish();
-        assert_eq!(outbox.current(), None);
-        assert!(!outbox.is_empty(), "one waits for its acknowledgement");
-        outbox.release(first);
-        assert!(outbox.is_empty());
-    }
-
-    #[test]
-    fn packet_half_out_stays_until_it_has_gone() {
-        let mut outbox = Outbox::new([0; 64]);
-        let at = push(&mut outbox, b"\x32one", 1, 1);
-        outbox.current();
-        outbox.release(at);
-        assert_eq!(outbox.current(), Some(&b"\x32one"[..]));
-        outbox.finish();
-        assert!(outbox.is_empty());
-    }
-
-    /// v3.1.1: [MQTT-3.3.1-1] [MQTT-4.6.0-1]
-    #[test]
-    fn packets_sent_before_go_again_as_duplicates_in_their_order() {
-        let mut outbox = Outbox::new([0; 128]);
-        push(&mut outbox, b"\x32one", 1, 1);
-        push(&mut outbox, b"\x82sub", 2, 2);
-        push(&mut outbox, b"\x32two", 3, 3);
-        for _ in 0..2 {
-            outbox.current();
-            outbox.finish();
-        }
-        outbox.current();
-        outbox.rewind();
-        assert_eq!(outbox.current(), Some(&b"\x3aone"[..]));
-        outbox.finish();
-        assert_eq!(outbox.current(), Some(&b"\x82sub"[..]));
-        outbox.finish();
-        assert_eq!(outbox.current(), Some(&b"\x32two"[..]), "it never went out whole");
-        outbox.forget_sent();
-        assert_eq!(outbox.current(), Some(&b"\x32one"[..]), "the server has no session");
-    }
-
-    #[test]
-    fn ring_that_is_full_says_whether_waiting_helps() {
-        let mut outbox = Outbox::new([0; 40]);
-        push(&mut outbox, &[0x32; 10], 1, 1);
-        assert_eq!(outbox.place(10), Err(NoRoom::Now));
-        assert_eq!(outbox.place(29), Err(NoRoom::Ever));
-        assert_eq!(outbox.place(usize::MAX), Err(NoRoom::Ever));
-    }
-
-    /// Every mix of pushes, sends, releases in any order and reconnects keeps order and content.
-    #[test]
-    fn ring_equals_a_queue_under_random_use() {
-        for seed in 1..200u32 {
-            let mut random = Lcg(seed);
-            let growing = seed % 2 == 0;
-            let mut outbox =
-                Outbox::new(Grows { memory: vec![0; 100], limit: if growing { 700 } else { 100 } });
-            let mut model: VecDeque<(u16, Vec<u8>, bool)> = VecDeque::new();
-            let mut id = 0u16;
-            for _ in 0..400 {
-                match random.next(4) {
-                    0 | 1 => {
-                        let packet = vec![0x82; random.next(30) as usize + 1];
-                        if let Ok((at, _)) = outbox.place(packet.len()) {
-                            id += 1;
-                            outbox.push(at, packet.len(), 0, id).copy_from_slice(&packet);
-                            model.push_back((id, packet, false));
-                        }
-                    }
-                    2 => {
-                        let expected = model.iter_mut().find(|entry| !entry.2);
-                        assert_eq!(
-                            outbox.current(),
-                            expected.as_ref().map(|entry| &entry.1[..]),
-                            "seed {seed}"
-                        );
-                        if let Some(entry) = expected {
-                            assert_eq!(outbox.finish().unwrap().id, entry.0);
-                            entry.2 = true;
-                        }
-                    }
-                    _ if random.next(10) == 0 => {
-                        outbox.rewind();
-                        model.iter_mut().for_each(|entry| entry.2 = false);
-                    }
-                    _ => {
-                        let mut places = Vec::new();
-                        outbox.for_each(|at, entry| places.push((at, entry.id)));
-                        let ids: Vec<_> = model.iter().map(|entry| entry.0).collect();
-                        assert_eq!(places.iter().map(|place| place.1).collect::<Vec<_>>(), ids);
-                        if !places.is_empty() {
-                            let (at, id) = places[random.next(places.len() as u32) as usize];
-                            outbox.release(at);
-                            model.retain(|entry| entry.0 != id);
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    struct Grows {
-        memory: Vec<u8>,
-        limit: usize,
-    }
-
-    impl Buffer for Grows {
-        fn bytes(&self) -> &[u8] {
-            &self.memory
-        }
-        fn bytes_mut(&mut self) -> &mut [u8] {
-            &mut self.memory
-        }
-        fn limit(&self) -> usize {
-            self.limit
-        }
-        fn grow(&mut self, len: usize) -> bool {
-            if len > self.limit {
-                return false;
-            }
-            self.memory.resize(len.max(self.memory.len()), 0);
-            true
-        }
-    }
-
-    struct Lcg(u32);
-
-    impl Lcg {
-        fn next(&mut self, below: u32) -> u32 {
-            self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (self.0 >> 8) % below
-        }
-    }
+/// Whether a first byte is that of a SUBSCRIBE or UNSUBSCRIBE.
+const fn is_request(first: u8) -> bool {
+    first == PacketType::Subscribe.first() || first == PacketType::Unsubscribe.first()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Acknowledgements that this side owes, in the order in which the messages came.
 
-use crate::{Ack, AckKind, AckToken, PacketId};
+use crate::{Ack, AckKind, AckToken, PacketId, ReasonCode};
 
 #[derive(Clone, Copy, Debug)]
 struct Debt {
@@ -8,7 +8,11 @@ struct Debt {
     kind: AckKind,
     /// The program has let go of the message.
     due: bool,
+    reason: ReasonCode,
 }
+
+const NOTHING: Debt =
+    Debt { id: 0, kind: AckKind::Puback, due: false, reason: ReasonCode::SUCCESS };
 
 /// A queue of up to `N` acknowledgements; those in front go out as soon as they are due
 /// (v3.1.1: [MQTT-4.6.0-2]).
@@ -23,12 +27,7 @@ pub(crate) struct Owed<const N: usize> {
 
 impl<const N: usize> Owed<N> {
     pub(crate) const fn new() -> Self {
-        Self {
-            debts: [Debt { id: 0, kind: AckKind::Puback, due: false }; N],
-            first: 0,
-            len: 0,
-            epoch: 0,
-        }
+        Self { debts: [NOTHING; N], first: 0, len: 0, epoch: 0 }
     }
 
     pub(crate) const fn is_full(&self) -> bool {
@@ -52,32 +51,43 @@ impl<const N: usize> Owed<N> {
             return None;
         }
         let place = Self::wrap(self.first.saturating_add(self.len));
-        *self.debts.get_mut(place)? = Debt { id: id.value(), kind, due: false };
+        *self.debts.get_mut(place)? = Debt { id: id.value(), kind, ..NOTHING };
         self.len = self.len.saturating_add(1);
         let place = u16::try_from(place).ok()?;
         Some(AckToken { packet_id: id, place, epoch: self.epoch })
     }
 
     /// The program has let go of the message; says whether it still waited for that.
-    pub(crate) fn settle(&mut self, token: AckToken) -> bool {
+    pub(crate) fn settle(&mut self, token: AckToken, reason: ReasonCode) -> bool {
+        let held = self.is_held(token);
+        if held && let Some(debt) = self.debts.get_mut(usize::from(token.place)) {
+            debt.due = true;
+            debt.reason = reason;
+        }
+        held
+    }
+
+    /// Whether the message still waits for the program.
+    pub(crate) fn is_held(&self, token: AckToken) -> bool {
         let place = usize::from(token.place);
         let behind = Self::wrap(place.saturating_add(N).saturating_sub(self.first));
-        let Some(debt) = self.debts.get_mut(place) else { return false };
-        let live = token.epoch == self.epoch
+        let Some(debt) = self.debts.get(place) else { return false };
+        token.epoch == self.epoch
             && behind < self.len
             && debt.id == token.packet_id.value()
-            && !debt.due;
-        debt.due |= live;
-        live
+            && !debt.due
     }
 
     /// The program has let go of the message of QoS 2, however often it came on this connection.
-    pub(crate) fn settle_repeats(&mut self, id: PacketId) {
+    pub(crate) fn settle_repeats(&mut self, id: PacketId, reason: ReasonCode) {
         let (first, len) = (self.first, self.len);
         for (place, debt) in self.debts.iter_mut().enumerate() {
             let behind = Self::wrap(place.saturating_add(N).saturating_sub(first));
             let is_its = debt.id == id.value() && debt.kind == AckKind::Pubrec;
-            debt.due |= is_its && behind < len;
+            if is_its && behind < len && !debt.due {
+                debt.due = true;
+                debt.reason = reason;
+            }
         }
     }
 
@@ -87,7 +97,8 @@ impl<const N: usize> Owed<N> {
         if self.len == 0 || !debt.due {
             return None;
         }
-        Some(Ack::new(debt.kind, PacketId::new(debt.id)?))
+        let ack = Ack::new(debt.kind, PacketId::new(debt.id)?);
+        Some(Ack { reason: debt.reason, ..ack })
     }
 
     /// The acknowledgement in front has been taken to be sent.
@@ -118,16 +129,16 @@ mod tests {
         let first = owed.push(id(7), AckKind::Puback).unwrap();
         let second = owed.push(id(8), AckKind::Pubrec).unwrap();
         assert_eq!(owed.push(id(9), AckKind::Puback), None);
-        assert!(owed.settle(second));
+        assert!(owed.settle(second, ReasonCode::SUCCESS));
         assert_eq!(owed.due(), None, "the first message is still held");
-        assert!(owed.settle(first));
-        assert!(!owed.settle(first), "once is enough");
+        assert!(owed.settle(first, ReasonCode::SUCCESS));
+        assert!(!owed.settle(first, ReasonCode::SUCCESS), "once is enough");
         assert_eq!(owed.due(), Some(Ack::new(AckKind::Puback, id(7))));
         owed.pop();
         assert_eq!(owed.due(), Some(Ack::new(AckKind::Pubrec, id(8))));
         owed.pop();
         assert_eq!(owed.due(), None);
-        assert!(!owed.settle(second));
+        assert!(!owed.settle(second, ReasonCode::SUCCESS));
     }
 
     #[test]
@@ -136,8 +147,8 @@ mod tests {
         let stale = owed.push(id(7), AckKind::Puback).unwrap();
         owed.reset();
         let fresh = owed.push(id(7), AckKind::Puback).unwrap();
-        assert!(!owed.settle(stale));
+        assert!(!owed.settle(stale, ReasonCode::SUCCESS));
         assert_eq!(owed.due(), None);
-        assert!(owed.settle(fresh));
+        assert!(owed.settle(fresh, ReasonCode::SUCCESS));
     }
 }

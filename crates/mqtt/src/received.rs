@@ -16,9 +16,18 @@ struct Arrival {
     taken: bool,
     /// The server may have forgotten it, and use the identifier for another message.
     doubtful: bool,
+    /// It came on this connection, and counts towards the Receive Maximum.
+    counted: bool,
 }
 
-const NOTHING: Arrival = Arrival { id: 0, serial: 0, digest: 0, taken: false, doubtful: false };
+const NOTHING: Arrival =
+    Arrival { id: 0, serial: 0, digest: 0, taken: false, doubtful: false, counted: false };
+
+impl Arrival {
+    const fn is_held(&self, token: AckToken) -> bool {
+        !self.taken && self.id == token.packet_id.value() && self.serial == token.epoch
+    }
+}
 
 /// The identifiers of up to `N` messages: one that comes again is not handed over again
 /// (v3.1.1: [MQTT-4.3.3-2]). They outlive connections.
@@ -47,6 +56,20 @@ impl<const N: usize> Received<N> {
         for arrival in &mut self.arrivals {
             arrival.doubtful = true;
         }
+    }
+
+    /// A new connection: nothing counts towards the Receive Maximum.
+    pub(crate) fn reset(&mut self) {
+        for arrival in &mut self.arrivals {
+            arrival.counted = false;
+        }
+    }
+
+    /// Counts the message towards the Receive Maximum; says whether it did not already.
+    pub(crate) fn count(&mut self, id: PacketId) -> bool {
+        let live = self.arrivals.get_mut(..self.len).unwrap_or_default();
+        let arrival = live.iter_mut().find(|arrival| arrival.id == id.value());
+        arrival.is_some_and(|arrival| !core::mem::replace(&mut arrival.counted, true))
     }
 
     /// Whether a message has been handed over, and is not to be again.
@@ -89,26 +112,32 @@ impl<const N: usize> Received<N> {
         self.live().iter().any(|arrival| arrival.id == id.value() && arrival.taken)
     }
 
+    /// Whether the program still holds the message.
+    pub(crate) fn is_held(&self, token: AckToken) -> bool {
+        self.live().iter().any(|arrival| arrival.is_held(token))
+    }
+
     /// The program lets go of a message; says whether it still held it.
     pub(crate) fn settle(&mut self, token: AckToken) -> bool {
         let live = self.arrivals.get_mut(..self.len).unwrap_or_default();
-        let mut held = live.iter_mut().filter(|arrival| !arrival.taken);
-        let id = token.packet_id.value();
-        let arrival = held.find(|arrival| arrival.id == id && arrival.serial == token.epoch);
+        let arrival = live.iter_mut().find(|arrival| arrival.is_held(token));
         arrival.map(|arrival| arrival.taken = true).is_some()
     }
 
-    /// PUBREL has come: the identifier may be used for another message.
-    pub(crate) fn remove(&mut self, id: PacketId) {
-        let Some(place) = self.live().iter().position(|arrival| arrival.id == id.value()) else {
-            return;
-        };
+    /// The exchange is over, and the identifier may be used for another message; `None` if there was
+    /// none, else whether it counted towards the Receive Maximum.
+    pub(crate) fn remove(&mut self, id: PacketId) -> Option<bool> {
+        let place = self.live().iter().position(|arrival| arrival.id == id.value())?;
         let last = self.len.saturating_sub(1);
-        let Some(moved) = self.arrivals.get(last).copied() else { return };
-        if let Some(gone) = self.arrivals.get_mut(place) {
-            *gone = moved;
-        }
+        let moved = self.arrivals.get(last).copied()?;
+        let gone = core::mem::replace(self.arrivals.get_mut(place)?, moved);
         self.len = last;
+        Some(gone.counted)
+    }
+
+    /// Whether as many messages are there as can be remembered, none of them in doubt.
+    pub(crate) fn is_full(&self) -> bool {
+        self.len >= N && !self.live().iter().any(|arrival| arrival.doubtful)
     }
 
     fn live(&self) -> &[Arrival] {

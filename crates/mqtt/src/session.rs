@@ -1,22 +1,14 @@
 //! The client's session: what outlives connections.
 
+mod command;
 mod receive;
+mod send;
 
 use crate::{
-    Ack, AckError, AckKind, AckToken, Config, Head, Message, PacketId, PacketType, PublishError,
-    Qos, ReasonCode, SubscribeError, Subscription, Token,
-    ack::bare,
-    check_filter, check_topic,
-    header::{FixedHeader, PACKET_BODY_MAX},
-    line::Line,
-    outbox::{NoRoom, OUTBOX_MAX, Outbox},
-    owed::Owed,
-    publish::{body_len, put_head},
-    received::Received,
-    slots::Slots,
-    subscribe::Wishes,
+    AckToken, Config, FixedHeader, Limits, PacketType, Qos, ReasonCode, Token, Version, line::Line,
+    outbox::Outbox, owed::Owed, received::Received, slots::Slots,
 };
-use dunlin_octet::{Buffer, Writer};
+use dunlin_octet::Buffer;
 
 /// Most filters in one SUBSCRIBE or UNSUBSCRIBE.
 const FILTERS_MAX: usize = 1_024;
@@ -28,14 +20,14 @@ pub const EXACTLY_ONCE_MAX: usize = 16;
 /// How far the current connection has come.
 ///
 /// ```text
-///   Offline ─handle_open─▶ Opening ─CONNACK─▶ Open ─DISCONNECT sent─▶ Offline
+///   Offline ─handle_open─▶ Opening ─CONNACK─▶ Open ─DISCONNECT─▶ Offline
 ///      ▲                      │                 │
 ///      └──────────────────────┴── the next handle_open starts over
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Offline,
-    Opening { clean: bool },
+    Opening,
     Open,
 }
 
@@ -43,9 +35,21 @@ enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Current {
     Nothing,
-    Ack([u8; 4]),
+    /// A short packet, so many bytes of it.
+    Short([u8; 5], usize),
     Outbox,
-    Disconnect,
+}
+
+/// What the CONNECT of the current connection says.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    clean: bool,
+    /// It names an authentication method.
+    authenticates: bool,
+    /// For how long the session outlives the connection, in seconds; CONNACK may change it.
+    expiry_s: u32,
+    /// How many messages above QoS 0 this side takes at a time.
+    receive_maximum: u16,
 }
 
 /// Everything that survives a connection: messages that are not acknowledged, and the identifiers in
@@ -63,20 +67,33 @@ pub struct Session<B, const INFLIGHT: usize> {
     /// Messages of QoS 2 whose PUBREL has come: PUBCOMP is to be sent.
     completed: Line<INFLIGHT>,
     received: Received<INFLIGHT>,
-    /// Messages of QoS 2 that the server is following now.
-    unfinished: usize,
+    /// Messages that the server is following now: in MQTT 3.1.1 only those of QoS 2.
+    unfinished: u16,
+    /// Messages above QoS 0 that this side is following now; only counted in MQTT 5.0.
+    incoming: u16,
     config: Config,
+    asked: Asked,
+    limits: Limits,
     phase: Phase,
     current: Current,
     /// The message handed over last, to be acknowledged when the program comes back.
     held: Option<AckToken>,
     next_token: u32,
     sent: Option<Token>,
+    /// Tells how long ago packets went out.
+    stamp: u16,
     /// The server has had a session of ours.
     established: bool,
     /// A CONNECT has had no answer: it may have made a session that we do not know.
     unanswered: bool,
-    disconnecting: bool,
+    /// Packets may wait that the limits of the server do not allow.
+    unfit: bool,
+    /// Acknowledgements with properties that wait in the outbox.
+    parked_acks: u16,
+    /// An AUTH waits to be sent.
+    authenticating: bool,
+    /// The good-bye is to be said, for this reason.
+    disconnecting: Option<ReasonCode>,
 }
 
 impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
@@ -90,75 +107,39 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             completed: Line::new(),
             received: Received::new(),
             unfinished: 0,
+            incoming: 0,
             config,
+            asked: Asked { clean: true, authenticates: false, expiry_s: 0, receive_maximum: 0 },
+            limits: Limits::NONE,
             phase: Phase::Offline,
             current: Current::Nothing,
             held: None,
             next_token: 0,
             sent: None,
+            stamp: 0,
             established: false,
             unanswered: false,
-            disconnecting: false,
+            unfit: false,
+            parked_acks: 0,
+            authenticating: false,
+            disconnecting: None,
         }
     }
 
-    /// Accepts a message, connected or not; it is kept until it is acknowledged, or sent (QoS 0).
-    pub fn publish(&mut self, message: &Message<'_>) -> Result<Token, PublishError> {
-        let payload = message.payload;
-        self.accept(&message.head, payload.len(), |place| {
-            dunlin_octet::copy(payload, place);
-        })
+    /// The version that every connection speaks.
+    pub const fn version(&self) -> Version {
+        self.config.version
     }
 
-    /// The same for a payload of `len` bytes that `fill` writes straight to its place, which is zero.
-    pub fn publish_with(
-        &mut self,
-        head: &Head<'_>,
-        len: usize,
-        fill: impl FnOnce(&mut [u8]),
-    ) -> Result<Token, PublishError> {
-        self.accept(head, len, |place| {
-            // What `fill` leaves out must not be an earlier packet.
-            place.fill(0);
-            fill(place);
-        })
+    /// What the server takes on the current connection, or took on the last one.
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
     }
 
-    /// Asks for messages; they come as [`Event::Message`](crate::Event::Message), and the answer as
-    /// [`Event::Subscribed`](crate::Event::Subscribed).
-    pub fn subscribe(&mut self, filters: &[Subscription<'_>]) -> Result<Token, SubscribeError> {
-        for subscription in filters {
-            check_filter(subscription.filter).map_err(SubscribeError::Filter)?;
-            if subscription.qos > self.config.qos_max {
-                return Err(SubscribeError::Qos);
-            }
-        }
-        self.wish(Wishes::Subscribe(filters))
-    }
-
-    /// Ends subscriptions; the answer is [`Event::Unsubscribed`](crate::Event::Unsubscribed).
-    pub fn unsubscribe(&mut self, filters: &[&str]) -> Result<Token, SubscribeError> {
-        for filter in filters {
-            check_filter(filter).map_err(SubscribeError::Filter)?;
-        }
-        self.wish(Wishes::Unsubscribe(filters))
-    }
-
-    /// Lets the server forget a message that came in [`AckMode::Manual`](crate::AckMode::Manual).
-    ///
-    /// Acknowledgements go out in the order of the messages ([MQTT-4.6.0-2]): one that is held back
-    /// holds back those behind it.
-    /// The reason is for MQTT 5; 3.1.1 has no place for it, and a PUBACK there always says yes.
-    pub fn acknowledge(&mut self, ack: AckToken, _reason: ReasonCode) -> Result<(), AckError> {
-        if self.settle(ack) { Ok(()) } else { Err(AckError::Stale) }
-    }
-
-    /// Says good-bye once everything accepted so far has been sent; until then nothing more is accepted.
-    ///
-    /// What is not acknowledged stays for the next connection.
-    /// The reason is for MQTT 5; 3.1.1 has no place for it.
-    pub const fn disconnect(&mut self, _reason: ReasonCode) {
-        self.disconnecting = true;
+    /// For how long the session outlives the current connection, in seconds, [`u32::MAX`] for ever
+    /// (MQTT 5.0 §3.1.2.11.2).
+    pub const fn expiry_s(&self) -> u32 {
+        self.asked.expiry_s
     }
 
     /// The newest exchange whose packet has gone out: a message of QoS 0 up to it is done.
@@ -186,10 +167,17 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         matches!(self.phase, Phase::Open)
     }
 
-    /// Whether what is owed for a packet of the server's would find a place; until it does, PUBLISH above
-    /// QoS 0 and PUBREL are to be left where they are.
-    pub const fn has_room_for_message(&self) -> bool {
-        !self.owed.is_full() && !self.completed.is_full()
+    /// Whether what is owed for the packet that this header announces would find a place; until it does,
+    /// the packet is to be left where it is.
+    pub const fn has_room_for(&self, header: FixedHeader) -> bool {
+        match header.packet_type {
+            PacketType::Publish if header.flags & 0b0110 != 0 => {
+                // One too many is not waited for, but refused.
+                !self.owed.is_full() || self.is_receive_maximum_reached()
+            }
+            PacketType::Pubrel => !self.completed.is_full(),
+            _ => true,
+        }
     }
 
     /// How many messages above QoS 0 wait for their acknowledgement by this side.
@@ -197,183 +185,20 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.owed.len()
     }
 
-    /// A new connection begins with a CONNECT that asks for a clean session or not.
-    ///
-    /// Everything owed to the last one is void.
-    pub fn handle_open(&mut self, clean: bool) {
-        self.unanswered |= matches!(self.phase, Phase::Opening { .. });
-        self.phase = Phase::Opening { clean };
-        self.current = Current::Nothing;
-        // What was handed over last is not handed over again, and so counts as taken.
-        self.handle_release();
-        self.owed.reset();
-        self.released.clear();
-        self.completed.clear();
-        self.outbox.rewind();
-        self.disconnecting = false;
+    /// Whether the server may send no more messages above QoS 0 for now.
+    const fn is_receive_maximum_reached(&self) -> bool {
+        matches!(self.config.version, Version::V5) && self.incoming >= self.asked.receive_maximum
     }
 
-    /// The program has let go of the last event: its message may be acknowledged.
-    pub fn handle_release(&mut self) {
-        if let Some(ack) = self.held.take() {
-            self.settle(ack);
+    /// Whether a packet with this first byte counts as a message that the server is to follow.
+    const fn is_followed(version: Version, first: u8) -> bool {
+        let publish = first >> 4 == PacketType::Publish.first() >> 4;
+        match version {
+            Version::V3 => publish && first & 0x06 == Qos::ExactlyOnce.bits() << 1,
+            Version::V5 => publish && first & 0x06 != 0,
         }
-    }
-
-    /// The next packet to send, whole; the same one until [`Session::handle_sent`].
-    pub fn poll_packet(&mut self) -> Option<&[u8]> {
-        if self.current == Current::Nothing {
-            self.current = self.next_current();
-        }
-        match &self.current {
-            Current::Nothing => None,
-            Current::Ack(bytes) => Some(bytes),
-            Current::Outbox => self.outbox.current(),
-            Current::Disconnect => Some(&DISCONNECT),
-        }
-    }
-
-    /// The packet that [`Session::poll_packet`] lent out has been handed to the transport, all of it.
-    pub fn handle_sent(&mut self) {
-        match self.current {
-            Current::Outbox => {
-                if self.outbox.current().is_some_and(is_exactly_once) {
-                    self.unfinished = self.unfinished.saturating_add(1);
-                }
-                if let Some(entry) = self.outbox.finish() {
-                    let token = Token(entry.token);
-                    if self.sent.is_none_or(|sent| sent.is_up_to(token)) {
-                        self.sent = Some(token);
-                    }
-                }
-            }
-            Current::Disconnect => {
-                self.phase = Phase::Offline;
-                self.disconnecting = false;
-            }
-            Current::Nothing | Current::Ack(_) => {}
-        }
-        self.current = Current::Nothing;
-    }
-
-    /// Acknowledgements first, then packets in their order, then the good-bye.
-    fn next_current(&mut self) -> Current {
-        if self.phase != Phase::Open {
-            return Current::Nothing;
-        }
-        if let Some(ack) = self.owed.due() {
-            self.owed.pop();
-            return Current::Ack(ack.encode());
-        }
-        let lines =
-            [(AckKind::Pubcomp, &mut self.completed), (AckKind::Pubrel, &mut self.released)];
-        for (kind, line) in lines {
-            if let Some(packet_id) = line.pop() {
-                return Current::Ack(Ack::new(kind, packet_id).encode());
-            }
-        }
-        if let Some(packet) = self.outbox.current() {
-            let waits = is_exactly_once(packet) && self.unfinished >= EXACTLY_ONCE_MAX;
-            return if waits { Current::Nothing } else { Current::Outbox };
-        }
-        if self.disconnecting { Current::Disconnect } else { Current::Nothing }
-    }
-
-    /// Lets go of a message; says whether it was held.
-    fn settle(&mut self, ack: AckToken) -> bool {
-        if !ack.is_exactly_once() {
-            return self.owed.settle(ack);
-        }
-        let settled = self.received.settle(ack);
-        if settled {
-            self.owed.settle_repeats(ack.packet_id);
-        }
-        settled
-    }
-
-    fn accept(
-        &mut self,
-        head: &Head<'_>,
-        len: usize,
-        fill: impl FnOnce(&mut [u8]),
-    ) -> Result<Token, PublishError> {
-        check_topic(head.topic).map_err(PublishError::Topic)?;
-        if head.qos > self.config.qos_max {
-            return Err(PublishError::Qos);
-        }
-        let acknowledged = head.qos != Qos::AtMostOnce;
-        let (id, token, place) =
-            self.enqueue(body_len(crate::Version::V3, head, len), acknowledged)?;
-        let mut packet = Writer::new(place);
-        put_head(&mut packet, crate::Version::V3, head, false, id, len);
-        if let Ok(place) = packet.reserve(len) {
-            fill(place);
-        }
-        Ok(token)
-    }
-
-    fn wish(&mut self, wishes: Wishes<'_>) -> Result<Token, SubscribeError> {
-        // v3.1.1: [MQTT-3.8.3-3], [MQTT-3.10.3-2] At least one filter.
-        match wishes.len() {
-            0 => return Err(SubscribeError::NoFilter),
-            1..=FILTERS_MAX => {}
-            _ => return Err(SubscribeError::TooManyFilters),
-        }
-        let (id, token, place) =
-            self.enqueue(wishes.body_len(crate::Version::V3, &crate::Properties::NONE), true)?;
-        if let Some(id) = id {
-            wishes.put(crate::Version::V3, crate::Properties::NONE, &mut Writer::new(place), id);
-        }
-        Ok(token)
-    }
-
-    /// Takes a place in the outbox, a token, and an identifier if the packet is acknowledged.
-    fn enqueue(
-        &mut self,
-        body_len: usize,
-        acknowledged: bool,
-    ) -> Result<(Option<PacketId>, Token, &mut [u8]), PublishError> {
-        if self.disconnecting {
-            return Err(PublishError::Disconnecting);
-        }
-        if body_len > PACKET_BODY_MAX.min(OUTBOX_MAX) {
-            return Err(PublishError::TooLarge);
-        }
-        if acknowledged && self.slots.is_full() {
-            return Err(PublishError::InflightFull);
-        }
-        let len = FixedHeader::encoded_len(body_len).saturating_add(body_len);
-        let (at, moved) = self.outbox.place(len).map_err(|no_room| match no_room {
-            NoRoom::Now => PublishError::OutboxFull,
-            NoRoom::Ever => PublishError::TooLarge,
-        })?;
-        if moved {
-            self.relocate();
-        }
-        let id = if acknowledged { self.slots.take(at) } else { None };
-        let token = self.next_token;
-        self.next_token = token.wrapping_add(1);
-        let place = self.outbox.push(at, len, token, id.map_or(0, PacketId::value));
-        Ok((id, Token(token), place))
-    }
-
-    /// Growing has moved packets: the slots learn where they are now.
-    fn relocate(&mut self) {
-        let slots = &mut self.slots;
-        self.outbox.for_each(|at, entry| {
-            if let Some(id) = PacketId::new(entry.id) {
-                slots.relocate(id, at);
-            }
-        });
     }
 }
-
-/// Whether a packet is a message of QoS 2.
-fn is_exactly_once(packet: &[u8]) -> bool {
-    packet.first().is_some_and(|first| first & 0xf6 == PacketType::Publish.first() | 0x04)
-}
-
-const DISCONNECT: [u8; 2] = bare(PacketType::Disconnect);
 
 #[cfg(test)]
 mod tests;

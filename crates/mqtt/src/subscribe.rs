@@ -1,7 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE (MQTT 3.1.1 §3.8, §3.10, MQTT 5.0 §3.8, §3.10).
 
 use crate::{
-    Malformed, PacketId, PacketType, Properties, Qos, Version,
+    Malformed, PacketId, PacketType, Properties, Qos, TopicError, Version,
     ack::take_packet_id,
     check_filter,
     encode::text,
@@ -91,10 +91,22 @@ impl<'a> Subscription<'a> {
         wish.check_sharing().map(|()| wish)
     }
 
+    /// Whether the subscription is one that several clients share.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.filter.starts_with(SHARED)
+    }
+
     /// [MQTT-3.8.3-4] No Local has no meaning where clients share.
     fn check_sharing(&self) -> Result<(), Malformed> {
-        let shared = self.filter.starts_with(SHARED);
-        if self.no_local && shared { Err(Malformed::Options) } else { Ok(()) }
+        if self.no_local && self.is_shared() { Err(Malformed::Options) } else { Ok(()) }
+    }
+
+    /// Whether the version has these options, and they fit together.
+    pub(crate) fn check_options(&self, version: Version) -> Result<(), Malformed> {
+        match version {
+            Version::V3 if *self != Self::new(self.filter, self.qos) => Err(Malformed::Options),
+            _ => self.check_sharing(),
+        }
     }
 
     fn options(&self, version: Version) -> u8 {
@@ -110,6 +122,21 @@ impl<'a> Subscription<'a> {
     }
 }
 
+/// Whether a filter is one in this version: in MQTT 5.0, one that is shared has a name, without wildcards,
+/// and a filter behind it ([MQTT-4.8.2-1], [MQTT-4.8.2-2]).
+pub(crate) fn check_filter_in(version: Version, filter: &str) -> Result<(), TopicError> {
+    check_filter(filter)?;
+    let Some(shared) = filter.strip_prefix(SHARED).filter(|_| version == Version::V5) else {
+        return Ok(());
+    };
+    match shared.split_once('/') {
+        Some((name, filter)) if !name.is_empty() && !name.contains(['+', '#']) => {
+            check_filter(filter).map_err(|_| TopicError::Share)
+        }
+        _ => Err(TopicError::Share),
+    }
+}
+
 /// A list of wishes, on the wire or about to be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Wishes<'a> {
@@ -122,6 +149,13 @@ impl Wishes<'_> {
         match self {
             Self::Subscribe(wishes) => wishes.len(),
             Self::Unsubscribe(filters) => filters.len(),
+        }
+    }
+
+    pub(crate) const fn packet_type(&self) -> PacketType {
+        match self {
+            Self::Subscribe(_) => PacketType::Subscribe,
+            Self::Unsubscribe(_) => PacketType::Unsubscribe,
         }
     }
 

@@ -1,9 +1,10 @@
 //! What packets of the server do to a session.
 
-use super::{FILTERS_MAX, Phase, Session, is_exactly_once};
+use super::{FILTERS_MAX, Phase, Session};
 use crate::{
-    Ack, AckKind, AckMode, Connack, Error, Event, Misbehaved, Packet, PacketId, PacketType,
-    Publish, Qos, ReasonCode, Resumption, Suback, Subscribe, Token, Version,
+    Ack, AckKind, AckMode, AckToken, Auth, Connack, Error, Event, Limits, Misbehaved, Packet,
+    PacketId, PacketType, Publish, Qos, ReasonCode, Resumption, Suback, Token, Unsuback, Version,
+    line::Answer,
 };
 use dunlin_octet::Buffer;
 
@@ -12,29 +13,38 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     ///
     /// After an error the connection is to be closed; the session stands.
     pub fn handle_packet<'p>(&mut self, packet: &Packet<'p>) -> Result<Option<Event<'p>>, Error> {
-        if let Packet::Connack(connack) = packet {
-            return self.on_connack(*connack).map(Some);
-        }
-        if self.phase != Phase::Open && !self.is_offline() {
-            return Err(Misbehaved::BeforeConnack.into());
+        match packet {
+            Packet::Connack(connack) => return self.on_connack(*connack).map(Some),
+            Packet::Auth(auth) => return self.on_auth(auth).map(Some),
+            // [MQTT-3.2.0-1], [MQTT-3.14.0-1]
+            _ if self.phase == Phase::Opening => return Err(Misbehaved::BeforeConnack.into()),
+            _ => {}
         }
         match packet {
             Packet::Publish(publish) => self.on_publish(publish),
             Packet::Ack(ack) => self.on_ack(*ack),
             Packet::Suback(suback) => self.on_suback(suback),
-            Packet::Unsuback(unsuback) => self.on_unsuback(unsuback.packet_id),
+            Packet::Unsuback(unsuback) => self.on_unsuback(unsuback),
             Packet::Pingresp => Ok(None),
+            Packet::Disconnect(disconnect) if self.config.version == Version::V5 => {
+                self.phase = Phase::Offline;
+                Err(Error::Disconnected(disconnect.reason))
+            }
             _ => Err(Misbehaved::ClientPacket.into()),
         }
     }
 
-    fn on_connack<'p>(&mut self, connack: Connack<'_>) -> Result<Event<'p>, Error> {
-        let Phase::Opening { clean } = self.phase else {
+    fn on_connack<'p>(&mut self, connack: Connack<'p>) -> Result<Event<'p>, Error> {
+        if self.phase != Phase::Opening {
             return Err(Misbehaved::SecondConnack.into());
-        };
+        }
+        let clean = self.asked.clean;
         let refused = connack.reason.is_error();
-        // v3.1.1: [MQTT-3.2.2-1], [MQTT-3.2.2-4] Neither a clean session nor a refused one is present.
-        if connack.session_present && (clean || refused) {
+        // [MQTT-3.2.2-4] A clean session is never present. [MQTT-3.2.2-6] Nor is a refused one.
+        // [MQTT-3.2.2-5] Nor is one that this side knows nothing of.
+        let known = self.established || self.unanswered || self.config.adopts_session;
+        let foreign = self.config.version == Version::V5 && !known;
+        if connack.session_present && (clean || refused || foreign) {
             return Err(Misbehaved::SessionPresent.into());
         }
         if refused {
@@ -48,55 +58,113 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             (false, ..) => Resumption::New,
         };
         self.unanswered = false;
+        self.take_up(resumption);
+        let properties = connack.properties;
+        self.limits = Limits::of(&properties);
+        self.unfit = self.limits
+            != Limits { topic_alias_maximum: self.limits.topic_alias_maximum, ..Limits::NONE };
+        if let Some(expiry_s) = properties.session_expiry_interval_s() {
+            self.asked.expiry_s = expiry_s;
+        }
+        // v3.1.1: [MQTT-3.1.2-6] A clean session ends with its connection; in MQTT 5.0, one that expires
+        // at once.
+        self.established = self.asked.expiry_s > 0;
+        self.phase = Phase::Open;
+        Ok(Event::Connected { resumption, properties })
+    }
+
+    /// Makes the session what the server has of it.
+    fn take_up(&mut self, resumption: Resumption) {
         if resumption == Resumption::Uncertain {
             self.received.doubt();
         }
         self.unfinished = 0;
-        if connack.session_present {
-            let unfinished = &mut self.unfinished;
-            let released = &mut self.released;
-            self.outbox.for_each(|_, entry| {
-                if entry.is_released()
-                    && let Some(id) = PacketId::new(entry.id)
-                {
-                    released.push(id);
-                    *unfinished = unfinished.saturating_add(1);
-                }
-            });
-        } else {
+        if matches!(resumption, Resumption::New | Resumption::Lost) {
             self.outbox.forget_sent();
             self.received.clear();
+            return;
         }
-        // v3.1.1: [MQTT-3.1.2-6] A clean session ends with its connection.
-        self.established = !clean;
-        self.phase = Phase::Open;
-        Ok(Event::Connected(resumption))
+        let unfinished = &mut self.unfinished;
+        let released = &mut self.released;
+        self.outbox.for_each(|_, entry| {
+            if entry.is_released()
+                && let Some(id) = PacketId::new(entry.id)
+            {
+                released.push(Answer::new(id, true));
+                *unfinished = unfinished.saturating_add(1);
+            }
+        });
+    }
+
+    fn on_auth<'p>(&mut self, auth: &Auth<'p>) -> Result<Event<'p>, Error> {
+        let fits = match self.phase {
+            Phase::Offline => false,
+            // [MQTT-4.12.0-3] Only CONNACK says that it is done.
+            Phase::Opening => auth.reason == ReasonCode::CONTINUE_AUTHENTICATION,
+            Phase::Open => auth.reason != ReasonCode::RE_AUTHENTICATE,
+        };
+        // [MQTT-4.12.0-6] No AUTH where CONNECT has no method.
+        if !fits || !self.asked.authenticates {
+            return Err(Misbehaved::Authentication.into());
+        }
+        Ok(Event::Authentication { reason: auth.reason, properties: auth.properties })
     }
 
     /// `None` for a message that has been handed over before.
     fn on_publish<'p>(&mut self, publish: &Publish<'p>) -> Result<Option<Event<'p>>, Error> {
-        // Whoever feeds packets has asked `has_room_for_message` first.
-        let no_room = Misbehaved::Acknowledgement;
+        // Whoever feeds packets has asked `has_room_for` first.
+        let no_room = Misbehaved::ReceiveMaximum;
         let ack = match (publish.message.head.qos, publish.packet_id) {
             (Qos::AtLeastOnce, Some(id)) => {
+                self.count_incoming()?;
                 Some(self.owed.push(id, AckKind::Puback).ok_or(no_room)?)
             }
-            (Qos::ExactlyOnce, Some(id)) => {
-                self.owed.push(id, AckKind::Pubrec).ok_or(no_room)?;
-                if self.received.is_repeat(id, publish.duplicate, &publish.message) {
-                    if self.received.is_taken(id) {
-                        self.owed.settle_repeats(id);
-                    }
-                    return Ok(None);
-                }
-                Some(self.received.push(id, &publish.message).ok_or(no_room)?)
-            }
+            (Qos::ExactlyOnce, Some(id)) => return self.on_exactly_once(id, publish),
             _ => None,
         };
+        Ok(Some(self.hand_over(publish, ack)))
+    }
+
+    fn on_exactly_once<'p>(
+        &mut self,
+        id: PacketId,
+        publish: &Publish<'p>,
+    ) -> Result<Option<Event<'p>>, Error> {
+        let no_room = Misbehaved::ReceiveMaximum;
+        let repeat = self.received.is_repeat(id, publish.duplicate, &publish.message);
+        let strict = self.config.version == Version::V5;
+        if !repeat && strict && self.received.is_full() {
+            return Err(no_room.into());
+        }
+        let ack = if repeat {
+            None
+        } else {
+            Some(self.received.push(id, &publish.message).ok_or(no_room)?)
+        };
+        if self.received.count(id) {
+            self.count_incoming()?;
+        }
+        self.owed.push(id, AckKind::Pubrec).ok_or(no_room)?;
+        if ack.is_none() && self.received.is_taken(id) {
+            self.owed.settle_repeats(id, ReasonCode::SUCCESS);
+        }
+        Ok(ack.map(|ack| self.hand_over(publish, Some(ack))))
+    }
+
+    fn hand_over<'p>(&mut self, publish: &Publish<'p>, ack: Option<AckToken>) -> Event<'p> {
         if self.config.ack_mode == AckMode::Automatic {
             self.held = ack;
         }
-        Ok(Some(Event::Message { message: publish.message, duplicate: publish.duplicate, ack }))
+        Event::Message { message: publish.message, duplicate: publish.duplicate, ack }
+    }
+
+    /// One more message above QoS 0 is under way to this side ([MQTT-4.9.0-2]).
+    fn count_incoming(&mut self) -> Result<(), Misbehaved> {
+        if self.is_receive_maximum_reached() {
+            return Err(Misbehaved::ReceiveMaximum);
+        }
+        self.incoming = self.incoming.saturating_add(1);
+        Ok(())
     }
 
     /// Whether a message of QoS 2 has been handed over before, and will not be again.
@@ -128,70 +196,104 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
 
     /// Ends the exchange `id`, whose packet stands at `at`.
     fn complete(&mut self, id: PacketId, at: usize) -> Token {
-        if is_exactly_once(self.outbox.packet(at)) {
+        let entry = self.outbox.entry(at);
+        let first = self.outbox.packet(at).first().copied().unwrap_or(0);
+        if Self::is_followed(self.config.version, first) && (entry.is_gone() || entry.is_released())
+        {
             self.unfinished = self.unfinished.saturating_sub(1);
         }
-        let token = self.outbox.entry(at).token;
         self.slots.free(id);
         self.outbox.release(at);
-        Token(token)
+        Token(entry.token)
     }
 
-    fn on_ack<'p>(&mut self, ack: Ack<'_>) -> Result<Option<Event<'p>>, Error> {
+    fn on_ack<'p>(&mut self, ack: Ack<'p>) -> Result<Option<Event<'p>>, Error> {
         let id = ack.packet_id;
         if ack.kind == AckKind::Pubrel {
-            // One that comes again is answered again: our PUBCOMP may have been lost.
-            self.received.remove(id);
-            // Too early where the program still holds the message: it must not hold back others.
-            self.owed.settle_repeats(id);
-            self.completed.push(id);
+            self.on_pubrel(id);
             return Ok(None);
         }
         let Some(at) = self.answered(ack)? else {
             // The server holds a message that we know nothing of any more: it is to let go.
-            if ack.kind == AckKind::Pubrec {
-                self.released.push_once(id);
+            if ack.kind == AckKind::Pubrec && !ack.reason.is_error() {
+                self.released.push_once(Answer::new(id, false));
             }
             return Ok(None);
         };
-        Ok(match ack.kind {
-            AckKind::Pubrec => {
-                self.outbox.hold(at);
-                self.released.push_once(id);
-                None
+        let unmatched = self.outbox.entry(at).is_unmatched();
+        let reason = match ack.kind {
+            AckKind::Pubrec if !ack.reason.is_error() => {
+                let unmatched = ack.reason == ReasonCode::NO_MATCHING_SUBSCRIBERS;
+                self.outbox.hold(at, self.stamp, unmatched);
+                self.released.push_once(Answer::new(id, true));
+                return Ok(None);
             }
-            _ => {
-                let token = self.complete(id, at);
-                Some(Event::Acknowledged { token, reason: ReasonCode::SUCCESS })
-            }
-        })
+            AckKind::Pubcomp if unmatched => ReasonCode::NO_MATCHING_SUBSCRIBERS,
+            // The server has taken the message with PUBREC, whatever it has forgotten since.
+            AckKind::Pubcomp => ReasonCode::SUCCESS,
+            _ => ack.reason,
+        };
+        let token = self.complete(id, at);
+        Ok(Some(Event::Acknowledged { token, reason, properties: ack.properties }))
+    }
+
+    /// One that comes again is answered again: our PUBCOMP may have been lost.
+    fn on_pubrel(&mut self, id: PacketId) {
+        let known = self.received.remove(id);
+        if known == Some(true) {
+            self.incoming = self.incoming.saturating_sub(1);
+        }
+        // Too early where the program still holds the message: it must not hold back others.
+        self.owed.settle_repeats(id, ReasonCode::SUCCESS);
+        self.completed.push(Answer::new(id, known.is_some()));
     }
 
     fn on_suback<'p>(&mut self, suback: &Suback<'p>) -> Result<Option<Event<'p>>, Error> {
-        let no_exchange = Error::Misbehaved(Misbehaved::Acknowledgement);
-        let at = self.find_sent(suback.packet_id).ok_or(no_exchange)?;
-        let Some((Packet::Subscribe(subscribe), _)) =
-            Packet::decode_front(Version::V3, self.outbox.packet(at))?
-        else {
-            return Err(no_exchange);
+        let len = suback.reasons.len();
+        let Some(token) = self.answer_request(PacketType::Subscribe, suback.packet_id, len)? else {
+            return Ok(None);
         };
-        // v3.1.1: [MQTT-3.8.4-6] One answer for each filter.
-        if count(&subscribe) != suback.reasons.len() {
-            return Err(Misbehaved::SubackCount.into());
-        }
-        let token = self.complete(suback.packet_id, at);
-        Ok(Some(Event::Subscribed { token, reasons: suback.reasons }))
+        let Suback { reasons, properties, .. } = *suback;
+        Ok(Some(Event::Subscribed { token, reasons, properties }))
     }
 
-    fn on_unsuback<'p>(&mut self, id: PacketId) -> Result<Option<Event<'p>>, Error> {
-        let Some(at) = self.find_sent(id) else { return Ok(None) };
-        if self.outbox.packet(at).first() != Some(&PacketType::Unsubscribe.first()) {
+    fn on_unsuback<'p>(&mut self, unsuback: &Unsuback<'p>) -> Result<Option<Event<'p>>, Error> {
+        let (id, len) = (unsuback.packet_id, unsuback.reasons.len());
+        let Some(token) = self.answer_request(PacketType::Unsubscribe, id, len)? else {
+            return Ok(None);
+        };
+        let Unsuback { reasons, properties, .. } = *unsuback;
+        Ok(Some(Event::Unsubscribed { token, reasons, properties }))
+    }
+
+    /// A request has `len` answers; `None` when there is no such exchange.
+    fn answer_request(
+        &mut self,
+        packet_type: PacketType,
+        id: PacketId,
+        len: usize,
+    ) -> Result<Option<Token>, Error> {
+        let version = self.config.version;
+        let Some(at) = self.find_sent(id) else {
+            // v3.1.1: [MQTT-3.8.4-2], [MQTT-4.8.0-1]; in MQTT 5.0 it is nothing to hang up for (§4.13.2).
+            let fatal = version == Version::V3 && packet_type == PacketType::Subscribe;
+            return if fatal { Err(Misbehaved::Acknowledgement.into()) } else { Ok(None) };
+        };
+        let packet = self.outbox.packet(at);
+        if packet.first() != Some(&packet_type.first()) {
             return Err(Misbehaved::Acknowledgement.into());
         }
-        Ok(Some(Event::Unsubscribed { token: self.complete(id, at) }))
+        let filters = match Packet::decode_front(version, packet)? {
+            Some((Packet::Subscribe(it), _)) => it.subscriptions().take(FILTERS_MAX).count(),
+            // v3.1.1: UNSUBACK has no answers.
+            Some((Packet::Unsubscribe(_), _)) if version == Version::V3 => 0,
+            Some((Packet::Unsubscribe(it), _)) => it.filters().take(FILTERS_MAX).count(),
+            _ => return Err(Misbehaved::Acknowledgement.into()),
+        };
+        // [MQTT-3.8.4-6], [MQTT-3.11.3-1] One answer for each filter.
+        if filters != len {
+            return Err(Misbehaved::SubackCount.into());
+        }
+        Ok(Some(self.complete(id, at)))
     }
-}
-
-fn count(subscribe: &Subscribe<'_>) -> usize {
-    subscribe.subscriptions().take(FILTERS_MAX).count()
 }

@@ -1,7 +1,8 @@
 use super::*;
 use crate::{
-    Ack, AckKind, Connack, Error, Event, Malformed, Misbehaved, Packet, Publish, Resumption,
-    Suback, TopicError, text::STRING_MAX,
+    Ack, AckError, AckKind, Connack, Connect, Error, Event, FixedHeader, Malformed, Message,
+    Misbehaved, Packet, PacketId, Publish, PublishError, Resumption, Suback, SubscribeError,
+    Subscription, TopicError, text::STRING_MAX,
 };
 use std::{string::String, vec, vec::Vec};
 
@@ -9,6 +10,16 @@ type Small = Session<Vec<u8>, 3>;
 
 const FILTERS: [Subscription<'static>; 2] =
     [Subscription::new("a/#", Qos::AtLeastOnce), Subscription::new("b", Qos::AtMostOnce)];
+
+/// The fixed header of a packet that begins so.
+fn header(first: u8) -> FixedHeader {
+    FixedHeader::decode(crate::Version::V3, &[first, 0]).unwrap().unwrap().0
+}
+
+/// A CONNECT that asks for a clean session or not.
+fn asking(clean_session: bool) -> Connect<'static> {
+    Connect { clean_session, ..Connect::new("c") }
+}
 
 fn session() -> Small {
     Session::new(vec![0; 200], Config::new())
@@ -24,9 +35,9 @@ fn connack(session_present: bool, code: u8) -> Packet<'static> {
 
 /// Connects with a session that the server is to keep.
 fn connect(session: &mut Small, session_present: bool) -> Resumption {
-    session.handle_open(false);
+    session.handle_open(&asking(false));
     match session.handle_packet(&connack(session_present, 0)) {
-        Ok(Some(Event::Connected(resumption))) => resumption,
+        Ok(Some(Event::Connected { resumption, .. })) => resumption,
         other => panic!("{other:?}"),
     }
 }
@@ -74,7 +85,7 @@ fn connack_with_each_refusal_says_why_and_keeps_the_session() {
     for code in 1..=5 {
         let mut session = session();
         qos1(&mut session, b"x");
-        session.handle_open(false);
+        session.handle_open(&asking(false));
         let reason = ReasonCode::from_connack(code).unwrap();
         assert_eq!(session.handle_packet(&connack(false, code)), Err(Error::Refused(reason)));
         assert!(reason.is_error() && !session.is_open());
@@ -89,9 +100,9 @@ fn connack_with_each_refusal_says_why_and_keeps_the_session() {
 fn connack_with_a_session_that_cannot_be_there_is_misbehaved() {
     let mut session = session();
     let expected = Err(Misbehaved::SessionPresent.into());
-    session.handle_open(true);
+    session.handle_open(&asking(true));
     assert_eq!(session.handle_packet(&connack(true, 0)), expected);
-    session.handle_open(false);
+    session.handle_open(&asking(false));
     assert_eq!(session.handle_packet(&connack(true, 5)), expected);
 }
 
@@ -99,7 +110,7 @@ fn connack_with_a_session_that_cannot_be_there_is_misbehaved() {
 #[test]
 fn packet_before_connack_or_a_second_connack_is_misbehaved() {
     let mut session = session();
-    session.handle_open(false);
+    session.handle_open(&asking(false));
     let early = session.handle_packet(&Packet::Pingresp);
     assert_eq!(early, Err(Misbehaved::BeforeConnack.into()));
     let mut session = open();
@@ -114,9 +125,11 @@ fn resumption_says_what_the_server_knew() {
     assert_eq!(connect(&mut session, false), Resumption::New);
     assert_eq!(connect(&mut session, true), Resumption::Resumed);
     assert_eq!(connect(&mut session, false), Resumption::Lost);
-    session.handle_open(true);
+    session.handle_open(&asking(true));
     let clean = session.handle_packet(&connack(false, 0));
-    assert_eq!(clean, Ok(Some(Event::Connected(Resumption::New))));
+    let properties = crate::Properties::NONE;
+    let new = Event::Connected { resumption: Resumption::New, properties };
+    assert_eq!(clean, Ok(Some(new)));
     assert_eq!(connect(&mut session, false), Resumption::New, "a clean session is not kept");
 }
 
@@ -135,7 +148,14 @@ fn suback_with_another_count_than_filters_is_misbehaved() {
     sent(&mut session);
     let suback = Suback::new(PacketId::new(1).unwrap(), &[1, 0x80]);
     let answered = session.handle_packet(&Packet::Suback(suback));
-    assert_eq!(answered, Ok(Some(Event::Subscribed { token, reasons: suback.reasons })));
+    assert_eq!(
+        answered,
+        Ok(Some(Event::Subscribed {
+            token,
+            reasons: suback.reasons,
+            properties: crate::Properties::NONE
+        }))
+    );
     assert!(session.is_idle() && session.in_flight() == 0);
 }
 
@@ -147,7 +167,11 @@ fn acknowledgement_of_an_unknown_exchange_is_ignored() {
     for id in [2, 3, 4, 7, u16::MAX] {
         assert_eq!(session.handle_packet(&puback(id)), Ok(None), "{id}");
     }
-    let done = Event::Acknowledged { token, reason: ReasonCode::SUCCESS };
+    let done = Event::Acknowledged {
+        token,
+        reason: ReasonCode::SUCCESS,
+        properties: crate::Properties::NONE,
+    };
     assert_eq!(session.handle_packet(&puback(1)), Ok(Some(done)));
     assert_eq!(session.handle_packet(&puback(1)), Ok(None), "the same again");
 }
@@ -191,7 +215,7 @@ fn manual_acknowledgements_leave_in_the_order_of_the_messages() {
     let mut session = Session::new(vec![0; 200], Config::new().manual_acks());
     connect(&mut session, false);
     let [first, second, third] = [11, 12, 13].map(|id| receive(&mut session, id));
-    assert!(!session.has_room_for_message());
+    assert!(!session.has_room_for(header(0x32)));
     session.handle_release();
     assert_eq!(sent(&mut session), [] as [Vec<u8>; 0]);
     session.acknowledge(second, ReasonCode::SUCCESS).unwrap();
@@ -333,10 +357,10 @@ fn sent_follows_the_newest_packet_that_is_out() {
 fn session_present_after_an_unanswered_connect_is_uncertain() {
     let mut session = session();
     assert_eq!(connect(&mut session, true), Resumption::Resumed);
-    session.handle_open(false);
+    session.handle_open(&asking(false));
     assert_eq!(connect(&mut session, true), Resumption::Uncertain);
     assert_eq!(connect(&mut session, true), Resumption::Resumed);
-    session.handle_open(false);
+    session.handle_open(&asking(false));
     session.handle_packet(&connack(false, 5)).unwrap_err();
     assert_eq!(connect(&mut session, true), Resumption::Resumed, "a refusal is an answer");
 }
@@ -347,7 +371,7 @@ fn session_accepts_messages_again_after_its_good_bye() {
     let message = Message::new("t", b"", Qos::AtMostOnce);
     session.disconnect(ReasonCode::SUCCESS);
     assert_eq!(session.publish(&message), Err(PublishError::Disconnecting));
-    assert_eq!(sent(&mut session), [DISCONNECT]);
+    assert_eq!(sent(&mut session), [[0xe0, 0]]);
     session.publish(&message).unwrap();
     assert!(session.is_offline() && sent(&mut session).is_empty(), "until the next connection");
     connect(&mut session, true);

@@ -34,7 +34,14 @@ fn message_is_acknowledged_in_two_steps() {
     assert!(!session.is_idle(), "it is not over yet");
     assert_eq!(sent(&mut session), [PUBREL_1]);
     let event = session.handle_packet(&ack(AckKind::Pubcomp, 1));
-    assert_eq!(event, Ok(Some(Event::Acknowledged { token, reason: ReasonCode::SUCCESS })));
+    assert_eq!(
+        event,
+        Ok(Some(Event::Acknowledged {
+            token,
+            reason: ReasonCode::SUCCESS,
+            properties: crate::Properties::NONE
+        }))
+    );
     assert!(session.is_idle() && session.in_flight() == 0);
 }
 
@@ -76,7 +83,14 @@ fn released_messages_are_published_anew_when_the_session_is_lost() {
     session.handle_packet(&ack(AckKind::Pubrec, 1)).unwrap();
     assert_eq!(sent(&mut session), [PUBREL_1]);
     let event = session.handle_packet(&ack(AckKind::Pubcomp, 1)).unwrap();
-    assert_eq!(event, Some(Event::Acknowledged { token, reason: ReasonCode::SUCCESS }));
+    assert_eq!(
+        event,
+        Some(Event::Acknowledged {
+            token,
+            reason: ReasonCode::SUCCESS,
+            properties: crate::Properties::NONE
+        })
+    );
 }
 
 #[test]
@@ -119,7 +133,7 @@ fn message_of_an_uncertain_session_is_new_unless_it_is_marked_as_a_duplicate() {
     for duplicate in [true, false] {
         let mut session = open();
         arrive(&mut session, 9, false).unwrap();
-        session.handle_open(false);
+        session.handle_open(&asking(false));
         assert_eq!(connect(&mut session, true), Resumption::Uncertain);
         assert_eq!(arrive(&mut session, 9, duplicate).is_some(), !duplicate);
     }
@@ -139,7 +153,7 @@ fn held_message_is_acknowledged_over_a_lost_connection_and_handed_over_once() {
     assert_eq!(session.acknowledge(token, ReasonCode::SUCCESS), Err(AckError::Stale));
     // Let go while there is no connection: acknowledged as soon as it comes again.
     let token = arrive(&mut session, 8, false).unwrap();
-    session.handle_open(false);
+    session.handle_open(&asking(false));
     session.acknowledge(token, ReasonCode::SUCCESS).unwrap();
     connect(&mut session, true);
     assert_eq!(arrive(&mut session, 8, true), None);
@@ -166,7 +180,7 @@ fn acknowledgements_of_both_kinds_leave_in_the_order_of_the_messages() {
     let first = arrive(&mut session, 7, false).unwrap();
     let second = receive(&mut session, 8);
     let third = arrive(&mut session, 9, false).unwrap();
-    assert!(!session.has_room_for_message());
+    assert!(!session.has_room_for(header(0x34)));
     for token in [third, second, first] {
         assert_eq!(sent(&mut session), [] as [&[u8]; 0]);
         session.acknowledge(token, ReasonCode::SUCCESS).unwrap();
@@ -209,7 +223,7 @@ fn known_identifier_with_another_content_is_another_message_unless_marked() {
 #[test]
 fn message_waits_while_the_server_follows_as_many_as_it_may() {
     let mut session = Session::<Vec<u8>, 64>::new(vec![0; 4_000], Config::new());
-    session.handle_open(false);
+    session.handle_open(&asking(false));
     session.handle_packet(&connack(false, 0)).unwrap();
     for _ in 0..EXACTLY_ONCE_MAX + 2 {
         session.publish(&Message::new("t", b"x", Qos::ExactlyOnce)).unwrap();
@@ -227,7 +241,7 @@ fn message_waits_while_the_server_follows_as_many_as_it_may() {
     assert_eq!(sent(&mut session), 1, "PUBREL; the server still follows it");
     session.handle_packet(&ack(AckKind::Pubcomp, 1)).unwrap();
     assert_eq!(sent(&mut session), 1);
-    session.handle_open(false);
+    session.handle_open(&asking(false));
     session.handle_packet(&connack(true, 0)).unwrap();
     assert_eq!(sent(&mut session), EXACTLY_ONCE_MAX, "the same after a reconnect");
 }
@@ -241,7 +255,7 @@ fn messages_of_a_lost_session_make_room_for_those_of_an_uncertain_one() {
             arrive(&mut session, id, false).unwrap();
             session.handle_release();
         }
-        session.handle_open(false);
+        session.handle_open(&asking(false));
         assert_eq!(connect(&mut session, true), Resumption::Uncertain);
         for id in ids {
             assert!(arrive(&mut session, id, false).is_some(), "{id} of {ids:?}");

@@ -1,0 +1,234 @@
+//! What a session has to send.
+
+use super::{Asked, Current, EXACTLY_ONCE_MAX, Phase, Session};
+use crate::{
+    Ack, AckKind, Connect, PacketId, PacketType, ReasonCode, Token, Version, line::Answer,
+    outbox::STAMPS,
+};
+use dunlin_octet::Buffer;
+
+impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
+    /// A new connection begins with this CONNECT, which is of the session's version.
+    ///
+    /// Everything owed to the last one is void.
+    pub fn handle_open(&mut self, connect: &Connect<'_>) {
+        self.unanswered |= self.phase == Phase::Opening;
+        self.phase = Phase::Opening;
+        let properties = &connect.properties;
+        let inflight = u16::try_from(INFLIGHT).unwrap_or(u16::MAX);
+        self.asked = Asked {
+            clean: connect.clean_session,
+            authenticates: properties.authentication_method().is_some(),
+            expiry_s: match self.config.version {
+                // A session that is not clean is kept for as long as the server likes.
+                Version::V3 => {
+                    if connect.clean_session {
+                        0
+                    } else {
+                        u32::MAX
+                    }
+                }
+                Version::V5 => properties.session_expiry_interval_s().unwrap_or(0),
+            },
+            receive_maximum: properties
+                .receive_maximum()
+                .map_or(inflight, |maximum| maximum.get().min(inflight)),
+        };
+        self.current = Current::Nothing;
+        // What was handed over last is not handed over again, and so counts as taken.
+        self.handle_release();
+        self.owed.reset();
+        self.received.reset();
+        self.released.clear();
+        self.completed.clear();
+        self.outbox.drop_parked();
+        self.outbox.rewind(self.stamp);
+        self.incoming = 0;
+        self.parked_acks = 0;
+        self.authenticating = false;
+        self.disconnecting = None;
+    }
+
+    /// The program has let go of the last event: its message may be acknowledged.
+    pub fn handle_release(&mut self) {
+        if let Some(ack) = self.held.take() {
+            self.settle(ack, ReasonCode::SUCCESS);
+        }
+    }
+
+    /// The next packet to send, whole; the same one until [`Session::handle_sent`].
+    pub fn poll_packet(&mut self) -> Option<&[u8]> {
+        if self.current == Current::Nothing {
+            self.current = self.next_current();
+        }
+        match &self.current {
+            Current::Nothing => None,
+            Current::Short(bytes, len) => bytes.get(..*len),
+            Current::Outbox => self.outbox.lent(),
+        }
+    }
+
+    /// The packet that [`Session::poll_packet`] lent out has been handed to the transport, all of it.
+    pub fn handle_sent(&mut self) {
+        let first = self.poll_packet().and_then(|packet| packet.first().copied()).unwrap_or(0);
+        if self.current == Current::Outbox
+            && let Some(entry) = self.outbox.finish(self.stamp)
+            && !entry.is_parked()
+        {
+            if Self::is_followed(self.config.version, first) && !entry.is_gone() {
+                self.unfinished = self.unfinished.saturating_add(1);
+            }
+            let token = Token(entry.token);
+            if self.sent.is_none_or(|sent| sent.is_up_to(token)) {
+                self.sent = Some(token);
+            }
+        }
+        if first == PacketType::Disconnect.first() {
+            // [MQTT-3.14.4-1] Nothing goes out behind it.
+            self.phase = Phase::Offline;
+            self.disconnecting = None;
+        }
+        self.authenticating &= first != PacketType::Auth.first();
+        self.current = Current::Nothing;
+    }
+
+    /// A moment has passed on the caller's clock, one of at most 15 in the time that an answer may take.
+    pub const fn handle_tick(&mut self) {
+        self.stamp = self.stamp.wrapping_add(1) & STAMPS.wrapping_sub(1);
+    }
+
+    /// Whether something went out on this connection at least `ticks` ago, and has no answer.
+    pub fn is_overdue(&self, ticks: u16) -> bool {
+        self.phase == Phase::Open && self.outbox.is_overdue(self.stamp, ticks)
+    }
+
+    /// What went out on this connection at least `ticks` ago, and has no answer, goes out again: only
+    /// in MQTT 3.1.1, for MQTT 5.0 forbids it ([MQTT-4.4.0-1]).
+    pub fn resend_overdue(&mut self, ticks: u16) {
+        if self.config.version == Version::V3 && self.current != Current::Outbox {
+            let released = &mut self.released;
+            self.outbox.resend(self.stamp, ticks, |id| {
+                if let Some(id) = PacketId::new(id) {
+                    released.push_once(Answer::new(id, true));
+                }
+            });
+        }
+    }
+
+    /// Drops a packet that was accepted before the limits of this server were known, and that they do
+    /// not allow; says which, and why.
+    ///
+    /// Until this returns `None`, no packet that was accepted is sent.
+    pub fn poll_rejected(&mut self) -> Option<(Token, ReasonCode)> {
+        if !self.unfit {
+            return None;
+        }
+        let mut found = None;
+        self.outbox.for_each(|at, entry| {
+            if found.is_none() && !entry.is_released() && !entry.is_parked() {
+                let packet = self.outbox.packet(at);
+                let checked = self.limits.check_packet(self.config.version, packet);
+                found = checked.err().map(|reason| (at, entry, reason));
+            }
+        });
+        self.unfit = found.is_some();
+        let (at, entry, reason) = found?;
+        if let Some(id) = PacketId::new(entry.id) {
+            self.slots.free(id);
+        }
+        self.outbox.release(at);
+        Some((Token(entry.token), reason))
+    }
+
+    /// AUTH first, then acknowledgements, then packets in their order, then the good-bye.
+    fn next_current(&mut self) -> Current {
+        if self.authenticating && self.phase != Phase::Offline {
+            return self.lend_parked(PacketType::Auth, 0).unwrap_or(Current::Nothing);
+        }
+        if self.phase != Phase::Open {
+            return Current::Nothing;
+        }
+        if let Some(ack) = self.owed.due() {
+            self.owed.pop();
+            return self.acknowledgement(ack);
+        }
+        if let Some(answer) = self.completed.pop() {
+            return self.answer(AckKind::Pubcomp, answer);
+        }
+        if let Some(answer) = self.released.pop() {
+            return self.answer(AckKind::Pubrel, answer);
+        }
+        if self.unfit {
+            return Current::Nothing;
+        }
+        let version = self.config.version;
+        let most = match version {
+            Version::V3 => u16::try_from(EXACTLY_ONCE_MAX).unwrap_or(u16::MAX),
+            Version::V5 => self.limits.receive_maximum,
+        };
+        // [MQTT-4.9.0-2] No more messages above QoS 0 than the server follows.
+        let full = self.unfinished >= most;
+        if self.outbox.lend(|first| full && Self::is_followed(version, first)).is_some() {
+            return Current::Outbox;
+        }
+        match self.disconnecting {
+            Some(reason) if !self.outbox.has_waiting() => self.good_bye(reason),
+            _ => Current::Nothing,
+        }
+    }
+
+    fn acknowledgement(&mut self, ack: Ack<'static>) -> Current {
+        let refused = ack.reason.is_error();
+        if ack.kind == AckKind::Puback {
+            self.incoming = self.incoming.saturating_sub(1);
+        } else if refused && self.received.remove(ack.packet_id) == Some(true) {
+            // MQTT 5.0 §4.3.3: a PUBREC that says no ends the exchange.
+            self.incoming = self.incoming.saturating_sub(1);
+        }
+        if self.parked_acks > 0
+            && let Some(parked) =
+                self.lend_parked(ack.kind.packet_type(), ack.packet_id.value().into())
+        {
+            self.parked_acks = self.parked_acks.saturating_sub(1);
+            return parked;
+        }
+        short(self.config.version, ack)
+    }
+
+    fn answer(&self, kind: AckKind, answer: Answer) -> Current {
+        let ack = Ack { reason: answer.reason, ..Ack::new(kind, answer.packet_id) };
+        short(self.config.version, ack)
+    }
+
+    fn good_bye(&mut self, reason: ReasonCode) -> Current {
+        let packet_type = PacketType::Disconnect;
+        let first = packet_type.first();
+        if let Some(parked) = self.lend_parked(packet_type, 0) {
+            return parked;
+        }
+        match reason {
+            _ if self.config.version == Version::V3 => Current::Short([first, 0, 0, 0, 0], 2),
+            ReasonCode::SUCCESS => Current::Short([first, 0, 0, 0, 0], 2),
+            _ => Current::Short([first, 1, reason.value(), 0, 0], 3),
+        }
+    }
+
+    fn lend_parked(&mut self, packet_type: PacketType, key: u32) -> Option<Current> {
+        if self.config.version == Version::V3 {
+            return None;
+        }
+        let at = self.outbox.find_parked(packet_type.first(), key)?;
+        self.outbox.lend_parked(at);
+        Some(Current::Outbox)
+    }
+}
+
+/// An acknowledgement without properties.
+fn short(version: Version, ack: Ack<'_>) -> Current {
+    let [first, _, high, low] = ack.encode();
+    match ack.reason {
+        _ if version == Version::V3 => Current::Short([first, 2, high, low, 0], 4),
+        ReasonCode::SUCCESS => Current::Short([first, 2, high, low, 0], 4),
+        reason => Current::Short([first, 3, high, low, reason.value()], 5),
+    }
+}
