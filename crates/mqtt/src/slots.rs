@@ -120,7 +120,7 @@ mod tests {
     use super::*;
     use std::vec::Vec;
 
-    /// v3.1.1: [MQTT-2.3.1-2]
+    /// [MQTT-2.2.1-3], v3.1.1: [MQTT-2.3.1-2]
     #[test]
     fn identifiers_are_unused_and_come_back_as_late_as_they_can() {
         let mut slots = Slots::<4>::new();
@@ -140,6 +140,7 @@ mod tests {
         assert_eq!(slots.used(), 4, "freeing twice changes nothing");
     }
 
+    /// [MQTT-2.2.1-3], v3.1.1: [MQTT-2.3.1-1] [MQTT-2.3.1-2]
     #[test]
     fn identifiers_wrap_without_zero_and_without_meeting() {
         let mut slots = Slots::<7>::new();

@@ -105,7 +105,9 @@ const fn every(byte: u8) -> usize {
 mod tests {
     use super::*;
 
-    /// v3.1.1: [MQTT-4.7.1-2] [MQTT-4.7.1-3], and the examples of MQTT 3.1.1 §4.7.1.
+    /// [MQTT-4.7.1-1] [MQTT-4.7.1-2], v3.1.1: [MQTT-4.7.1-2] [MQTT-4.7.1-3]
+    ///
+    /// With the examples of MQTT 3.1.1 §4.7.1.
     #[test]
     fn filter_with_misplaced_wildcard_is_refused() {
         for filter in
@@ -120,6 +122,7 @@ mod tests {
         }
     }
 
+    /// [MQTT-4.7.0-1] [MQTT-4.7.3-1] [MQTT-4.7.3-2] [MQTT-4.7.3-3]
     /// v3.1.1: [MQTT-4.7.1-1] [MQTT-4.7.3-1] [MQTT-4.7.3-2] [MQTT-4.7.3-3]
     #[test]
     fn topic_that_is_empty_long_nul_or_wild_is_refused() {
@@ -127,14 +130,18 @@ mod tests {
         assert_eq!(check_topic(""), Err(TopicError::Empty));
         assert_eq!(check_filter(""), Err(TopicError::Empty));
         assert_eq!(check_topic("a\0b"), Err(TopicError::Nul));
+        assert_eq!(check_filter("a/#\0"), Err(TopicError::Nul));
         assert_eq!(check_topic("a/+"), Err(TopicError::Wildcard));
         assert_eq!(check_topic("#"), Err(TopicError::Wildcard));
         let long = std::string::String::from_utf8(std::vec![b'a'; STRING_MAX + 1]).unwrap();
         assert_eq!(check_topic(&long), Err(TopicError::TooLong));
+        assert_eq!(check_filter(&long), Err(TopicError::TooLong));
         assert_eq!(check_topic(&long[1..]), Ok(()));
+        assert_eq!(check_filter(&long[1..]), Ok(()));
     }
 
-    /// v3.1.1: [MQTT-3.3.2-2] [MQTT-1.5.3-2]
+    /// [MQTT-1.5.4-2] [MQTT-3.3.2-2] [MQTT-4.7.0-1]
+    /// v3.1.1: [MQTT-1.5.3-2] [MQTT-3.3.2-2] [MQTT-4.7.1-1]
     #[test]
     fn topic_with_a_special_byte_anywhere_is_refused_and_with_any_other_is_not() {
         for len in 1..=3 * WORD + 1 {
@@ -155,7 +162,9 @@ mod tests {
         assert_eq!(check_topic(&"ü\u{ffff}\u{10ffff}".repeat(WORD)), Ok(()));
     }
 
-    /// The examples of MQTT 3.1.1 §4.7.1 and §4.7.2 (v3.1.1: [MQTT-4.7.2-1], [MQTT-4.7.3-4]).
+    /// [MQTT-4.7.2-1] [MQTT-4.7.3-4], v3.1.1: [MQTT-4.7.2-1] [MQTT-4.7.3-4]
+    ///
+    /// The examples of MQTT 3.1.1 §4.7.1 and §4.7.2, and one letter in two forms.
     #[test]
     fn filters_match_as_in_the_standard() {
         for (filter, topic) in [
@@ -181,6 +190,7 @@ mod tests {
             ("#", "$SYS/monitor"),
             ("+/monitor/Clients", "$SYS/monitor/Clients"),
             ("ACCOUNTS", "accounts"),
+            ("\u{fc}", "u\u{308}"),
             ("a/b", "a/b/"),
             ("/a", "a"),
         ] {

@@ -9,6 +9,7 @@ use core::num::{NonZeroU16, NonZeroU32};
 use dunlin_octet::{Count, Writer};
 use std::{string::String, vec, vec::Vec};
 
+mod layout;
 mod refused;
 
 const V5: Version = Version::V5;
@@ -151,7 +152,7 @@ fn for_every_packet(mut each: impl FnMut(&Packet<'_>)) {
     each(&Packet::Pingresp);
 }
 
-/// [MQTT-1.5.5-1] [MQTT-2.2.2-1] [MQTT-3.1.3-1]
+/// [MQTT-1.5.5-1] [MQTT-2.2.2-1]
 #[test]
 fn every_packet_round_trips_and_no_cut_of_it_is_a_packet() {
     let mut types = Vec::new();
@@ -272,7 +273,7 @@ fn string_as_long_as_can_be_round_trips_and_a_longer_one_is_refused() {
     assert_eq!(decode(&whole), Ok(Some((Packet::Publish(publish), whole.len()))));
 }
 
-/// v3.1.1: [MQTT-2.3.1-1], and 268,435,455 bytes of properties (T-08).
+/// No packet has more than 268,435,455 bytes of properties (T-08).
 #[test]
 fn properties_longer_than_a_packet_are_refused() {
     let just = String::from_utf8(vec![b'a'; STRING_MAX]).unwrap();
@@ -283,7 +284,7 @@ fn properties_longer_than_a_packet_are_refused() {
     assert_eq!(Properties::new(&list).check(PacketType::Publish), Err(Malformed::Length));
 }
 
-/// [MQTT-3.1.2-2]
+/// [MQTT-3.1.2-2], v3.1.1: [MQTT-3.1.2-2]
 #[test]
 fn connect_says_itself_which_version_it_is() {
     let connect = |level| packet(0x10, &[b"\0\x04MQTT", &[level, 2, 0, 0], b"\0\x01c"]);
@@ -305,11 +306,14 @@ fn connect_says_itself_which_version_it_is() {
             let decoded = Packet::decode_front(version, &connect(level)).unwrap_err();
             assert_eq!(decoded, Malformed::Version);
             assert_eq!(decoded.reason(), ReasonCode::UNSUPPORTED_PROTOCOL_VERSION);
+            assert_eq!(decoded.reason().to_connack(), 1);
         }
     }
 }
 
-/// v3.1.1: [MQTT-3.1.2-22] [MQTT-3.1.3-7] hold for 3.1.1 alone.
+/// v3.1.1: [MQTT-3.1.2-22] [MQTT-3.1.3-7]
+///
+/// They hold for 3.1.1 alone.
 #[test]
 fn connect_that_only_one_version_can_say_is_checked_for_it() {
     let list = [Property::SessionExpiryInterval(1)];

@@ -196,7 +196,9 @@ fn property_length_that_disagrees_with_the_packet_is_refused() {
     }
 }
 
-/// [MQTT-1.5.5-1]; four bytes at most (T-01).
+/// [MQTT-1.5.5-1]
+///
+/// Four bytes at most (T-01).
 #[test]
 fn varint_of_five_bytes_or_longer_than_needed_is_refused_in_properties() {
     for (name, first, front, rest) in PLACES {
@@ -225,8 +227,9 @@ fn varint_of_five_bytes_or_longer_than_needed_is_refused_in_properties() {
     }
 }
 
-/// MQTT 5.0 §3.1.2.11, §3.2.2.3, §3.3.2.3; [MQTT-3.3.2-8] [MQTT-3.3.2-14] [MQTT-1.5.4-1]
-/// [MQTT-1.5.4-2] [MQTT-1.5.7-1]
+/// [MQTT-1.5.4-1] [MQTT-1.5.4-2] [MQTT-1.5.7-1] [MQTT-3.3.2-7] [MQTT-3.3.2-8] [MQTT-3.3.2-14]
+///
+/// MQTT 5.0 §3.1.2.11, §3.2.2.3, §3.3.2.3.
 #[test]
 fn property_with_a_value_that_it_must_not_have_is_refused() {
     for (at, property, expected) in [
@@ -299,8 +302,8 @@ const REASONS: [Reasons; 9] = [
     (0xf0, b"", b"\x04\x15\0\x01m", &[0, 0x18, 0x19]),
 ];
 
-/// [MQTT-3.2.2-8] [MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-3.6.2-1] [MQTT-3.7.2-1] [MQTT-3.9.3-2]
-/// [MQTT-3.11.3-2] [MQTT-3.14.2-1] [MQTT-3.15.2-1]
+/// [MQTT-3.2.2-8] [MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-3.6.2-1] [MQTT-3.7.2-1] [MQTT-3.8.4-7]
+/// [MQTT-3.9.3-2] [MQTT-3.11.3-2] [MQTT-3.14.2-1] [MQTT-3.15.2-1]
 #[test]
 fn each_packet_takes_its_own_reasons_and_no_others() {
     for (first, front, rest, legal) in REASONS {
@@ -321,6 +324,7 @@ fn is_named(code: u8) -> bool {
 }
 
 /// [MQTT-3.8.3-2] [MQTT-3.8.3-3] [MQTT-3.8.3-4] [MQTT-3.8.3-5] [MQTT-3.10.3-2]
+/// v3.1.1: [MQTT-3.8.3-3] [MQTT-3.10.3-2]
 #[test]
 fn subscription_options_are_those_of_the_standard() {
     for options in 0..=255_u8 {
@@ -353,7 +357,9 @@ fn subscription_options_are_those_of_the_standard() {
     assert_eq!(Subscribe::new(id(1), &wishes()).check(), Ok(()));
 }
 
-/// MQTT 5.0 §3.3.2.1; [MQTT-3.3.2-2] [MQTT-2.2.1-2] [MQTT-3.3.1-2] [MQTT-3.3.1-4]
+/// [MQTT-3.3.1-2] [MQTT-3.3.1-4] [MQTT-3.3.2-2]
+///
+/// MQTT 5.0 §3.3.2.1.
 #[test]
 fn publish_without_a_topic_needs_an_alias() {
     for (body, expected) in [
@@ -372,7 +378,8 @@ fn publish_without_a_topic_needs_an_alias() {
     assert_eq!(Packet::decode_front(Version::V3, b"\x30\x02\0\0"), Err(Malformed::Topic));
 }
 
-/// [MQTT-3.1.2-1] [MQTT-3.1.2-3] [MQTT-3.2.2-1] [MQTT-3.15.1-1] [MQTT-2.1.3-1]
+/// [MQTT-2.1.3-1] [MQTT-3.1.2-1] [MQTT-3.1.2-3] [MQTT-3.1.2-7] [MQTT-3.1.2-8] [MQTT-3.2.2-1]
+/// [MQTT-3.15.1-1]
 #[test]
 fn packet_with_reserved_bits_or_bytes_behind_it_is_malformed() {
     let connect = |flags| packet(0x10, &[b"\0\x04MQTT\x05", &[flags], b"\0\0\0\0\x01c"]);
