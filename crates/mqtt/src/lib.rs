@@ -22,6 +22,7 @@
 extern crate std;
 
 mod ack;
+mod aliases;
 mod auth;
 mod connack;
 mod connect;
@@ -51,6 +52,7 @@ mod topic;
 mod types;
 
 pub use ack::{Ack, AckKind};
+pub use aliases::{Aliases, OUTGOING_ALIASES_MAX, Parts};
 pub use auth::Auth;
 pub use connack::Connack;
 pub use connect::{Connect, Will};
