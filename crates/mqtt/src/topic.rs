@@ -104,6 +104,7 @@ const fn every(byte: u8) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Config, Qos, Session, SubscribeError, Subscription, Version};
 
     /// [MQTT-4.7.1-1] [MQTT-4.7.1-2], v3.1.1: [MQTT-4.7.1-2] [MQTT-4.7.1-3]
     ///
@@ -195,6 +196,49 @@ mod tests {
             ("/a", "a"),
         ] {
             assert!(!matches(filter, topic), "{filter} does not match {topic}");
+        }
+    }
+
+    /// [MQTT-4.8.2-1] [MQTT-4.8.2-2]
+    ///
+    /// To MQTT 3.1.1 they are filters like any other.
+    #[test]
+    fn shared_filter_without_a_plain_name_or_a_filter_is_refused() {
+        type Small = Session<[u8; 200], 2>;
+        let outcome = |version, filter: &str| {
+            let session = || Small::new([0; 200], Config::new().version(version));
+            let wish = Subscription::new(filter, Qos::AtMostOnce);
+            let outcome = session().subscribe(&[wish]).map(|_| ());
+            assert_eq!(session().unsubscribe(&[filter]).map(|_| ()), outcome, "{filter}");
+            outcome
+        };
+        for filter in [
+            "$share/group/a/+/b/#",
+            "$share/g/#",
+            "$share/g//",
+            "$share/$/$share/x",
+            "$share",
+            "$shared/+/x",
+            "a/$share/+/x",
+        ] {
+            assert_eq!(outcome(Version::V5, filter), Ok(()), "{filter}");
+        }
+        for filter in [
+            "$share/",
+            "$share//a",
+            "$share/g",
+            "$share/g/",
+            "$share/+/a",
+            "$share/#",
+            "$share/+/#",
+        ] {
+            let refused = Err(SubscribeError::Filter(TopicError::Share));
+            assert_eq!(outcome(Version::V5, filter), refused, "{filter}");
+            assert_eq!(outcome(Version::V3, filter), Ok(()), "{filter}");
+        }
+        for filter in ["$share/g+/a", "$share/g#/a", "$share/g/a#", "$share/g/#/a"] {
+            let refused = Err(SubscribeError::Filter(TopicError::Wildcard));
+            assert_eq!(outcome(Version::V5, filter), refused, "{filter}");
         }
     }
 
