@@ -111,7 +111,7 @@ fn statements(text: &str) -> Result<Vec<Statement>, String> {
 }
 
 fn print(table: &Table, cited: &[Citation]) {
-    let (mut proved, mut reasoned) = (0_u32, 0_u32);
+    let (mut proved, mut reasoned, mut missing) = (0_u32, 0_u32, 0_u32);
     println!("MQTT {}", table.version.name());
     for statement in &table.statements {
         println!("{:<15} {}", statement.id, statement.wording);
@@ -124,11 +124,12 @@ fn print(table: &Table, cited: &[Citation]) {
         }
         proved = proved.saturating_add(u32::from(!tests.is_empty()));
         reasoned = reasoned.saturating_add(u32::from(statement.reason.is_some()));
+        let neither = tests.is_empty() && statement.reason.is_none();
+        missing = missing.saturating_add(u32::from(neither));
     }
-    let count = table.statements.len();
+    let (name, count) = (table.version.name(), table.statements.len());
     println!(
-        "MQTT {}: {count} statements, {proved} proved by tests, {reasoned} with a reason\n",
-        table.version.name()
+        "MQTT {name}: {count} statements: {proved} proved, {reasoned} reasoned, {missing} missing\n"
     );
 }
 
@@ -206,7 +207,7 @@ struct Item {
 impl Item {
     /// Whether what is cited in this line stands in the first paragraph of a doc comment.
     fn claims(&self, line: &str) -> bool {
-        !self.explained && self.open == 0 && line.starts_with("///")
+        !self.explained && line.starts_with("///")
     }
 
     /// The name of the function that begins here.
@@ -215,7 +216,7 @@ impl Item {
         let words = ["pub", "pub(crate)", "pub(super)", "async", "const"];
         let plain = before.split_whitespace().all(|word| words.contains(&word));
         let name = rest.split(['(', '<']).next()?;
-        (self.open == 0 && plain).then_some(name)
+        plain.then_some(name)
     }
 
     /// What there is after this line: nothing, once it is no doc comment and no attribute.

@@ -65,7 +65,7 @@ fn test_claims_what_the_first_paragraph_of_its_doc_comment_cites() {
     ] {
         assert_eq!(claims(text), [five("1.1-1"), five("1.1-2")], "{text}");
     }
-    let text = "/// [ID-1.1-1]\n///\n/// Unlike [ID-1.1-2].\n#[test]\nfn t() {";
+    let text = "/// [ID-1.1-1]\n///\n/// Not\n/// [ID-1.1-2].\n#[test]\nfn t() {";
     assert_eq!(claims(text), [five("1.1-1"), ("5.0", "1.1-2".to_owned(), None)]);
     let text = "/// [ID-1.1-1], v3.1.1: [ID-1.1-2]\n/// [ID-1.1-3]\n#[test]\nfn t() {";
     let older = ("3.1.1", "1.1-2".to_owned(), Some("a.rs::t".to_owned()));
