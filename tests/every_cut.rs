@@ -131,7 +131,7 @@ impl Program {
 /// Subscribes once connected, publishes once subscribed, echoes messages, says good-bye at the last.
 fn answer(session: &mut Session<[u8; 2048], 4>, event: &Event<'_>) {
     match event {
-        Event::Connected(_) => {
+        Event::Connected { .. } => {
             let filter = Subscription::new("in/#", Qos::ExactlyOnce);
             session.subscribe(&[filter]).unwrap();
         }

@@ -215,7 +215,7 @@ impl Program<Growing, INFLIGHT> for Desk {
 
     fn handle_event(&mut self, session: &mut ClientSession, event: dunlin::Event<'_>) {
         match event {
-            dunlin::Event::Connected(resumption) => {
+            dunlin::Event::Connected { resumption, .. } => {
                 self.connected = Some(Instant::now());
                 self.router.forget_acks();
                 if resumption == dunlin::Resumption::Resumed {
@@ -228,13 +228,13 @@ impl Program<Growing, INFLIGHT> for Desk {
             dunlin::Event::Message { message, duplicate, ack } => {
                 self.router.handle_message(&message, duplicate, ack, session);
             }
-            dunlin::Event::Acknowledged { token, reason } => {
+            dunlin::Event::Acknowledged { token, reason, .. } => {
                 if let Some(sender) = self.publishes.remove(&token) {
                     let _nobody_waits = sender.send(Ok(reason));
                 }
                 self.make_room(session);
             }
-            dunlin::Event::Subscribed { token, reasons } => {
+            dunlin::Event::Subscribed { token, reasons, .. } => {
                 self.router.handle_subscribed(token, reasons);
                 self.make_room(session);
             }

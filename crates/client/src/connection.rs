@@ -1,14 +1,18 @@
 //! One transport's life, from the first byte to the last.
 
+mod intake;
+
 use crate::{
-    Closed, Entropy, Error, Event, Instant, Misbehaved, OpenError, Opening, Stage, Transport, mqtt,
+    Closed, Entropy, Error, Event, Instant, OpenError, Opening, Overdue, Stage, Transport,
     timers::{Due, Timers},
     transmit::Transmit,
     ws,
 };
-use dunlin_mqtt::{FixedHeader, Packet, PacketType, Properties, Publish, Session, Version};
+use core::num::{NonZeroU16, NonZeroU32};
+use dunlin_mqtt::{Aliases, Packet, Properties, Property, Session};
 use dunlin_octet::{Buffer, Inbox, Writer};
-use dunlin_ws::{Deframer, Incoming, Opcode, Role, Upgrade};
+use dunlin_ws::{Deframer, Upgrade};
+use intake::{Front, Ready};
 
 /// Least receive buffer, in bytes: the lines of an upgrade's answer that matter are no longer.
 pub const RECEIVE_MIN: usize = 128;
@@ -24,23 +28,6 @@ enum Wire<'o> {
     Stream,
 }
 
-/// A whole packet at the front of the stream, `len` bytes long with its fixed header.
-#[derive(Clone, Copy, Debug)]
-struct Front {
-    header: FixedHeader,
-    header_len: usize,
-    len: usize,
-}
-
-/// What [`Connection::poll`] has found, before anything is borrowed.
-#[derive(Clone, Copy, Debug)]
-enum Ready {
-    /// An event that lies nowhere.
-    Event(Event<'static>),
-    /// A packet that an event will lie in.
-    Packet(Front),
-}
-
 /// One transport's life; drop it when the transport is gone, and open another with the same session.
 ///
 /// ```text
@@ -49,8 +36,9 @@ enum Ready {
 ///                             └── any error ────┴──▶ the same error for ever, and one Close to send
 /// ```
 #[derive(Debug)]
-pub struct Connection<'o, B> {
+pub struct Connection<'o, B, A = [u8; 0]> {
     inbox: Inbox<B>,
+    aliases: Aliases<A>,
     wire: Wire<'o>,
     opening: Opening<'o>,
     transmit: Transmit,
@@ -66,12 +54,17 @@ pub struct Connection<'o, B> {
     /// The program has taken an event, and has not come back for the next.
     undrained: bool,
     failed: Option<Error>,
+    /// The packet that brought the end.
+    last: Option<Front>,
+    /// What becomes of a packet without an answer.
+    overdue: Overdue,
 }
 
 impl<'o, B: Buffer> Connection<'o, B> {
     /// Begins a connection over a transport that has just been established.
     ///
-    /// `rx` receives: a packet larger than it is, or can grow, ends the connection.
+    /// `rx` receives: a packet larger than it is, or can grow, ends the connection. In MQTT 5.0 the CONNECT
+    /// says so, and how many messages the session follows, unless its properties promise less.
     pub fn open<S: Buffer, const N: usize>(
         session: &mut Session<S, N>,
         rx: B,
@@ -84,7 +77,13 @@ impl<'o, B: Buffer> Connection<'o, B> {
         if !inbox.grow(RECEIVE_MIN) {
             return Err(OpenError::BufferTooSmall);
         }
-        session.handle_open(opening.connect.clean_session);
+        if opening.connect.version != session.version() {
+            return Err(OpenError::Version);
+        }
+        if promises_too_much(&opening.connect.properties, N, inbox.limit()) {
+            return Err(OpenError::Promise);
+        }
+        session.handle_open(&opening.connect);
         let mut timers = Timers::new(now, opening.deadline, opening.connect.keep_alive_s);
         let wire = match opening.transport {
             Transport::WebSocket(request) => {
@@ -100,6 +99,7 @@ impl<'o, B: Buffer> Connection<'o, B> {
         let framed = matches!(wire, Wire::Upgrade(_));
         Ok(Self {
             inbox,
+            aliases: Aliases::NONE,
             wire,
             opening,
             transmit: Transmit::new(framed),
@@ -110,7 +110,42 @@ impl<'o, B: Buffer> Connection<'o, B> {
             blocked: false,
             undrained: false,
             failed: None,
+            last: None,
+            overdue: Overdue::Close,
         })
+    }
+
+    /// The same connection with memory for topic aliases; only MQTT 5.0 has them. To be called before the
+    /// first bytes are sent.
+    #[must_use]
+    pub fn with_topic_aliases<C: Buffer>(self, aliases: Aliases<C>) -> Connection<'o, B, C> {
+        Connection {
+            inbox: self.inbox,
+            aliases,
+            wire: self.wire,
+            opening: self.opening,
+            transmit: self.transmit,
+            timers: self.timers,
+            surfaced: self.surfaced,
+            awaited: self.awaited,
+            touched: self.touched,
+            blocked: self.blocked,
+            undrained: self.undrained,
+            failed: self.failed,
+            last: self.last,
+            overdue: self.overdue,
+        }
+    }
+}
+
+impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
+    /// The same connection with a deadline for the acknowledgement of every packet: `timeout_ms` after it
+    /// went out, or up to a quarter of that later.
+    #[must_use]
+    pub const fn with_answer_timeout(mut self, timeout_ms: u64, overdue: Overdue) -> Self {
+        self.timers.set_answer_timeout(timeout_ms);
+        self.overdue = overdue;
+        self
     }
 
     /// Memory for bytes from the transport, to be followed by [`Connection::commit`].
@@ -155,7 +190,8 @@ impl<'o, B: Buffer> Connection<'o, B> {
         let ready = self.advance(session, now).map_err(|error| self.fail(error))?;
         self.undrained = ready.is_some();
         match ready {
-            Some(ready) => self.surface(ready, session),
+            Some(Ready::Event(event)) => Ok(Some(event)),
+            Some(Ready::Packet(front)) => self.surface(front, session, now),
             None => Ok(None),
         }
     }
@@ -212,6 +248,7 @@ impl<'o, B: Buffer> Connection<'o, B> {
                 self.transmit.ping_due = true;
                 Ok(())
             }
+            Some(Due::Tick) => Ok(()),
             Some(Due::TimedOut(stage)) => {
                 let error = self.late(stage);
                 Err(self.fail(error))
@@ -261,152 +298,42 @@ impl<'o, B: Buffer> Connection<'o, B> {
         }
     }
 
-    /// Takes bytes in until an event can be surfaced; handles all that is none.
-    fn advance<S: Buffer, const N: usize>(
-        &mut self,
-        session: &mut Session<S, N>,
-        now: Instant,
-    ) -> Result<Option<Ready>, Error> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        session.handle_release();
-        self.inbox.consume(core::mem::take(&mut self.surfaced));
-        if core::mem::take(&mut self.touched) {
-            self.timers.handle_received(now);
-        }
-        self.blocked = false;
-        // Each turn consumes bytes or returns.
-        loop {
-            let Some(front) = self.front()? else {
-                if self.deframe()? {
-                    continue;
-                }
-                return self.wait(session);
-            };
-            if is_owed_for(front.header) && !session.has_room_for_message() {
-                self.blocked = true;
-                return Ok(None);
-            }
-            if self.pass_over_repeat(front, session)? {
-                continue;
-            }
-            let body = self.inbox.stream().get(front.header_len..front.len).unwrap_or_default();
-            let decoded = decode_owned(front.header, body);
-            let packet = match &decoded {
-                Ok(Some(packet)) => packet,
-                Ok(None) => return Ok(Some(Ready::Packet(front))),
-                Err(malformed) => return Err(Error::from(*malformed)),
-            };
-            self.inbox.consume(front.len);
-            if let Some(event) = self.handle_owned(packet, session, now)? {
-                return Ok(Some(Ready::Event(event)));
-            }
-        }
-    }
-
-    /// Handles a message of QoS 2 that has been handed over before; says whether it was one.
-    fn pass_over_repeat<S: Buffer, const N: usize>(
-        &mut self,
-        front: Front,
-        session: &mut Session<S, N>,
-    ) -> Result<bool, Error> {
-        if front.header.packet_type != PacketType::Publish || front.header.flags & 0b0110 != 0b0100
-        {
-            return Ok(false);
-        }
-        let body = self.inbox.stream().get(front.header_len..front.len).unwrap_or_default();
-        let publish = Publish::decode(Version::V3, front.header.flags, body)?;
-        if !session.is_repeat(&publish) {
-            return Ok(false);
-        }
-        session.handle_packet(&Packet::Publish(publish))?;
-        self.inbox.consume(front.len);
-        Ok(true)
-    }
-
-    /// Handles a packet that nothing can lie in.
-    fn handle_owned<S: Buffer, const N: usize>(
-        &mut self,
-        packet: &Packet<'static>,
-        session: &mut Session<S, N>,
-        now: Instant,
-    ) -> Result<Option<Event<'static>>, Error> {
-        let event = session.handle_packet(packet)?;
+    /// What the server added to the CONNACK or DISCONNECT that ended the connection: a reason string, a
+    /// server reference, user properties.
+    pub fn last_properties(&self) -> Properties<'_> {
+        let packet = self.last.map(|front| {
+            Packet::decode(self.opening.connect.version, front.header, front.body(&self.inbox))
+        });
         match packet {
-            Packet::Connack(_) => self.timers.handle_connected(),
-            Packet::Pingresp => self.timers.handle_pingresp(),
-            // Our packets arrive, if slowly: the PINGREQ is on its way behind them.
-            Packet::Ack(_) | Packet::Unsuback(_) => self.timers.handle_acknowledged(now),
-            _ => {}
+            Some(Ok(packet @ (Packet::Connack(_) | Packet::Disconnect(_)))) => packet.properties(),
+            _ => Properties::NONE,
         }
-        Ok(event)
     }
 
-    /// Nothing more can be taken in: if the good-bye is complete, so is the connection.
-    fn wait<S: Buffer, const N: usize>(
-        &mut self,
-        session: &Session<S, N>,
-    ) -> Result<Option<Ready>, Error> {
-        let bare = matches!(self.wire, Wire::Stream);
-        // v3.1.1: [MQTT-3.14.4-1] After DISCONNECT the client closes the connection.
-        if bare && self.transmit.is_connect_sent() && session.is_offline() {
-            return Err(Error::Closed(Closed::Local));
-        }
-        Ok(None)
-    }
-
-    /// The packet at the front of the stream, if all of it is there.
-    fn front(&mut self) -> Result<Option<Front>, Error> {
-        // What the stream holds until then is the text of a refusal.
-        if matches!(self.wire, Wire::Upgrade(_)) {
-            return Ok(None);
-        }
-        let stream = self.inbox.stream();
-        let have = stream.len();
-        let Some((header, header_len)) = FixedHeader::decode(Version::V3, stream)? else {
-            self.awaited = if have == 0 { 0 } else { have.saturating_add(1) };
-            return Ok(None);
-        };
-        let len = header_len.saturating_add(header.remaining);
-        if len > self.inbox.limit() {
-            return Err(mqtt::Misbehaved::PacketTooLarge.into());
-        }
-        self.awaited = if have < len { len } else { 0 };
-        Ok((have >= len).then_some(Front { header, header_len, len }))
-    }
-
-    /// Whether the answer to a PINGREQ is late through no fault of the peer's: it may be among bytes
-    /// that nobody has taken yet, behind a long packet, or the PINGREQ itself is behind one.
-    fn is_behind(&self) -> bool {
-        let waiting = self.blocked || self.touched || self.undrained;
-        let coming = self.timers.heard_since_ping() && !self.inbox.is_empty();
-        let going = self.timers.sent_since_ping() && self.transmit.ping_due;
-        waiting || coming || going
-    }
-
-    /// What it means that the time for `stage` is over: a refusal whose head has come stays one,
-    /// however slow its body.
-    fn late(&mut self, stage: Stage) -> Error {
-        if let Wire::Upgrade(upgrade) = &mut self.wire
-            && let error @ ws::UpgradeError::Refused(_) = upgrade.handle_eof(&mut self.inbox)
-        {
-            return error.into();
-        }
-        Error::TimedOut(stage)
-    }
-
-    /// Ends the connection, and says why to the peer if it can still be said.
-    fn fail(&mut self, error: Error) -> Error {
-        if self.failed.is_none() {
-            self.failed = Some(error);
-            if matches!(self.wire, Wire::Upgrade(_)) {
-                self.transmit.finish();
-            } else {
-                self.transmit.queue_last(error.close_code());
+    /// The properties of the CONNECT that follow from the memory of both ends.
+    fn own_properties<const N: usize>(&self) -> ([Property<'static>; 3], usize) {
+        let given = &self.opening.connect.properties;
+        let receive_maximum = u16::try_from(N).ok().and_then(NonZeroU16::new);
+        let maximum_packet_size = u32::try_from(self.inbox.limit()).ok().and_then(NonZeroU32::new);
+        let topic_alias_maximum = self.aliases.maximum();
+        let own = [
+            receive_maximum
+                .filter(|_| given.receive_maximum().is_none())
+                .map(Property::ReceiveMaximum),
+            maximum_packet_size
+                .filter(|_| given.maximum_packet_size().is_none())
+                .map(Property::MaximumPacketSize),
+            (topic_alias_maximum > 0).then_some(Property::TopicAliasMaximum(topic_alias_maximum)),
+        ];
+        let mut list = [Property::TopicAliasMaximum(0); 3];
+        let mut len: usize = 0;
+        for property in own.into_iter().flatten() {
+            if let Some(place) = list.get_mut(len) {
+                *place = property;
+                len = len.saturating_add(1);
             }
         }
-        error
+        (list, len)
     }
 
     /// Puts as much as there is and as fits.
@@ -417,132 +344,46 @@ impl<'o, B: Buffer> Connection<'o, B> {
         entropy: &mut dyn Entropy,
         out: &mut Writer<'_>,
     ) {
-        let transmit = &mut self.transmit;
         if self.failed.is_some() {
-            transmit.put_control(out, entropy);
+            self.transmit.put_control(out, entropy);
             return;
         }
-        if !transmit.is_connect_sent() && transmit.put_connect(&self.opening.connect, out, entropy)
-        {
-            return;
+        if !self.transmit.is_connect_sent() {
+            let (own, len) = self.own_properties::<N>();
+            let connect = self.opening.connect.with(own.get(..len).unwrap_or_default());
+            if self.transmit.put_connect(&connect, out, entropy) {
+                return;
+            }
         }
+        let limits = *session.limits();
+        let Self { transmit, aliases, .. } = self;
         // Each turn sends a packet or returns.
         while transmit.is_started()
             || !(transmit.put_control(out, entropy) || transmit.put_ping(out, entropy))
         {
             let Some(packet) = session.poll_packet() else { break };
-            if !transmit.put_packet(packet, out, entropy) {
+            let parts = aliases.apply(packet, &limits);
+            if !transmit.put_packet(&parts.as_slices(), out, entropy) {
                 return;
             }
+            aliases.handle_sent();
             session.handle_sent();
         }
         if session.is_offline() && !self.timers.is_closing() {
             self.timers.handle_closing(now);
-            transmit.queue_last(ws::CloseCode::NORMAL);
+            transmit.queue_last(None, ws::CloseCode::NORMAL);
             transmit.put_control(out, entropy);
         }
     }
-
-    /// Lets the next raw bytes join the stream; returns whether anything happened.
-    fn deframe(&mut self) -> Result<bool, Error> {
-        match &mut self.wire {
-            Wire::Upgrade(upgrade) => {
-                if !upgrade.poll(&mut self.inbox)? {
-                    return Ok(false);
-                }
-                self.wire = Wire::Frames(Deframer::new(Role::Client));
-                self.timers.handle_upgraded();
-                Ok(true)
-            }
-            Wire::Stream => {
-                let len = self.inbox.raw().len();
-                self.inbox.accept(len);
-                Ok(len > 0)
-            }
-            Wire::Frames(deframer) => match deframer.poll(&mut self.inbox)? {
-                None => Ok(false),
-                // v3.1.1: [MQTT-6.0.0-1] Anything but a binary frame closes the connection.
-                Some(Incoming::Data { opcode: Opcode::Text, .. }) => {
-                    Err(Error::Misbehaved(Misbehaved::TextFrame))
-                }
-                Some(Incoming::Data { .. } | Incoming::Pong) => Ok(true),
-                Some(Incoming::Ping) => {
-                    self.transmit.queue_pong(deframer.control());
-                    Ok(true)
-                }
-                Some(Incoming::Close(_)) if self.timers.is_closing() => {
-                    Err(Error::Closed(Closed::Local))
-                }
-                Some(Incoming::Close(code)) => Err(Error::Closed(Closed::Peer(code))),
-            },
-        }
-    }
-
-    /// Makes an event of what is ready.
-    fn surface<'t, S: Buffer, const N: usize>(
-        &'t mut self,
-        ready: Ready,
-        session: &mut Session<S, N>,
-    ) -> Result<Option<Event<'t>>, Error> {
-        let front = match ready {
-            Ready::Event(event) => return Ok(Some(event)),
-            Ready::Packet(front) => front,
-        };
-        // Borrowed field by field: the event lies in the inbox, the rest may change beside it.
-        let Self { inbox, transmit, surfaced, failed, .. } = self;
-        *surfaced = front.len;
-        let body = inbox.stream().get(front.header_len..front.len).unwrap_or_default();
-        // By reference: a packet is large, and moving one costs more than decoding it.
-        let handled = match &Packet::decode(Version::V3, front.header, body) {
-            Ok(packet) => session.handle_packet(packet).map_err(Error::from),
-            Err(malformed) => Err(Error::from(*malformed)),
-        };
-        match handled {
-            Ok(event) => Ok(event),
-            Err(error) => {
-                *failed = Some(error);
-                transmit.queue_last(error.close_code());
-                Err(error)
-            }
-        }
-    }
 }
 
-/// Whether an answer will be owed for a packet.
-fn is_owed_for(header: FixedHeader) -> bool {
-    match header.packet_type {
-        PacketType::Publish => header.flags & 0b0110 != 0,
-        PacketType::Pubrel => true,
-        _ => false,
-    }
-}
-
-/// Decodes a packet that has neither strings nor a payload; `None` for those that have.
-fn decode_owned(
-    header: FixedHeader,
-    body: &[u8],
-) -> Result<Option<Packet<'static>>, mqtt::Malformed> {
-    let ack = |kind| {
-        mqtt::Ack::decode(Version::V3, kind, body)
-            .map(|ack| Some(Packet::Ack(mqtt::Ack::new(kind, ack.packet_id))))
-    };
-    match header.packet_type {
-        PacketType::Connack => mqtt::Connack::decode(Version::V3, body).map(|it| {
-            Some(Packet::Connack(mqtt::Connack {
-                properties: Properties::NONE,
-                session_present: it.session_present,
-                reason: it.reason,
-            }))
-        }),
-        PacketType::Puback => ack(mqtt::AckKind::Puback),
-        PacketType::Pubrec => ack(mqtt::AckKind::Pubrec),
-        PacketType::Pubrel => ack(mqtt::AckKind::Pubrel),
-        PacketType::Pubcomp => ack(mqtt::AckKind::Pubcomp),
-        PacketType::Unsuback => mqtt::Unsuback::decode(Version::V3, body)
-            .map(|it| Some(Packet::Unsuback(mqtt::Unsuback::new(it.packet_id, &[])))),
-        PacketType::Pingresp if body.is_empty() => Ok(Some(Packet::Pingresp)),
-        _ => Ok(None),
-    }
+/// Whether a CONNECT promises to take more than the session and the connection hold.
+fn promises_too_much(properties: &Properties<'_>, inflight: usize, limit: usize) -> bool {
+    let messages = properties.receive_maximum().map_or(0, |maximum| usize::from(maximum.get()));
+    let bytes = properties.maximum_packet_size().map_or(0, NonZeroU32::get);
+    messages > inflight
+        || usize::try_from(bytes).map_or(true, |bytes| bytes > limit)
+        || properties.topic_alias_maximum().is_some()
 }
 
 #[cfg(test)]

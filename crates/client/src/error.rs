@@ -64,6 +64,9 @@ pub enum Stage {
     Connack,
     /// The connection stood; a PINGREQ was not answered.
     Pingresp,
+    /// The connection stood; a packet was not acknowledged
+    /// ([`Connection::with_answer_timeout`](crate::Connection::with_answer_timeout)).
+    Answer,
     /// The connection stood.
     Open,
 }
@@ -74,6 +77,9 @@ pub enum Stage {
 pub enum Closed {
     /// This side said good-bye.
     Local,
+    /// The server said good-bye by DISCONNECT, for this reason;
+    /// [`Connection::last_properties`](crate::Connection::last_properties) has the rest.
+    Disconnected(ReasonCode),
     /// The peer sent a WebSocket Close, with a code or without.
     Peer(Option<CloseCode>),
     /// The transport ended without a word.
@@ -120,6 +126,7 @@ impl Error {
                 matches!(error, ws::UpgradeError::NoResponse | ws::UpgradeError::Truncated)
             }
             Self::Malformed(_) | Self::Misbehaved(_) => true,
+            Self::Closed(Closed::Disconnected(reason)) => reason.is_retryable(),
             Self::TimedOut(_) | Self::Closed(_) => true,
         }
     }
@@ -158,6 +165,7 @@ impl From<mqtt::Error> for Error {
             mqtt::Error::Malformed(error) => error.into(),
             mqtt::Error::Misbehaved(error) => error.into(),
             mqtt::Error::Refused(reason) => Self::Refused(Refused::Connect(reason)),
+            mqtt::Error::Disconnected(reason) => Self::Closed(Closed::Disconnected(reason)),
             _ => Self::Misbehaved(Misbehaved::Packet(mqtt::Misbehaved::ClientPacket)),
         }
     }
@@ -203,6 +211,7 @@ impl fmt::Display for Stage {
             Self::Upgrade => "the WebSocket upgrade was not answered",
             Self::Connack => "CONNECT was not answered",
             Self::Pingresp => "PINGREQ was not answered",
+            Self::Answer => "a packet was not acknowledged",
             Self::Open => "the connection stood",
         })
     }
@@ -212,6 +221,7 @@ impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local => f.write_str("closed by this side"),
+            Self::Disconnected(reason) => write!(f, "the server ended the connection: {reason}"),
             Self::Peer(Some(code)) => {
                 write!(f, "the server closed the connection with WebSocket code {}", code.get())
             }
@@ -233,6 +243,12 @@ pub enum OpenError {
     Connect(mqtt::Malformed),
     /// The receive buffer is shorter than [`RECEIVE_MIN`](crate::RECEIVE_MIN).
     BufferTooSmall,
+    /// The session speaks another version than the CONNECT ([`Config`](crate::Config)).
+    Version,
+    /// The properties of the CONNECT promise to take more messages or longer packets than session and
+    /// receive buffer hold, or topic aliases, for which
+    /// [`Connection::with_topic_aliases`](crate::Connection::with_topic_aliases) speaks.
+    Promise,
 }
 
 impl fmt::Display for OpenError {
@@ -244,6 +260,11 @@ impl fmt::Display for OpenError {
             ),
             Self::Connect(error) => write!(f, "CONNECT is not valid: {error}"),
             Self::BufferTooSmall => f.write_str("the receive buffer is too small"),
+            Self::Version => f.write_str("the session speaks another version than the CONNECT"),
+            Self::Promise => f.write_str(
+                "the properties of the CONNECT promise more than the memory holds: lower Receive \
+                 Maximum and Maximum Packet Size, leave Topic Alias Maximum out",
+            ),
         }
     }
 }

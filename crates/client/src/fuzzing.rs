@@ -161,7 +161,7 @@ impl Run {
 /// What a program does about an event: it subscribes, publishes, echoes.
 fn respond(session: &mut Session<[u8; 1_024], 4>, event: &Event<'_>) {
     match event {
-        Event::Connected(_) => {
+        Event::Connected { .. } => {
             let filter = Subscription::new("t/#", Qos::ExactlyOnce);
             let _ = session.subscribe(&[filter]);
             let _ = session.publish(&Message::new("t/1", &[7; 200], Qos::AtLeastOnce));

@@ -82,8 +82,9 @@ mod transmit;
 pub use connection::{Connection, RECEIVE_MIN};
 pub use dunlin_mqtt as mqtt;
 pub use dunlin_mqtt::{
-    AckMode, AckToken, Config, Connect, Event, Head, Message, PublishError, Qos, ReasonCode,
-    Reasons, Resumption, Session, SubscribeError, Subscription, Token, Will,
+    AckMode, AckToken, Aliases, Config, Connect, Event, Head, Limits, Message, Properties,
+    Property, PublishError, Qos, ReasonCode, Reasons, Resumption, Session, SubscribeError,
+    Subscription, Token, Version, Will,
 };
 pub use dunlin_octet as octet;
 pub use dunlin_octet::Buffer;
@@ -91,5 +92,5 @@ pub use dunlin_ws as ws;
 pub use entropy::Entropy;
 pub use error::{Closed, Error, Malformed, Misbehaved, OpenError, Refused, Stage};
 pub use opening::{Opening, Transport};
-pub use timers::{CLOSE_TIMEOUT_MS, Instant, PING_TIMEOUT_MAX_MS};
+pub use timers::{CLOSE_TIMEOUT_MS, Instant, Overdue, PING_TIMEOUT_MAX_MS};
 pub use transmit::TRANSMIT_MIN;

@@ -1,6 +1,7 @@
 //! Points in time that a connection waits for.
 
 use crate::Stage;
+use dunlin_mqtt::PacketType;
 
 /// How long a peer's half of the good-bye is waited for, in milliseconds.
 pub const CLOSE_TIMEOUT_MS: u64 = 2_000;
@@ -45,6 +46,32 @@ pub(crate) enum Due {
     TimedOut(Stage),
     /// The peer's half of the good-bye does not come.
     Closed,
+    /// A part of the time for answers is over.
+    Tick,
+}
+
+/// What becomes of a packet whose acknowledgement does not come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overdue {
+    /// The connection ends; the session sends it again on the next.
+    #[default]
+    Close,
+    /// It is sent again on the same connection, marked as a duplicate: only in MQTT 3.1.1, for MQTT 5.0
+    /// forbids it ([MQTT-4.4.0-1]), and the connection ends there.
+    Resend,
+}
+
+/// In how many parts the time for an answer is measured.
+pub(crate) const ANSWER_TICKS: u16 = 4;
+
+/// When to look for answers that are overdue.
+#[derive(Clone, Copy, Debug)]
+struct Answers {
+    tick_ms: u64,
+    /// While something waits for its answer: when the next part is over.
+    next: Option<Instant>,
+    /// A part is over that nobody has taken.
+    ticked: bool,
 }
 
 /// The clockwork of one connection.
@@ -59,6 +86,7 @@ pub(crate) struct Timers {
     pinged: Option<Instant>,
     /// Since when the good-bye waits for its answer.
     closing: Option<Instant>,
+    answers: Option<Answers>,
 }
 
 impl Timers {
@@ -70,6 +98,7 @@ impl Timers {
             last_received: now,
             pinged: None,
             closing: None,
+            answers: None,
         }
     }
 
@@ -79,8 +108,49 @@ impl Timers {
         }
     }
 
-    pub(crate) const fn handle_connected(&mut self) {
-        self.opening = None;
+    /// A packet that is none of ours has come, and fits.
+    pub(crate) const fn handle_packet(&mut self, packet_type: PacketType, now: Instant) {
+        match packet_type {
+            PacketType::Connack => self.opening = None,
+            PacketType::Pingresp => self.pinged = None,
+            // Our packets arrive, if slowly: the answer to PINGREQ is waited for anew.
+            PacketType::Puback
+            | PacketType::Pubrec
+            | PacketType::Pubcomp
+            | PacketType::Pubrel
+            | PacketType::Suback
+            | PacketType::Unsuback
+                if self.pinged.is_some() =>
+            {
+                self.pinged = Some(now);
+            }
+            _ => {}
+        }
+    }
+
+    /// The server wants another keep alive ([MQTT-3.1.2-21]).
+    pub(crate) fn set_keep_alive(&mut self, keep_alive_s: u16) {
+        self.keep_alive_ms = u64::from(keep_alive_s).saturating_mul(1_000);
+    }
+
+    /// From now on, answers are to come within `timeout_ms`.
+    pub(crate) const fn set_answer_timeout(&mut self, timeout_ms: u64) {
+        // Rounded up: no answer is overdue too early.
+        let tick_ms = timeout_ms.saturating_add(3) >> 2;
+        self.answers = Some(Answers { tick_ms, next: None, ticked: false });
+    }
+
+    /// Whether something waits for its answer.
+    pub(crate) fn set_waiting(&mut self, waits: bool, now: Instant) {
+        if let Some(answers) = &mut self.answers {
+            let next = answers.next.unwrap_or(now.after(answers.tick_ms));
+            answers.next = waits.then_some(next);
+        }
+    }
+
+    /// Whether another part of the time for answers is over; once.
+    pub(crate) fn take_tick(&mut self) -> bool {
+        self.answers.as_mut().is_some_and(|answers| core::mem::take(&mut answers.ticked))
     }
 
     /// A control packet has gone out, or a part of one.
@@ -90,17 +160,6 @@ impl Timers {
 
     pub(crate) const fn handle_received(&mut self, now: Instant) {
         self.last_received = now;
-    }
-
-    pub(crate) const fn handle_pingresp(&mut self) {
-        self.pinged = None;
-    }
-
-    /// The peer has answered something else: the answer to PINGREQ is waited for anew.
-    pub(crate) const fn handle_acknowledged(&mut self, now: Instant) {
-        if self.pinged.is_some() {
-            self.pinged = Some(now);
-        }
     }
 
     /// The good-bye has been said.
@@ -138,11 +197,20 @@ impl Timers {
         if let Some((deadline, _)) = self.opening {
             return Some(deadline);
         }
-        match (self.keep_alive_ms, self.pinged) {
+        let alive = match (self.keep_alive_ms, self.pinged) {
             (0, _) => None,
             (_, Some(since)) => Some(since.after(self.ping_timeout_ms())),
             (_, None) => Some(self.next_ping()),
+        };
+        match (alive, self.next_tick()) {
+            (Some(alive), Some(tick)) => Some(alive.min(tick)),
+            (alive, tick) => alive.or(tick),
         }
+    }
+
+    /// When the next part of the time for answers is over; one that is over is to be taken first.
+    fn next_tick(&self) -> Option<Instant> {
+        self.answers.and_then(|answers| answers.next)
     }
 
     /// What has run out at `now`; a ping that is due begins to wait for its answer.
@@ -155,6 +223,13 @@ impl Timers {
         }
         if let Some((_, stage)) = self.opening {
             return Some(Due::TimedOut(stage));
+        }
+        if self.next_tick().is_some_and(|tick| now >= tick)
+            && let Some(answers) = &mut self.answers
+        {
+            answers.ticked = true;
+            answers.next = Some(now.after(answers.tick_ms));
+            return Some(Due::Tick);
         }
         if self.pinged.is_some() {
             return Some(Due::TimedOut(Stage::Pingresp));

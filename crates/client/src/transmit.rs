@@ -1,7 +1,7 @@
 //! The sending half of a connection.
 
 use crate::Entropy;
-use dunlin_mqtt::{Connect, FixedHeader, PacketType};
+use dunlin_mqtt::{FixedHeader, PacketType, ReasonCode};
 use dunlin_octet::{Count, Text, Window, Writer, copy_masked, mask};
 use dunlin_ws::{CONTROL_PAYLOAD_MAX, CloseCode, FRAME_HEADER_MAX, Header, Opcode};
 
@@ -38,6 +38,8 @@ pub(crate) struct Transmit {
     moved: bool,
     pub(crate) ping_due: bool,
     pong: Option<([u8; CONTROL_PAYLOAD_MAX], usize)>,
+    /// Why this side hangs up, to be said by DISCONNECT.
+    good_bye: Option<ReasonCode>,
     close: Option<CloseCode>,
     /// A Close has gone out, or nothing can: nothing may follow.
     finished: bool,
@@ -52,6 +54,7 @@ impl Transmit {
             moved: false,
             ping_due: false,
             pong: None,
+            good_bye: None,
             close: None,
             finished: false,
         }
@@ -73,14 +76,16 @@ impl Transmit {
         self.pong = Some((kept, len));
     }
 
-    /// Nothing but a Close will be sent from now on: nothing at all on a bare stream, nor when a packet
-    /// is half out, for the peer would take what follows for its rest.
-    pub(crate) const fn queue_last(&mut self, code: CloseCode) {
-        if self.framed && self.started.is_none() {
-            self.close = Some(code);
-        } else {
+    /// Nothing but a DISCONNECT, if a reason is given, and a Close will be sent from now on: no Close on
+    /// a bare stream, and neither when a packet is half out, for the peer would take what follows for
+    /// its rest.
+    pub(crate) const fn queue_last(&mut self, reason: Option<ReasonCode>, code: CloseCode) {
+        if self.started.is_some() || !(self.framed || self.connect_sent && reason.is_some()) {
             self.finish();
+            return;
         }
+        self.good_bye = if self.connect_sent { reason } else { None };
+        self.close = Some(code);
     }
 
     /// Nothing at all will be sent from now on.
@@ -107,8 +112,18 @@ impl Transmit {
             }
             self.pong = None;
         }
+        if let Some(reason) = self.good_bye {
+            let disconnect = [PacketType::Disconnect.first(), 1, reason.value()];
+            if out.room() < disconnect.len().saturating_add(MASKED_HEADER_MIN) {
+                return true;
+            }
+            self.good_bye = None;
+            self.put_packet(&[&disconnect], out, entropy);
+        }
         if let Some(code) = self.close {
-            if !put_control_frame(out, entropy, Opcode::Close, &code.get().to_be_bytes()) {
+            if self.framed
+                && !put_control_frame(out, entropy, Opcode::Close, &code.get().to_be_bytes())
+            {
                 return true;
             }
             self.close = None;
@@ -126,14 +141,14 @@ impl Transmit {
         if out.room() < PINGREQ.len().saturating_add(MASKED_HEADER_MIN) {
             return true;
         }
-        self.ping_due = !self.put_packet(&PINGREQ, out, entropy);
+        self.ping_due = !self.put_packet(&[&PINGREQ], out, entropy);
         self.ping_due
     }
 
     /// Puts the CONNECT, or the next part of it; returns whether it has no room for the rest.
     pub(crate) fn put_connect(
         &mut self,
-        connect: &Connect<'_>,
+        connect: &impl Text,
         out: &mut Writer<'_>,
         entropy: &mut dyn Entropy,
     ) -> bool {
@@ -148,19 +163,29 @@ impl Transmit {
         !self.connect_sent
     }
 
-    /// Puts `packet`, or the next part of it; returns whether all of it is out.
+    /// Puts the parts of one packet, or as much of them as there is room for; returns whether all of it
+    /// is out.
     pub(crate) fn put_packet(
         &mut self,
-        packet: &[u8],
+        parts: &[&[u8]],
         out: &mut Writer<'_>,
         entropy: &mut dyn Entropy,
     ) -> bool {
-        let Some(started) = self.start(packet.len(), out, entropy) else { return false };
-        let rest = packet.get(started.sent..).unwrap_or_default();
-        let room = out.room().min(rest.len());
-        let Ok(place) = out.reserve(room) else { return false };
-        copy_masked(rest, place, started.key, started.sent);
-        self.advance(started, room, packet.len())
+        let len = parts.iter().map(|part| part.len()).fold(0, usize::saturating_add);
+        let Some(started) = self.start(len, out, entropy) else { return false };
+        let mut begin: usize = 0;
+        let mut sent = started.sent;
+        for part in parts {
+            let end = begin.saturating_add(part.len());
+            let rest = part.get(sent.saturating_sub(begin)..).unwrap_or_default();
+            let room = if sent < end { out.room().min(rest.len()) } else { 0 };
+            if let Ok(place) = out.reserve(room) {
+                copy_masked(rest, place, started.key, sent);
+                sent = sent.saturating_add(room);
+            }
+            begin = end;
+        }
+        self.advance(started, sent.saturating_sub(started.sent), len)
     }
 
     /// Goes on with the packet that is half out, or begins one with its frame header.

@@ -42,13 +42,14 @@ pub struct Ended<E> {
 /// A pending read is kept over all turns and dropped only at the end, for readers that lose bytes when
 /// they are cancelled. What the connection has to say at its end is still written, within
 /// [`CLOSE_TIMEOUT_MS`]. Dropping the future cuts the connection off; the session stands.
-pub async fn drive<B, R, W, H, const N: usize>(
-    connection: &mut Connection<'_, B>,
+pub async fn drive<B, A, R, W, H, const N: usize>(
+    connection: &mut Connection<'_, B, A>,
     host: &mut H,
     pipe: Pipe<'_, R, W>,
 ) -> Ended<R::Error>
 where
     B: Buffer,
+    A: Buffer,
     R: Read,
     W: Write<Error = R::Error>,
     H: Host<N>,
@@ -166,12 +167,20 @@ impl<E> End<E> {
         }
     }
 
-    fn handle_eof<B: Buffer>(&mut self, connection: &mut Connection<'_, B>, now: Instant) {
+    fn handle_eof<B: Buffer, A: Buffer>(
+        &mut self,
+        connection: &mut Connection<'_, B, A>,
+        now: Instant,
+    ) {
         self.set(connection.handle_eof(), now);
     }
 
     /// Asks the clock, whatever woke us.
-    fn handle_time<B: Buffer>(&mut self, connection: &mut Connection<'_, B>, now: Instant) -> bool {
+    fn handle_time<B: Buffer, A: Buffer>(
+        &mut self,
+        connection: &mut Connection<'_, B, A>,
+        now: Instant,
+    ) -> bool {
         if self.ended.is_some() {
             return false;
         }
@@ -189,9 +198,9 @@ impl<E> End<E> {
     }
 
     /// Hands events to the program.
-    fn handle_events<B: Buffer, H: Host<N>, const N: usize>(
+    fn handle_events<B: Buffer, A: Buffer, H: Host<N>, const N: usize>(
         &mut self,
-        connection: &mut Connection<'_, B>,
+        connection: &mut Connection<'_, B, A>,
         host: &mut H,
         cx: &mut Context<'_>,
     ) -> Events {
@@ -220,9 +229,9 @@ impl<E> End<E> {
     }
 
     /// Fills `memory` with what there is to send.
-    fn transmit<B: Buffer, H: Host<N>, const N: usize>(
+    fn transmit<B: Buffer, A: Buffer, H: Host<N>, const N: usize>(
         &self,
-        connection: &mut Connection<'_, B>,
+        connection: &mut Connection<'_, B, A>,
         host: &mut H,
         cx: &mut Context<'_>,
         memory: &mut [u8],
@@ -242,7 +251,10 @@ impl<E> End<E> {
         if all_said || late { self.ended.take() } else { None }
     }
 
-    fn next_deadline<B: Buffer>(&self, connection: &Connection<'_, B>) -> Option<Instant> {
+    fn next_deadline<B: Buffer, A: Buffer>(
+        &self,
+        connection: &Connection<'_, B, A>,
+    ) -> Option<Instant> {
         let deadline = if self.ended.is_some() { None } else { connection.next_deadline() };
         match (self.give_up, deadline) {
             (Some(give_up), Some(deadline)) => Some(give_up.min(deadline)),
@@ -260,7 +272,7 @@ struct Unread<'p, R> {
 }
 
 impl<R> Unread<'_, R> {
-    fn feed<B: Buffer>(&mut self, connection: &mut Connection<'_, B>) -> bool {
+    fn feed<B: Buffer, A: Buffer>(&mut self, connection: &mut Connection<'_, B, A>) -> bool {
         let bytes = self.memory.get(self.at..self.len).unwrap_or_default();
         let taken = connection.receive(bytes);
         self.at = self.at.saturating_add(taken);

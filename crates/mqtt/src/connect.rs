@@ -1,7 +1,8 @@
 //! CONNECT (MQTT 3.1.1 §3.1, MQTT 5.0 §3.1).
 
 use crate::{
-    Head, Malformed, Message, PacketType, Properties, Qos, Version, check_topic,
+    Head, Malformed, Message, PacketType, Properties, Property, Qos, Version, check_topic,
+    encode::text,
     header::put_header,
     properties::Place,
     text::{STRING_MAX, field_len, put_field, take_binary, take_str},
@@ -141,13 +142,38 @@ impl<'a> Connect<'a> {
             | if self.clean_session { CLEAN_SESSION } else { 0 }
     }
 
-    fn body_len(&self) -> usize {
+    /// The whole packet, with more properties in front of its own.
+    pub fn with(&self, more: &[Property<'_>]) -> impl Text {
+        text(move |sink: &mut dyn Sink| self.put(more, sink))
+    }
+
+    fn put(&self, more: &[Property<'_>], sink: &mut dyn Sink) {
+        put_header(sink, PacketType::Connect.first(), self.body_len(more));
+        sink.put(&PROTOCOL);
+        sink.put(&[self.version.level(), self.flags()]);
+        sink.put(&self.keep_alive_s.to_be_bytes());
+        self.properties.put_behind(more, self.version, sink);
+        put_field(sink, self.client_id.as_bytes());
+        if let Some(will) = self.will {
+            will.head.properties.put(self.version, sink);
+            put_field(sink, will.head.topic.as_bytes());
+            put_field(sink, will.payload);
+        }
+        if let Some(user_name) = self.user_name {
+            put_field(sink, user_name.as_bytes());
+        }
+        if let Some(password) = self.password {
+            put_field(sink, password);
+        }
+    }
+
+    fn body_len(&self, more: &[Property<'_>]) -> usize {
         let will = self.will.map_or(0, |will| {
             field_len(will.head.topic.as_bytes())
                 .saturating_add(field_len(will.payload))
                 .saturating_add(will.head.properties.block_len(self.version))
         });
-        let properties = self.properties.block_len(self.version);
+        let properties = self.properties.block_len_behind(more, self.version);
         let user_name = self.user_name.map_or(0, |text| field_len(text.as_bytes()));
         let password = self.password.map_or(0, field_len);
         let client_id = field_len(self.client_id.as_bytes());
@@ -187,23 +213,7 @@ fn take_will<'a>(
 /// In the order client identifier, will, user name, password ([MQTT-3.1.3-1], the same in v3.1.1).
 impl Text for Connect<'_> {
     fn write(&self, sink: &mut dyn Sink) {
-        put_header(sink, PacketType::Connect.first(), self.body_len());
-        sink.put(&PROTOCOL);
-        sink.put(&[self.version.level(), self.flags()]);
-        sink.put(&self.keep_alive_s.to_be_bytes());
-        self.properties.put(self.version, sink);
-        put_field(sink, self.client_id.as_bytes());
-        if let Some(will) = self.will {
-            will.head.properties.put(self.version, sink);
-            put_field(sink, will.head.topic.as_bytes());
-            put_field(sink, will.payload);
-        }
-        if let Some(user_name) = self.user_name {
-            put_field(sink, user_name.as_bytes());
-        }
-        if let Some(password) = self.password {
-            put_field(sink, password);
-        }
+        self.put(&[], sink);
     }
 }
 

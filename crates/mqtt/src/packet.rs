@@ -76,6 +76,24 @@ impl<'a> Packet<'a> {
         Ok(Some((Self::decode(version, header, body)?, len)))
     }
 
+    /// Which packet it is.
+    pub const fn packet_type(&self) -> PacketType {
+        match self {
+            Self::Connect(_) => PacketType::Connect,
+            Self::Connack(_) => PacketType::Connack,
+            Self::Publish(_) => PacketType::Publish,
+            Self::Ack(packet) => packet.kind.packet_type(),
+            Self::Subscribe(_) => PacketType::Subscribe,
+            Self::Suback(_) => PacketType::Suback,
+            Self::Unsubscribe(_) => PacketType::Unsubscribe,
+            Self::Unsuback(_) => PacketType::Unsuback,
+            Self::Pingreq => PacketType::Pingreq,
+            Self::Pingresp => PacketType::Pingresp,
+            Self::Disconnect(_) => PacketType::Disconnect,
+            Self::Auth(_) => PacketType::Auth,
+        }
+    }
+
     /// What MQTT 5.0 adds to the packet; a will has its own.
     pub const fn properties(&self) -> Properties<'a> {
         match self {

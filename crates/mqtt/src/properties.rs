@@ -140,17 +140,23 @@ impl<'a> Properties<'a> {
         match self.form {
             Form::None => 0,
             Form::Wire(bytes) => bytes.len(),
-            Form::List(list) => list.iter().map(Count::of).fold(0, usize::saturating_add),
+            Form::List(list) => list_len(list),
         }
     }
 
     /// How long the whole block is on the wire.
     #[inline]
     pub(crate) fn block_len(&self, version: Version) -> usize {
+        self.block_len_behind(&[], version)
+    }
+
+    /// The same with these in front.
+    #[inline]
+    pub(crate) fn block_len_behind(&self, front: &[Property<'_>], version: Version) -> usize {
         match version {
             Version::V3 => 0,
             Version::V5 => {
-                let len = self.len();
+                let len = list_len(front).saturating_add(self.len());
                 varint_len(len).saturating_add(len)
             }
         }
@@ -160,16 +166,32 @@ impl<'a> Properties<'a> {
     /// MQTT 3.1.1.
     #[inline]
     pub(crate) fn put(&self, version: Version, sink: &mut (impl Sink + ?Sized)) {
+        self.put_behind(&[], version, sink);
+    }
+
+    /// The same with these in front.
+    #[inline]
+    pub(crate) fn put_behind(
+        &self,
+        front: &[Property<'_>],
+        version: Version,
+        sink: &mut (impl Sink + ?Sized),
+    ) {
         if version == Version::V3 {
             return;
         }
-        put_varint(sink, self.len());
+        put_varint(sink, list_len(front).saturating_add(self.len()));
+        front.iter().for_each(|property| property.put(sink));
         match self.form {
             Form::None => {}
             Form::Wire(bytes) => sink.put(bytes),
             Form::List(list) => list.iter().for_each(|property| property.put(sink)),
         }
     }
+}
+
+fn list_len(list: &[Property<'_>]) -> usize {
+    list.iter().map(Count::of).fold(0, usize::saturating_add)
 }
 
 /// Equal are those with the same properties in the same order, wherever they lie.

@@ -174,7 +174,23 @@ impl ReasonCode {
 
     /// Whether the same request may succeed later without being changed.
     pub const fn is_retryable(self) -> bool {
-        matches!(self, Self::SERVER_UNAVAILABLE | Self::UNSPECIFIED_ERROR)
+        matches!(
+            self,
+            Self::SUCCESS
+                | Self::UNSPECIFIED_ERROR
+                | Self::IMPLEMENTATION_SPECIFIC_ERROR
+                | Self::SERVER_UNAVAILABLE
+                | Self::SERVER_BUSY
+                | Self::SERVER_SHUTTING_DOWN
+                | Self::KEEP_ALIVE_TIMEOUT
+                | Self::RECEIVE_MAXIMUM_EXCEEDED
+                | Self::MESSAGE_RATE_TOO_HIGH
+                | Self::QUOTA_EXCEEDED
+                | Self::ADMINISTRATIVE_ACTION
+                | Self::USE_ANOTHER_SERVER
+                | Self::CONNECTION_RATE_EXCEEDED
+                | Self::MAXIMUM_CONNECT_TIME
+        )
     }
 
     /// What the code means, in a few words; empty where no standard names it.

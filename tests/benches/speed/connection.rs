@@ -196,7 +196,7 @@ impl<const N: usize> Pair<N> {
         assert!(!pair.transmit().is_empty(), "CONNECT");
         pair.receive(&framed(over, CONNACK));
         let event = pair.connection.poll(&mut pair.session, NOW).unwrap();
-        assert!(matches!(event, Some(Event::Connected(_))));
+        assert!(matches!(event, Some(Event::Connected { .. })));
         pair
     }
 

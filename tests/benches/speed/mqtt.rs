@@ -98,7 +98,7 @@ fn encode(len: usize, label: &str) -> Group {
 fn session(len: usize, label: &str) -> Group {
     let payload = vec![7; len];
     let mut session = Session::<_, 8>::new(vec![0; 1 << 14], Config::new());
-    session.handle_open(true);
+    session.handle_open(&dunlin_mqtt::Connect::new("c"));
     let (connack, _) = Packet::decode_front(Version::V3, &[0x20, 2, 0, 0]).unwrap().unwrap();
     session.handle_packet(&connack).unwrap();
     let mut turn = move || {

@@ -464,11 +464,13 @@ enum Told {
 impl Told {
     fn from(event: Event<'_>) -> Result<Self, String> {
         Ok(match event {
-            Event::Connected(resumption) => Self::Connected(resumption),
+            Event::Connected { resumption, .. } => Self::Connected(resumption),
             Event::Message { message, ack, .. } => {
                 Self::Message { key: read_key(message.payload)?, qos: message.head.qos, ack }
             }
-            Event::Acknowledged { token, .. } | Event::Unsubscribed { token } => Self::Done(token),
+            Event::Acknowledged { token, .. } | Event::Unsubscribed { token, .. } => {
+                Self::Done(token)
+            }
             Event::Subscribed { reasons, .. } => Self::Subscribed(reasons.len()),
             other => return Err(format!("an event without a meaning here: {other:?}")),
         })

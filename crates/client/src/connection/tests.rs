@@ -1,8 +1,9 @@
 use super::*;
 use crate::{
-    AckMode, CLOSE_TIMEOUT_MS, Config, Connect, Malformed, Message, Qos, ReasonCode, Refused,
-    Resumption, TRANSMIT_MIN,
+    AckMode, CLOSE_TIMEOUT_MS, Config, Connect, Malformed, Message, Misbehaved, Qos, ReasonCode,
+    Refused, Resumption, TRANSMIT_MIN, mqtt,
 };
+use dunlin_mqtt::PacketType;
 use std::{string::String, vec, vec::Vec};
 
 mod timing;
@@ -53,7 +54,7 @@ fn open(framed: bool, config: Config) -> Client<Vec<u8>> {
     let mut client = client(framed, config);
     client.upgrade();
     client.give(CONNACK);
-    assert_eq!(client.events(), ["Connected(New)"]);
+    assert_eq!(client.events(), ["Connected { resumption: New, properties: [] }"]);
     client
 }
 
@@ -523,11 +524,14 @@ fn session_that_the_server_kept_is_resumed_with_duplicates() {
     let before = first.session.in_flight();
     let mut second = client(true, Config::new());
     core::mem::swap(&mut first.session, &mut second.session);
-    second.session.handle_open(false);
+    second.session.handle_open(&Connect { clean_session: false, ..Connect::new("c") });
     second.upgrade();
     assert_eq!(second.sent(), [0; 0], "nothing before CONNACK");
     second.give(&[0x20, 2, 1, 0]);
-    assert_eq!(second.events(), [std::format!("Connected({:?})", Resumption::Resumed)]);
+    assert_eq!(
+        second.events(),
+        [std::format!("Connected {{ resumption: {:?}, properties: [] }}", Resumption::Resumed)]
+    );
     assert_eq!(second.sent(), masked(0x82, b"\x3a\x05\0\x01t\0\x01"));
     assert_eq!(second.session.in_flight(), before);
 }

@@ -69,7 +69,7 @@ impl Program<[u8; 256], 4> for Desk<'_> {
 
     fn handle_event(&mut self, _: &mut Session<[u8; 256], 4>, event: Event<'_>) {
         let name = match event {
-            Event::Connected(_) => "connected",
+            Event::Connected { .. } => "connected",
             Event::Message { .. } => "message",
             _ => "other",
         };

@@ -174,6 +174,11 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         id.is_some_and(|id| self.received.is_repeat(id, publish.duplicate, &publish.message))
     }
 
+    /// Whether an answer with this identifier has something to answer.
+    pub fn is_waiting_for(&self, id: PacketId) -> bool {
+        self.find_sent(id).is_some()
+    }
+
     /// Where the packet `id` is that has gone out: what the server cannot have it cannot acknowledge.
     fn find_sent(&self, id: PacketId) -> Option<usize> {
         self.slots.find(id).filter(|at| self.outbox.entry(*at).is_sent())

@@ -4,13 +4,15 @@ use crate::mqtt::Small;
 use crate::opaque::{bytes, keep, memory, number, show, text};
 use dunlin::ws::{Field, Request};
 use dunlin::{
-    Config, Connect, Connection, Instant, Message, Opening, Qos, Session, Transport, Will,
+    Aliases, Buffer, Config, Connect, Connection, Instant, Message, Opening, Overdue, Qos, Session,
+    Transport, Version, Will,
 };
 use dunlin_octet::Text;
 
 pub fn all() {
     let mut outbox = [0; 256];
-    let mut session = Session::new(memory(&mut outbox), Config::new());
+    let version = if number() > 1 { Version::V3 } else { Version::V5 };
+    let mut session = Session::new(memory(&mut outbox), Config::new().version(version));
     connect(&mut session, Transport::Stream);
     let fields = [Field { name: text(), value: text() }];
     let target: &'static (dyn Text + Sync) = const { &"/mqtt" };
@@ -28,18 +30,27 @@ fn connect(session: &mut Small<'_>, transport: Transport<'_>) {
         user_name: (number() > 1).then(text),
         password: (number() > 2).then(bytes),
         will: (number() > 3).then(|| Will::new(text(), bytes(), Qos::AtLeastOnce)),
+        version: session.version(),
         ..Connect::new(text())
     };
     let opening = Opening { transport, connect, deadline: instant() };
     let mut array = [0; 256];
     let receive = memory(&mut array);
     match Connection::open(session, receive, opening, instant(), &mut fill) {
-        Ok(mut connection) => live(&mut connection, session),
+        Ok(mut connection) if number() > 4 => live(&mut connection, session),
+        Ok(connection) => {
+            let (mut incoming, mut outgoing) = ([0; 64], [0; 64]);
+            let aliases =
+                Aliases::new(memory(&mut incoming), number() as u16, memory(&mut outgoing));
+            let connection = connection.with_topic_aliases(aliases);
+            let overdue = if number() > 5 { Overdue::Close } else { Overdue::Resend };
+            live(&mut connection.with_answer_timeout(number() as u64, overdue), session);
+        }
         Err(error) => show(&error),
     }
 }
 
-fn live(connection: &mut Connection<'_, &mut [u8]>, session: &mut Small<'_>) {
+fn live<A: Buffer>(connection: &mut Connection<'_, &mut [u8], A>, session: &mut Small<'_>) {
     keep(session.publish(&Message::new(text(), bytes(), Qos::AtLeastOnce)));
     while connection.receive(bytes()) > 0 {
         match connection.poll(session, instant()) {
@@ -58,7 +69,7 @@ fn live(connection: &mut Connection<'_, &mut [u8]>, session: &mut Small<'_>) {
         }
         keep(connection.spare());
         connection.commit(number());
-        keep((connection.stage(), connection.close_reason()));
+        keep((connection.stage(), connection.close_reason(), connection.last_properties()));
         if let Some(refusal) = connection.refusal() {
             show(&refusal.status());
         }

@@ -2,7 +2,7 @@
 
 use crate::opaque::{bytes, keep, memory, number, show, text};
 use dunlin_mqtt::{
-    Config, Event, Message, Packet, PacketId, PacketType, Properties, Property, Publish, Qos,
+    Config, Connect, Event, FixedHeader, Message, Packet, PacketId, PacketType, Properties, Property, Publish, Qos,
     ReasonCode, Session, Subscription, Version, check_filter, check_topic, matches,
 };
 use dunlin_octet::{Count, Text, Window};
@@ -13,17 +13,19 @@ pub type Small<'a> = Session<&'a mut [u8], 4>;
 pub fn all() {
     topics();
     let mut array = [0; 256];
-    let config = if number() > 0 { Config::new() } else { Config::new().manual_acks() };
+    let version = if number() > 1 { Version::V3 } else { Version::V5 };
+    let config = Config::new().version(version);
+    let config = if number() > 0 { config } else { config.manual_acks().adopting_sessions() };
     let mut session = Session::new(memory(&mut array), config);
     commands(&mut session);
-    session.handle_open(number() > 2);
+    session.handle_open(&Connect { clean_session: number() > 2, ..Connect::new(text()) });
     five(bytes());
     let mut rest = bytes();
     loop {
-        match Packet::decode_front(Version::V3, rest) {
+        match Packet::decode_front(version, rest) {
             Ok(None) => break,
             Ok(Some((packet, len))) => {
-                write(Version::V3, &packet);
+                write(version, &packet);
                 handle(&mut session, &packet);
                 rest = rest.get(len..).unwrap_or_default();
             }
@@ -36,11 +38,19 @@ pub fn all() {
             keep(packet);
             session.handle_sent();
         }
+        session.handle_tick();
+        if session.is_overdue(number() as u16) {
+            session.resend_overdue(number() as u16);
+        }
+        keep(session.poll_rejected());
     }
     session.disconnect(ReasonCode::SUCCESS);
     keep((session.sent(), session.in_flight(), session.unacknowledged()));
     keep((session.is_idle(), session.is_offline(), session.is_open()));
-    keep(session.has_room_for_message());
+    if let Ok(Some((header, _))) = FixedHeader::decode(version, bytes()) {
+        keep(session.has_room_for(header));
+    }
+    keep((session.version(), *session.limits(), session.expiry_s()));
 }
 
 /// MQTT 5.0 in and out, as a client and as a server.
@@ -101,13 +111,28 @@ fn commands(session: &mut Small<'_>) {
         show(&error);
     }
     keep(session.unsubscribe(&[text()]));
+    let list = [Property::ReasonString(text()), Property::UserProperty((text(), text()))];
+    let properties = Properties::new(&list);
+    let message = Message::new(text(), bytes(), qos).with_properties(properties);
+    keep(session.publish(&message));
+    keep(session.subscribe_with(&[Subscription::new(text(), qos)], properties));
+    keep(session.unsubscribe_with(&[text()], properties));
+    let reason = ReasonCode::new(number() as u8);
+    if let Err(error) = session.authenticate(reason, properties) {
+        show(&error);
+    }
+    keep(session.disconnect_with(reason, properties));
 }
 
 fn handle(session: &mut Small<'_>, packet: &Packet<'_>) {
     session.handle_release();
     match session.handle_packet(packet) {
         Ok(Some(Event::Message { ack: Some(ack), .. })) => {
-            keep(session.acknowledge(ack, ReasonCode::SUCCESS))
+            let list = [Property::ReasonString(text())];
+            let reason = ReasonCode::new(number() as u8);
+            if let Err(error) = session.acknowledge_with(ack, reason, Properties::new(&list)) {
+                show(&error);
+            }
         }
         Ok(Some(Event::Subscribed { reasons, .. })) => reasons.iter().for_each(keep),
         Ok(event) => keep(event),

@@ -1,0 +1,361 @@
+//! What comes in over a connection.
+
+use super::{Connection, Wire};
+use crate::{
+    Closed, Connect, Error, Event, Head, Instant, Malformed, Message, Misbehaved, Overdue,
+    ReasonCode, Session, Stage, mqtt, timers::ANSWER_TICKS, ws,
+};
+use dunlin_mqtt::{
+    Ack, AckKind, Aliases, FixedHeader, Packet, PacketId, PacketType, Publish, Unsuback, Version,
+};
+use dunlin_octet::{Buffer, Inbox, Reader};
+use dunlin_ws::{Deframer, Incoming, Opcode, Role};
+
+/// A whole packet at the front of the stream, `len` bytes long with its fixed header.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Front {
+    pub(super) header: FixedHeader,
+    pub(super) header_len: usize,
+    pub(super) len: usize,
+}
+
+impl Front {
+    pub(super) fn body<'t, B: Buffer>(&self, inbox: &'t Inbox<B>) -> &'t [u8] {
+        inbox.stream().get(self.header_len..self.len).unwrap_or_default()
+    }
+}
+
+/// What [`Connection::poll`] has found, before anything is borrowed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ready {
+    /// An event that lies nowhere.
+    Event(Event<'static>),
+    /// A packet that an event will lie in.
+    Packet(Front),
+}
+
+impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
+    /// Takes bytes in until an event can be surfaced; handles all that is none.
+    pub(super) fn advance<S: Buffer, const N: usize>(
+        &mut self,
+        session: &mut Session<S, N>,
+        now: Instant,
+    ) -> Result<Option<Ready>, Error> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        session.handle_release();
+        self.inbox.consume(core::mem::take(&mut self.surfaced));
+        if core::mem::take(&mut self.touched) {
+            self.timers.handle_received(now);
+        }
+        self.keep_answer_deadlines(session, now)?;
+        if let Some((token, reason)) = session.poll_rejected() {
+            return Ok(Some(Ready::Event(Event::Rejected { token, reason })));
+        }
+        self.blocked = false;
+        // Each turn consumes bytes or returns.
+        loop {
+            let Some(front) = self.front()? else {
+                if self.deframe()? {
+                    continue;
+                }
+                return self.wait(session);
+            };
+            if !session.has_room_for(front.header) {
+                self.blocked = true;
+                return Ok(None);
+            }
+            if self.pass_over(front, session)? {
+                continue;
+            }
+            let decoded = self.decode_owned(front);
+            let packet = match &decoded {
+                Ok(Some(packet)) => packet,
+                Ok(None) => return Ok(Some(Ready::Packet(front))),
+                Err(error) => return Err(*error),
+            };
+            self.inbox.consume(front.len);
+            let event = session.handle_packet(packet)?;
+            self.timers.handle_packet(packet.packet_type(), now);
+            if let Some(event) = event {
+                return Ok(Some(Ready::Event(event)));
+            }
+        }
+    }
+
+    /// Handles a packet that no event comes of although something lies in it: a message of QoS 2 that
+    /// has been handed over before, an answer to nothing; says whether it was one.
+    fn pass_over<S: Buffer, const N: usize>(
+        &mut self,
+        front: Front,
+        session: &mut Session<S, N>,
+    ) -> Result<bool, Error> {
+        let header = front.header;
+        let exactly_once =
+            header.packet_type == PacketType::Publish && header.flags & 0b0110 == 0b0100;
+        let answer = matches!(
+            header.packet_type,
+            PacketType::Puback
+                | PacketType::Pubrec
+                | PacketType::Pubcomp
+                | PacketType::Suback
+                | PacketType::Unsuback
+        );
+        if !(exactly_once || answer) {
+            return Ok(false);
+        }
+        let version = self.opening.connect.version;
+        let Self { inbox, aliases, .. } = self;
+        let body = front.body(inbox);
+        if answer {
+            let id = Reader::new(body).u16().and_then(PacketId::new);
+            if id.is_none_or(|id| session.is_waiting_for(id)) {
+                return Ok(false);
+            }
+            let packet = Packet::decode(version, header, body)?;
+            check_unasked(&self.opening.connect, &packet)?;
+            session.handle_packet(&packet)?;
+        } else {
+            let publish = Publish::decode(version, header.flags, body)?;
+            let publish = resolve(aliases, publish)?;
+            if !session.is_repeat(&publish) {
+                return Ok(false);
+            }
+            session.handle_packet(&Packet::Publish(publish))?;
+        }
+        self.inbox.consume(front.len);
+        Ok(true)
+    }
+
+    /// Decodes a packet of which nothing lies in the event; `None` for all others.
+    fn decode_owned(&self, front: Front) -> Result<Option<Packet<'static>>, Error> {
+        let version = self.opening.connect.version;
+        let body = front.body(&self.inbox);
+        let kind = match front.header.packet_type {
+            PacketType::Puback => AckKind::Puback,
+            PacketType::Pubrec => AckKind::Pubrec,
+            PacketType::Pubrel => AckKind::Pubrel,
+            PacketType::Pubcomp => AckKind::Pubcomp,
+            PacketType::Unsuback if version == Version::V3 => {
+                let unsuback = Unsuback::decode(version, body)?;
+                return Ok(Some(Packet::Unsuback(Unsuback::new(unsuback.packet_id, &[]))));
+            }
+            PacketType::Pingresp if body.is_empty() => return Ok(Some(Packet::Pingresp)),
+            _ => return Ok(None),
+        };
+        let ack = Ack::decode(version, kind, body)?;
+        let silent = kind == AckKind::Pubrel || (kind == AckKind::Pubrec && !ack.reason.is_error());
+        if !ack.properties.is_empty() {
+            check_unasked(&self.opening.connect, &Packet::Ack(ack))?;
+            if !silent {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Packet::Ack(Ack { reason: ack.reason, ..Ack::new(kind, ack.packet_id) })))
+    }
+
+    /// Makes an event of what is ready.
+    pub(super) fn surface<'t, S: Buffer, const N: usize>(
+        &'t mut self,
+        front: Front,
+        session: &mut Session<S, N>,
+        now: Instant,
+    ) -> Result<Option<Event<'t>>, Error> {
+        // Borrowed field by field: the event lies in the inbox, the rest may change beside it.
+        let Self { inbox, transmit, surfaced, failed, last, aliases, timers, opening, .. } = self;
+        *surfaced = front.len;
+        let body = front.body(inbox);
+        // By reference: a packet is large, and moving one costs more than decoding it.
+        let handled = match &Packet::decode(opening.connect.version, front.header, body) {
+            Ok(Packet::Publish(publish)) => resolve(aliases, *publish).and_then(|publish| {
+                session.handle_packet(&Packet::Publish(publish)).map_err(Error::from)
+            }),
+            Ok(packet) => check(&opening.connect, packet)
+                .and_then(|()| session.handle_packet(packet).map_err(Error::from))
+                .inspect(|_| {
+                    timers.handle_packet(front.header.packet_type, now);
+                    let keep_alive_s = packet.properties().server_keep_alive_s();
+                    keep_alive_s.into_iter().for_each(|it| timers.set_keep_alive(it));
+                }),
+            Err(malformed) => Err(Error::from(*malformed)),
+        };
+        handled.inspect_err(|error| {
+            *last = Some(front);
+            *failed = Some(*error);
+            transmit
+                .queue_last(disconnect_reason(opening.connect.version, *error), error.close_code());
+        })
+    }
+
+    /// Sees to packets that have waited for their answer for too long.
+    fn keep_answer_deadlines<S: Buffer, const N: usize>(
+        &mut self,
+        session: &mut Session<S, N>,
+        now: Instant,
+    ) -> Result<(), Error> {
+        self.timers.set_waiting(session.in_flight() > 0, now);
+        if !self.timers.take_tick() {
+            return Ok(());
+        }
+        session.handle_tick();
+        if session.is_overdue(ANSWER_TICKS) {
+            // [MQTT-4.4.0-1] Never again on the same connection in MQTT 5.0.
+            if self.overdue == Overdue::Close || session.version() == Version::V5 {
+                return Err(Error::TimedOut(Stage::Answer));
+            }
+            session.resend_overdue(ANSWER_TICKS);
+        }
+        Ok(())
+    }
+
+    /// Nothing more can be taken in: if the good-bye is complete, so is the connection.
+    fn wait<S: Buffer, const N: usize>(
+        &mut self,
+        session: &Session<S, N>,
+    ) -> Result<Option<Ready>, Error> {
+        let bare = matches!(self.wire, Wire::Stream);
+        // v3.1.1: [MQTT-3.14.4-1] After DISCONNECT the client closes the connection.
+        if bare && self.transmit.is_connect_sent() && session.is_offline() {
+            return Err(Error::Closed(Closed::Local));
+        }
+        Ok(None)
+    }
+
+    /// The packet at the front of the stream, if all of it is there.
+    fn front(&mut self) -> Result<Option<Front>, Error> {
+        // What the stream holds until then is the text of a refusal.
+        if matches!(self.wire, Wire::Upgrade(_)) {
+            return Ok(None);
+        }
+        let stream = self.inbox.stream();
+        let have = stream.len();
+        let Some((header, header_len)) = FixedHeader::decode(self.opening.connect.version, stream)?
+        else {
+            self.awaited = if have == 0 { 0 } else { have.saturating_add(1) };
+            return Ok(None);
+        };
+        let len = header_len.saturating_add(header.remaining);
+        if len > self.inbox.limit() {
+            return Err(mqtt::Misbehaved::PacketTooLarge.into());
+        }
+        self.awaited = if have < len { len } else { 0 };
+        Ok((have >= len).then_some(Front { header, header_len, len }))
+    }
+
+    /// Whether the answer to a PINGREQ is late through no fault of the peer's: it may be among bytes
+    /// that nobody has taken yet, behind a long packet, or the PINGREQ itself is behind one.
+    pub(super) fn is_behind(&self) -> bool {
+        let waiting = self.blocked || self.touched || self.undrained;
+        let coming = self.timers.heard_since_ping() && !self.inbox.is_empty();
+        let going = self.timers.sent_since_ping() && self.transmit.ping_due;
+        waiting || coming || going
+    }
+
+    /// What it means that the time for `stage` is over: a refusal whose head has come stays one,
+    /// however slow its body.
+    pub(super) fn late(&mut self, stage: Stage) -> Error {
+        if let Wire::Upgrade(upgrade) = &mut self.wire
+            && let error @ ws::UpgradeError::Refused(_) = upgrade.handle_eof(&mut self.inbox)
+        {
+            return error.into();
+        }
+        Error::TimedOut(stage)
+    }
+
+    /// Ends the connection, and says why to the peer if it can still be said.
+    pub(super) fn fail(&mut self, error: Error) -> Error {
+        if self.failed.is_none() {
+            self.failed = Some(error);
+            if matches!(self.wire, Wire::Upgrade(_)) {
+                self.transmit.finish();
+            } else {
+                let reason = disconnect_reason(self.opening.connect.version, error);
+                self.transmit.queue_last(reason, error.close_code());
+            }
+        }
+        error
+    }
+
+    /// Lets the next raw bytes join the stream; returns whether anything happened.
+    fn deframe(&mut self) -> Result<bool, Error> {
+        match &mut self.wire {
+            Wire::Upgrade(upgrade) => {
+                if !upgrade.poll(&mut self.inbox)? {
+                    return Ok(false);
+                }
+                self.wire = Wire::Frames(Deframer::new(Role::Client));
+                self.timers.handle_upgraded();
+                Ok(true)
+            }
+            Wire::Stream => {
+                let len = self.inbox.raw().len();
+                self.inbox.accept(len);
+                Ok(len > 0)
+            }
+            Wire::Frames(deframer) => match deframer.poll(&mut self.inbox)? {
+                None => Ok(false),
+                // v3.1.1: [MQTT-6.0.0-1] Anything but a binary frame closes the connection.
+                Some(Incoming::Data { opcode: Opcode::Text, .. }) => {
+                    Err(Error::Misbehaved(Misbehaved::TextFrame))
+                }
+                Some(Incoming::Data { .. } | Incoming::Pong) => Ok(true),
+                Some(Incoming::Ping) => {
+                    self.transmit.queue_pong(deframer.control());
+                    Ok(true)
+                }
+                Some(Incoming::Close(_)) if self.timers.is_closing() => {
+                    Err(Error::Closed(Closed::Local))
+                }
+                Some(Incoming::Close(code)) => Err(Error::Closed(Closed::Peer(code))),
+            },
+        }
+    }
+}
+
+/// The message with its topic, which may be known by an alias only.
+fn resolve<'t, A: Buffer>(
+    aliases: &'t mut Aliases<A>,
+    publish: Publish<'t>,
+) -> Result<Publish<'t>, Error> {
+    if publish.message.head.properties.is_empty() {
+        return Ok(publish);
+    }
+    let Message { head, payload } = publish.message;
+    let topic = aliases.resolve(&publish)?;
+    Ok(Publish { message: Message { head: Head { topic, ..head }, payload }, ..publish })
+}
+
+/// What a packet must be beside well-formed.
+fn check(connect: &Connect<'_>, packet: &Packet<'_>) -> Result<(), Error> {
+    check_unasked(connect, packet)?;
+    let properties = match packet {
+        Packet::Connack(connack) if !connack.reason.is_error() => connack.properties,
+        Packet::Auth(auth) if !auth.properties.is_empty() => auth.properties,
+        _ => return Ok(()),
+    };
+    // [MQTT-4.12.0-5], [MQTT-4.12.0-6] The method of the CONNECT, or none.
+    if properties.authentication_method() == connect.properties.authentication_method() {
+        Ok(())
+    } else {
+        Err(mqtt::Misbehaved::Authentication.into())
+    }
+}
+
+/// [MQTT-3.1.2-29] No reason strings and user properties that were not asked for.
+fn check_unasked(connect: &Connect<'_>, packet: &Packet<'_>) -> Result<(), Error> {
+    let free = matches!(packet, Packet::Publish(_) | Packet::Connack(_) | Packet::Disconnect(_));
+    let properties = packet.properties();
+    if free || properties.is_empty() {
+        return Ok(());
+    }
+    let unasked = connect.properties.request_problem_information() == Some(false);
+    let said = properties.reason_string().is_some() || properties.user_properties().count() > 0;
+    if unasked && said { Err(mqtt::Misbehaved::ProblemInformation.into()) } else { Ok(()) }
+}
+
+/// Why to hang up, where MQTT can say it: the peer broke its rules (MQTT 5.0 §4.13).
+pub(super) fn disconnect_reason(version: Version, error: Error) -> Option<ReasonCode> {
+    let at_fault = matches!(error, Error::Malformed(Malformed::Packet(_)) | Error::Misbehaved(_));
+    (at_fault && version == Version::V5).then(|| error.reason())
+}
