@@ -350,7 +350,8 @@ fn check_unasked(connect: &Connect<'_>, packet: &Packet<'_>) -> Result<(), Error
         return Ok(());
     }
     let unasked = connect.properties.request_problem_information() == Some(false);
-    let said = properties.reason_string().is_some() || properties.user_properties().count() > 0;
+    let said =
+        properties.reason_string().is_some() || properties.user_properties().next().is_some();
     if unasked && said { Err(mqtt::Misbehaved::ProblemInformation.into()) } else { Ok(()) }
 }
 

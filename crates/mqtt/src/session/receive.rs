@@ -289,10 +289,10 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             return Err(Misbehaved::Acknowledgement.into());
         }
         let filters = match Packet::decode_front(version, packet)? {
-            Some((Packet::Subscribe(it), _)) => it.subscriptions().take(FILTERS_MAX).count(),
+            Some((Packet::Subscribe(it), _)) => count(it.subscriptions()),
             // v3.1.1: UNSUBACK has no answers.
             Some((Packet::Unsubscribe(_), _)) if version == Version::V3 => 0,
-            Some((Packet::Unsubscribe(it), _)) => it.filters().take(FILTERS_MAX).count(),
+            Some((Packet::Unsubscribe(it), _)) => count(it.filters()),
             _ => return Err(Misbehaved::Acknowledgement.into()),
         };
         // [MQTT-3.8.4-6], [MQTT-3.11.3-1] One answer for each filter.
@@ -301,4 +301,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         }
         Ok(Some(self.complete(id, at)))
     }
+}
+
+/// How many filters a request has.
+fn count(filters: impl Iterator) -> usize {
+    filters.take(FILTERS_MAX).fold(0, |count, _| count.saturating_add(1))
 }
