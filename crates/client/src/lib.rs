@@ -70,6 +70,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod authenticator;
 mod connection;
 mod entropy;
 mod error;
@@ -79,6 +80,7 @@ mod opening;
 mod timers;
 mod transmit;
 
+pub use authenticator::{AuthenticateError, Authenticator, Denied, authenticate, re_authenticate};
 pub use connection::{Connection, RECEIVE_MIN};
 pub use dunlin_mqtt as mqtt;
 pub use dunlin_mqtt::{

@@ -4,8 +4,8 @@ use crate::mqtt::Small;
 use crate::opaque::{bytes, keep, memory, number, show, text};
 use dunlin::ws::{Field, Request};
 use dunlin::{
-    Aliases, Buffer, Config, Connect, Connection, Instant, Message, Opening, Overdue, Qos, Session,
-    Transport, Version, Will,
+    Aliases, Authenticator, Buffer, Config, Connect, Connection, Denied, Instant, Message, Opening,
+    Overdue, Qos, Session, Transport, Version, Will, authenticate, re_authenticate,
 };
 use dunlin_octet::Text;
 
@@ -54,7 +54,16 @@ fn live<A: Buffer>(connection: &mut Connection<'_, &mut [u8], A>, session: &mut 
     keep(session.publish(&Message::new(text(), bytes(), Qos::AtLeastOnce)));
     while connection.receive(bytes()) > 0 {
         match connection.poll(session, instant()) {
-            Ok(event) => keep(event),
+            Ok(Some(event)) => {
+                let mut scratch = [0; 64];
+                let scratch = memory(&mut scratch);
+                if let Err(error) = authenticate(session, &mut Steps, &event, scratch) {
+                    show(&error);
+                }
+                keep(re_authenticate(session, &mut Steps, scratch));
+                keep(event);
+            }
+            Ok(None) => {}
             Err(error) => {
                 show(&error);
                 show(&error.reason());
@@ -83,4 +92,26 @@ fn instant() -> Instant {
 
 fn fill(bytes: &mut [u8]) {
     keep(bytes);
+}
+
+/// An authentication that says anything.
+struct Steps;
+
+impl Authenticator for Steps {
+    fn method(&self) -> &str {
+        text()
+    }
+
+    fn begin(&mut self, _: &mut [u8]) -> Result<Option<usize>, Denied> {
+        Ok(Some(number()))
+    }
+
+    fn answer(&mut self, challenge: &[u8], _: &mut [u8]) -> Result<usize, Denied> {
+        keep(challenge);
+        Ok(number())
+    }
+
+    fn finish(&mut self, _: &[u8]) -> Result<(), Denied> {
+        Err(Denied)
+    }
 }

@@ -2,8 +2,9 @@
 
 use crate::opaque::{bytes, keep, memory, number, show, text};
 use dunlin_mqtt::{
-    Config, Connect, Event, FixedHeader, Message, Packet, PacketId, PacketType, Properties, Property, Publish, Qos,
-    ReasonCode, Session, Subscription, Version, check_filter, check_topic, matches,
+    Config, Connect, Event, FixedHeader, Message, Packet, PacketId, PacketType, Properties,
+    Property, Publish, Qos, ReasonCode, Session, Subscription, Version, check_filter, check_topic,
+    matches,
 };
 use dunlin_octet::{Count, Text, Window};
 
