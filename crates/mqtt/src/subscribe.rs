@@ -240,13 +240,14 @@ impl<'a> Subscribe<'a> {
         given.iter().copied().chain(came)
     }
 
-    /// Whether this can be sent: there are filters, each is one, and options and properties fit.
+    /// Whether this can be sent in either version: there are filters, each is one, shared or not, and
+    /// options and properties fit.
     pub fn check(&self) -> Result<(), Malformed> {
         if self.subscriptions().next().is_none() {
             return Err(Malformed::NoFilter);
         }
         for wish in self.subscriptions() {
-            check_filter(wish.filter).map_err(|_| Malformed::Topic)?;
+            check_filter_in(Version::V5, wish.filter).map_err(|_| Malformed::Topic)?;
             wish.check_sharing()?;
         }
         self.properties.check(PacketType::Subscribe)
@@ -309,28 +310,29 @@ impl<'a> Unsubscribe<'a> {
         let filters = body.rest();
         check_not_empty(version, filters)?;
         while !body.is_empty() {
-            take_filter(&mut body)?;
+            take_filter(version, &mut body)?;
         }
         Ok(Self { packet_id, properties, filters: List::Wire(version, filters) })
     }
 
     /// The filters, in order.
     pub fn filters(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let (mut wire, given) = match self.filters {
-            List::Wire(_, bytes) => (Reader::new(bytes), &[][..]),
-            List::Given(list) => (Reader::new(&[]), list),
+        let (version, mut wire, given) = match self.filters {
+            List::Wire(version, bytes) => (version, Reader::new(bytes), &[][..]),
+            List::Given(list) => (Version::V3, Reader::new(&[]), list),
         };
-        let came = core::iter::from_fn(move || take_filter(&mut wire).ok());
+        let came = core::iter::from_fn(move || take_filter(version, &mut wire).ok());
         given.iter().copied().chain(came)
     }
 
-    /// Whether this can be sent: there are filters, each is one, and the properties fit.
+    /// Whether this can be sent in either version: there are filters, each is one, shared or not, and
+    /// the properties fit.
     pub fn check(&self) -> Result<(), Malformed> {
         if self.filters().next().is_none() {
             return Err(Malformed::NoFilter);
         }
         for filter in self.filters() {
-            check_filter(filter).map_err(|_| Malformed::Topic)?;
+            check_filter_in(Version::V5, filter).map_err(|_| Malformed::Topic)?;
         }
         self.properties.check(PacketType::Unsubscribe)
     }
@@ -368,7 +370,7 @@ const fn check_not_empty(version: Version, list: &[u8]) -> Result<(), Malformed>
 }
 
 fn take_wish<'a>(version: Version, body: &mut Reader<'a>) -> Result<Subscription<'a>, Malformed> {
-    let filter = take_filter(body)?;
+    let filter = take_filter(version, body)?;
     let options = body.u8().ok_or(Malformed::Length)?;
     match version {
         Version::V3 => {
@@ -378,9 +380,9 @@ fn take_wish<'a>(version: Version, body: &mut Reader<'a>) -> Result<Subscription
     }
 }
 
-fn take_filter<'a>(body: &mut Reader<'a>) -> Result<&'a str, Malformed> {
+fn take_filter<'a>(version: Version, body: &mut Reader<'a>) -> Result<&'a str, Malformed> {
     let filter = take_str(body)?;
-    check_filter(filter).map_err(|_| Malformed::Topic)?;
+    check_filter_in(version, filter).map_err(|_| Malformed::Topic)?;
     Ok(filter)
 }
 
@@ -392,4 +394,33 @@ fn wishes_len<'a>(wishes: impl Iterator<Item = Subscription<'a>>) -> usize {
 
 fn filters_len<'a>(filters: impl Iterator<Item = &'a str>) -> usize {
     filters.map(|filter| field_len(filter.as_bytes())).fold(0, usize::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: PacketId = PacketId::new(1).unwrap();
+
+    /// [MQTT-4.8.2-1] [MQTT-4.8.2-2]
+    ///
+    /// MQTT 3.1.1 has no shared subscriptions, and no rule for them.
+    #[test]
+    fn share_without_a_name_or_a_filter_is_malformed_in_the_newer_version_alone() {
+        for (filter, legal) in
+            [("$share/g/t", true), ("$share/g", false), ("$share//t", false), ("$share/g/", false)]
+        {
+            let field = [&[0, filter.len() as u8], filter.as_bytes()].concat();
+            let expected = if legal { None } else { Some(Malformed::Topic) };
+            let (old, new) = ([&[0, 1], &field[..]].concat(), [&[0, 1, 0], &field[..]].concat());
+            assert_eq!(Unsubscribe::decode(Version::V5, &new).err(), expected, "{filter}");
+            assert_eq!(Unsubscribe::decode(Version::V3, &old).err(), None, "{filter}");
+            assert_eq!(Unsubscribe::new(ID, &[filter]).check().err(), expected, "{filter}");
+            let (old, new) = ([&old[..], &[1]].concat(), [&new[..], &[1]].concat());
+            assert_eq!(Subscribe::decode(Version::V5, &new).err(), expected, "{filter}");
+            assert_eq!(Subscribe::decode(Version::V3, &old).err(), None, "{filter}");
+            let wishes = [Subscription::new(filter, Qos::AtLeastOnce)];
+            assert_eq!(Subscribe::new(ID, &wishes).check().err(), expected, "{filter}");
+        }
+    }
 }
