@@ -15,11 +15,19 @@ type Target = (&'static str, fn(&[u8]));
 /// Every target of `fuzz/`, and what it calls.
 const TARGETS: &[Target] = &[
     ("connection", dunlin::fuzzing::connection),
+    ("differential", differential),
     ("frames", dunlin_ws::fuzzing::frames),
     ("packets", dunlin_mqtt::fuzzing::packets),
     ("session", dunlin_mqtt::fuzzing::session),
     ("upgrade_response", dunlin_ws::fuzzing::response),
+    ("values", dunlin_mqtt::fuzzing::values),
 ];
+
+/// Our half of it: the codec that ours is compared with is there for fuzzing alone.
+fn differential(data: &[u8]) {
+    dunlin_mqtt::fuzzing::packets(data);
+    dunlin_mqtt::fuzzing::values(data);
+}
 
 #[test]
 fn corpus_of_every_target_holds() {
