@@ -1,23 +1,27 @@
 """Paho's client, driven line by line: commands in, events out, one JSON object each.
 
 Commands on stdin:
-  {"do": "connect", "transport": "tcp"|"websockets", "host", "port", "path", "client_id", "clean",
-   "keep_alive_s", "user", "password", "will": {"topic", "payload_b64", "qos", "retain"}}
+  {"do": "connect", "version": 4|5, "transport": "tcp"|"websockets", "host", "port", "path",
+   "client_id", "clean", "keep_alive_s", "user", "password", "properties",
+   "will": {"topic", "payload_b64", "qos", "retain", "properties"}}
   {"do": "reconnect"}                      the last connection again, with the same client
-  {"do": "subscribe", "filter", "qos"}
+  {"do": "subscribe", "filter", "qos", "no_local", "retain_as_published", "retain_handling",
+   "properties"}
   {"do": "unsubscribe", "filter"}
-  {"do": "publish", "topic", "payload_b64", "qos", "retain"}
-  {"do": "disconnect"}
+  {"do": "publish", "topic", "payload_b64", "qos", "retain", "properties"}
+  {"do": "disconnect", "code", "properties"}
   {"do": "abort"}                          drops the socket without DISCONNECT, so that a will fires
 Events on stdout:
-  {"event": "connected", "session_present", "reason"}
+  {"event": "connected", "session_present", "reason", "properties"}
   {"event": "subscribed", "granted"}
   {"event": "unsubscribed"}
   {"event": "queued", "mid"}               the command was taken; published follows
-  {"event": "published", "mid"}            QoS 0: written; QoS 1 and 2: acknowledged
-  {"event": "message", "topic", "payload_b64", "qos", "retain", "dup"}
+  {"event": "published", "mid", "code"}    QoS 0: written; QoS 1 and 2: acknowledged
+  {"event": "message", "topic", "payload_b64", "qos", "retain", "dup", "properties"}
   {"event": "disconnected", "reason"}
   {"event": "failed", "what"}              a command could not be carried out
+"properties" are an object with the names of MQTT 5.0 in lower case with underscores; binary data is
+base64, "user_property" an array of pairs. MQTT 3.1.1 has none, nor the options behind "qos".
 The process ends with its stdin.
 """
 
@@ -29,10 +33,16 @@ import sys
 import threading
 
 from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 # Below the limit of whoever waits for the answer, so that this side says what is wrong.
 SETTLE_S = 10
+
+BINARY = ["correlation_data", "authentication_data"]
 
 lock = threading.Lock()
 
@@ -44,8 +54,39 @@ def emit(event, **fields):
         sys.stdout.flush()
 
 
-def on_connect(_client, _data, flags, reason, _properties):
-    emit("connected", session_present=flags.session_present, reason=str(reason))
+def told(properties):
+    """What a packet's properties hold, ready for JSON."""
+    fields = {}
+    for name in properties.names if properties is not None else []:
+        value = getattr(properties, name.replace(" ", ""), None)
+        if value is not None:
+            name = name.lower().replace(" ", "_")
+            fields[name] = base64.b64encode(value).decode() if name in BINARY else value
+    return fields
+
+
+def made(packet_type, fields):
+    """The properties of a packet to send, or none."""
+    if not fields:
+        return None
+    properties = Properties(packet_type)
+    names = {name.lower().replace(" ", "_"): name for name in properties.names}
+    for name, value in fields.items():
+        if name in BINARY:
+            value = base64.b64decode(value)
+        elif name == "user_property":
+            value = [tuple(pair) for pair in value]
+        setattr(properties, names[name], value)
+    return properties
+
+
+def on_connect(_client, _data, flags, reason, properties):
+    emit(
+        "connected",
+        session_present=flags.session_present,
+        reason=str(reason),
+        properties=told(properties),
+    )
 
 
 def on_disconnect(_client, _data, _flags, reason, _properties):
@@ -60,8 +101,8 @@ def on_unsubscribe(_client, _data, _mid, _reasons, _properties):
     emit("unsubscribed")
 
 
-def on_publish(_client, _data, mid, _reason, _properties):
-    emit("published", mid=mid)
+def on_publish(_client, _data, mid, reason, _properties):
+    emit("published", mid=mid, code=reason.value)
 
 
 def on_message(_client, _data, message: MQTTMessage):
@@ -72,6 +113,7 @@ def on_message(_client, _data, message: MQTTMessage):
         qos=message.qos,
         retain=message.retain,
         dup=message.dup,
+        properties=told(getattr(message, "properties", None)),
     )
 
 
@@ -81,10 +123,13 @@ class Peer:
 
     def connect(self, command):
         settle()
+        is_v5 = command["version"] == 5
         client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=command["client_id"],
-            clean_session=command["clean"],
+            protocol=MQTTProtocolVersion.MQTTv5 if is_v5 else MQTTProtocolVersion.MQTTv311,
+            # MQTT 5 says it when it connects.
+            clean_session=None if is_v5 else command["clean"],
             transport=command["transport"],
             # A lost connection is the test's to see, and to mend.
             reconnect_on_failure=False,
@@ -102,9 +147,14 @@ class Peer:
         if command.get("will") is not None:
             will = command["will"]
             payload = base64.b64decode(will["payload_b64"])
-            client.will_set(will["topic"], payload, will["qos"], will["retain"])
+            properties = made(PacketTypes.WILLMESSAGE, will["properties"])
+            client.will_set(will["topic"], payload, will["qos"], will["retain"], properties)
         self.client = client
-        client.connect(command["host"], command["port"], command["keep_alive_s"])
+        starting = {}
+        if is_v5:
+            starting["clean_start"] = command["clean"]
+            starting["properties"] = made(PacketTypes.CONNECT, command["properties"])
+        client.connect(command["host"], command["port"], command["keep_alive_s"], **starting)
         client.loop_start()
 
     def reconnect(self, _command):
@@ -113,24 +163,40 @@ class Peer:
         self.client.loop_start()
 
     def subscribe(self, command):
-        check(self.client.subscribe(command["filter"], command["qos"])[0])
+        if self.client.protocol != MQTTProtocolVersion.MQTTv5:
+            check(self.client.subscribe(command["filter"], command["qos"])[0])
+            return
+        options = SubscribeOptions(
+            command["qos"],
+            command["no_local"],
+            command["retain_as_published"],
+            command["retain_handling"],
+        )
+        properties = made(PacketTypes.SUBSCRIBE, command["properties"])
+        check(self.client.subscribe(command["filter"], options=options, properties=properties)[0])
 
     def unsubscribe(self, command):
         check(self.client.unsubscribe(command["filter"])[0])
 
     def publish(self, command):
         payload = base64.b64decode(command["payload_b64"])
-        info = self.client.publish(command["topic"], payload, command["qos"], command["retain"])
+        properties = made(PacketTypes.PUBLISH, command["properties"])
+        topic, qos, retain = command["topic"], command["qos"], command["retain"]
+        info = self.client.publish(topic, payload, qos, retain, properties)
         # Without a connection QoS 1 and 2 are queued all the same.
-        if info.rc != MQTTErrorCode.MQTT_ERR_NO_CONN or command["qos"] == 0:
+        if info.rc != MQTTErrorCode.MQTT_ERR_NO_CONN or qos == 0:
             check(info.rc)
         emit("queued", mid=info.mid)
 
-    def disconnect(self, _command):
+    def disconnect(self, command):
         if not self.client.is_connected():
             raise RuntimeError("not connected")
         # Its code is no answer: the loop may have written and hung up before it looks.
-        self.client.disconnect()
+        if self.client.protocol == MQTTProtocolVersion.MQTTv5:
+            reason = ReasonCode(PacketTypes.DISCONNECT, identifier=command["code"])
+            self.client.disconnect(reason, made(PacketTypes.DISCONNECT, command["properties"]))
+        else:
+            self.client.disconnect()
 
     def abort(self, _command):
         # A second handle on the same socket: the loop sees the end of the stream, Paho sends nothing.

@@ -19,8 +19,11 @@
 )]
 
 pub mod aws_iot;
+pub mod broker5;
+pub mod ejabberd;
 pub mod mosquitto;
 pub mod paho;
+pub mod peer;
 pub mod process;
 pub mod sim;
 

@@ -1,32 +1,32 @@
 //! `cargo x setup`: what the tests need besides Rust.
 //!
-//! A broker (mosquitto) and a Python environment with the pinned packages of
-//! `tests/peers/requirements.txt`. Installs only what is missing.
+//! Brokers (mosquitto, ejabberd), a Python environment with the pinned packages of
+//! `tests/peers/requirements.txt`, and the Node packages of `tests/peers/package-lock.json`.
+//! Installs only what is missing.
 
 use crate::Outcome;
 use crate::process::{command, root, run as run_command, succeeds};
 use std::fs;
 use std::path::Path;
 
-const BY_HAND: &str = "install mosquitto (the broker) and python3 with its venv module by hand";
+const BY_HAND: &str = "install mosquitto and ejabberd (the brokers), python3 with its venv module, \
+                       and node with npm by hand";
+
+/// Brokers, by package and by the program that shows that it is there.
+const BROKERS: [(&str, &str); 2] = [("mosquitto", "mosquitto"), ("ejabberd", "ejabberdctl")];
 
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     if let [unknown, ..] = arguments {
         return Err(format!("setup takes no arguments, not {unknown:?}"));
     }
     install_packages()?;
-    make_python_environment()
+    make_python_environment()?;
+    install_node_packages()
 }
 
 /// Has Debian's package manager bring what this machine lacks.
 fn install_packages() -> Outcome {
-    let mut missing = Vec::new();
-    if !has_broker() {
-        missing.push("mosquitto");
-    }
-    if python().is_none() {
-        missing.extend(["python3", "python3-venv"]);
-    }
+    let missing = missing_packages();
     if missing.is_empty() {
         return Ok(());
     }
@@ -34,12 +34,30 @@ fn install_packages() -> Outcome {
     apt_get(&["update", "-qq"])?;
     let install = ["install", "-qq", "-y", "--no-install-recommends"];
     apt_get(&[&install[..], &missing].concat())?;
-    if missing.contains(&"mosquitto") {
-        // The package starts a service on port 1883; the tests start brokers of their own.
-        let _stopped = succeeds(as_root().args(["service", "mosquitto", "stop"]))
-            || succeeds(as_root().args(["systemctl", "stop", "mosquitto"]));
+    // Their packages start services on ports of the machine; the tests start brokers of their own.
+    for (package, _) in BROKERS.iter().filter(|(package, _)| missing.contains(package)) {
+        let _stopped = succeeds(as_root().args(["service", package, "stop"]))
+            || succeeds(as_root().args(["systemctl", "stop", package]));
     }
-    if has_broker() && python().is_some() { Ok(()) } else { Err(BY_HAND.to_owned()) }
+    match missing_packages()[..] {
+        [] => Ok(()),
+        ref still => Err(format!("{} did not help: {BY_HAND}", still.join(" "))),
+    }
+}
+
+/// Debian's names of what is not there.
+fn missing_packages() -> Vec<&'static str> {
+    let brokers = BROKERS.iter().filter(|(_, program)| !has_daemon(program));
+    let mut missing: Vec<&str> = brokers.map(|(package, _)| *package).collect();
+    if python().is_none() {
+        missing.extend(["python3", "python3-venv"]);
+    }
+    for (package, program) in [("nodejs", "node"), ("npm", "npm")] {
+        if !succeeds(command(program).arg("--version")) {
+            missing.push(package);
+        }
+    }
+    missing
 }
 
 /// The environment at `target/peers/venv`, made anew whenever the requirements change.
@@ -47,8 +65,7 @@ fn make_python_environment() -> Outcome {
     let peers = root().join("target").join("peers");
     let (venv, stamp) = (peers.join("venv"), peers.join("requirements.txt"));
     let requirements = root().join("tests/peers/requirements.txt");
-    let wanted = fs::read_to_string(&requirements)
-        .map_err(|error| format!("{}: {error}", requirements.display()))?;
+    let wanted = read(&requirements)?;
     let python_inside = venv.join("bin").join("python");
     let works = || succeeds(command_at(&python_inside).args(["-c", "import sys"]));
     if fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) && works() {
@@ -59,15 +76,42 @@ fn make_python_environment() -> Outcome {
     run_command(command(python).args(["-m", "venv", "--clear"]).arg(&venv))?;
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
     run_command(command_at(&python_inside).args(pip).arg(&requirements))?;
-    fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))
+    write(&stamp, &wanted)
 }
 
-fn has_broker() -> bool {
-    // Debian puts it where only root's PATH looks.
+/// The packages at `target/peers/node`, installed anew whenever the lock file changes.
+fn install_node_packages() -> Outcome {
+    let (from, to) = (root().join("tests/peers"), root().join("target/peers/node"));
+    let stamp = to.join("installed");
+    let wanted = read(&from.join("package-lock.json"))?;
+    let whole = to.join("node_modules/mqtt").is_dir();
+    if whole && fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    println!("setup: installing into {}", to.display());
+    fs::create_dir_all(&to).map_err(|error| format!("{}: {error}", to.display()))?;
+    for name in ["package.json", "package-lock.json"] {
+        write(&to.join(name), &read(&from.join(name))?)?;
+    }
+    let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+    run_command(command("npm").args(install).arg("--prefix").arg(&to))?;
+    write(&stamp, &wanted)
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn write(path: &Path, text: &str) -> Outcome {
+    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Debian puts daemons where only root's PATH looks.
+fn has_daemon(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
-        .any(|folder| folder.join("mosquitto").is_file())
+        .any(|folder| folder.join(program).is_file())
 }
 
 /// A Python that can make environments.

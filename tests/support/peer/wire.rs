@@ -1,11 +1,27 @@
-//! What goes to the peer and what comes from it, as values and as JSON.
+//! What goes to a peer and what comes from it, as values and as JSON.
 
 use std::fmt;
 use std::net::SocketAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+
+/// How long a broker keeps the session of an MQTT 5 client that resumes, in seconds, unless the
+/// client's properties say something else.
+const SESSION_EXPIRY_S: u32 = 3_600;
+
+/// The properties of one MQTT 5 packet, by their names in MQTT 5.0 §2.2.2.2 in lower case with
+/// underscores, such as `content_type`.
+///
+/// Numbers and bytes are numbers, text is text, binary data is base64; `user_property` is an array
+/// of pairs. A `subscription_identifier` that comes is an array, too: a message may have several.
+pub type Properties = Map<String, Value>;
+
+/// Properties out of `json!({..})`; panics when that is no object.
+pub fn properties(object: &Value) -> Properties {
+    object.as_object().expect("properties are an object").clone()
+}
 
 /// How a client reaches its broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +30,16 @@ pub enum Transport {
     Tcp,
     /// MQTT in WebSocket frames.
     Websockets,
+}
+
+/// The version of MQTT that a client speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Version {
+    /// MQTT 3.1.1, which has no properties.
+    #[default]
+    V311,
+    /// MQTT 5.0.
+    V5,
 }
 
 /// What to do with the session that the broker may have.
@@ -28,6 +54,8 @@ pub enum Start {
 /// How to connect; begin with [`Connect::new`] and change what the test is about.
 #[derive(Clone, Debug)]
 pub struct Connect {
+    /// Which MQTT to speak.
+    pub version: Version,
     /// How to reach the broker.
     pub transport: Transport,
     /// Where it is.
@@ -44,12 +72,15 @@ pub struct Connect {
     pub credentials: Option<(String, String)>,
     /// What the broker publishes when this client vanishes.
     pub will: Option<Message>,
+    /// Those of CONNECT; MQTT 5 only.
+    pub properties: Properties,
 }
 
 impl Connect {
-    /// A clean session without user or will.
+    /// A clean session of MQTT 3.1.1 without user or will.
     pub fn new(transport: Transport, address: SocketAddr, client_id: &str) -> Self {
         Self {
+            version: Version::V311,
             transport,
             address,
             path: "/mqtt".to_owned(),
@@ -58,13 +89,22 @@ impl Connect {
             keep_alive_s: 60,
             credentials: None,
             will: None,
+            properties: Properties::new(),
         }
     }
 
     pub(super) fn command(&self) -> Value {
         let (user, password) = self.credentials.clone().unzip();
+        let mut properties = self.properties.clone();
+        if self.version == Version::V5 && self.start == Start::Resume {
+            properties.entry("session_expiry_interval").or_insert(SESSION_EXPIRY_S.into());
+        }
         json!({
             "do": "connect",
+            "version": match self.version {
+                Version::V311 => 4,
+                Version::V5 => 5,
+            },
             "transport": match self.transport {
                 Transport::Tcp => "tcp",
                 Transport::Websockets => "websockets",
@@ -78,6 +118,50 @@ impl Connect {
             "user": user,
             "password": password,
             "will": self.will.as_ref().map(Message::fields),
+            "properties": properties,
+        })
+    }
+}
+
+/// One filter to subscribe to; begin with [`Subscribe::new`].
+#[derive(Clone, Debug)]
+pub struct Subscribe {
+    /// The topic filter.
+    pub filter: String,
+    /// The QoS asked for.
+    pub qos: u8,
+    /// Not what this client publishes itself; MQTT 5 only, like what follows.
+    pub no_local: bool,
+    /// Messages say whether they were published to be retained.
+    pub retain_as_published: bool,
+    /// When retained messages come: 0, 1 or 2 (MQTT 5.0 §3.8.3.1).
+    pub retain_handling: u8,
+    /// Those of SUBSCRIBE.
+    pub properties: Properties,
+}
+
+impl Subscribe {
+    /// What MQTT 3.1.1 means by a subscription.
+    pub fn new(filter: &str, qos: u8) -> Self {
+        Self {
+            filter: filter.to_owned(),
+            qos,
+            no_local: false,
+            retain_as_published: false,
+            retain_handling: 0,
+            properties: Properties::new(),
+        }
+    }
+
+    pub(super) fn command(&self) -> Value {
+        json!({
+            "do": "subscribe",
+            "filter": self.filter,
+            "qos": self.qos,
+            "no_local": self.no_local,
+            "retain_as_published": self.retain_as_published,
+            "retain_handling": self.retain_handling,
+            "properties": self.properties,
         })
     }
 }
@@ -95,12 +179,21 @@ pub struct Message {
     pub retain: bool,
     /// Came a second time; nothing when publishing.
     pub dup: bool,
+    /// Those of PUBLISH, or of the will; MQTT 5 only.
+    pub properties: Properties,
 }
 
 impl Message {
-    /// A message that is not retained.
+    /// A message that is not retained, without properties.
     pub fn new(topic: &str, qos: u8, payload: impl Into<Vec<u8>>) -> Self {
-        Self { topic: topic.to_owned(), payload: payload.into(), qos, retain: false, dup: false }
+        Self {
+            topic: topic.to_owned(),
+            payload: payload.into(),
+            qos,
+            retain: false,
+            dup: false,
+            properties: Properties::new(),
+        }
     }
 
     /// The same message, retained.
@@ -115,6 +208,7 @@ impl Message {
             "payload_b64": BASE64.encode(&self.payload),
             "qos": self.qos,
             "retain": self.retain,
+            "properties": self.properties,
         })
     }
 }
@@ -122,10 +216,11 @@ impl Message {
 /// Payloads are long: the first bytes and the length tell them apart.
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { topic, payload, qos, retain, dup } = self;
+        let Self { topic, payload, qos, retain, dup, properties } = self;
         let head = payload[..payload.len().min(16)].escape_ascii();
         let length = payload.len();
-        write!(f, "{topic:?} qos {qos} retain {retain} dup {dup}, {length} bytes \"{head}\"")
+        write!(f, "{topic:?} qos {qos} retain {retain} dup {dup}, {length} bytes \"{head}\"")?;
+        if properties.is_empty() { Ok(()) } else { write!(f, " {properties:?}") }
     }
 }
 
@@ -136,31 +231,35 @@ pub enum Event {
     Connected {
         /// Whether the broker had a session.
         session_present: bool,
-        /// In Paho's words, which are those of MQTT 5.
+        /// In the peer's words, which are those of MQTT 5.
         reason: String,
+        /// Those of CONNACK.
+        properties: Properties,
     },
-    /// SUBACK came, with a granted QoS or 128 for each filter.
+    /// SUBACK came.
     Subscribed {
-        /// One for each filter.
+        /// For each filter the granted QoS, or why not: 128, in MQTT 5 also what lies above.
         granted: Vec<u8>,
     },
     /// UNSUBACK came.
     Unsubscribed,
-    /// Paho took a message and gave it this id.
+    /// The peer took a message and gave it this id.
     Queued {
-        /// Paho's message id, which is also the packet id.
-        mid: u16,
+        /// The peer's own number for it.
+        mid: u32,
     },
     /// QoS 0: written; QoS 1 and 2: acknowledged.
     Published {
         /// The id that `Queued` told.
-        mid: u16,
+        mid: u32,
+        /// The reason code of the acknowledgement: 0, or with MQTT 5 why not.
+        code: u8,
     },
     /// A message came.
     Message(Message),
     /// The connection is gone, wanted or not.
     Disconnected {
-        /// In Paho's words.
+        /// In the peer's words.
         reason: String,
     },
     /// A command could not be carried out.
@@ -181,24 +280,27 @@ fn parse(line: &str) -> Option<Event> {
     let value: Value = serde_json::from_str(line).ok()?;
     let text = |key: &str| Some(value[key].as_str()?.to_owned());
     let byte = |value: &Value| u8::try_from(value.as_u64()?).ok();
-    let mid = || u16::try_from(value["mid"].as_u64()?).ok();
+    let mid = || u32::try_from(value["mid"].as_u64()?).ok();
+    let properties = || Some(value["properties"].as_object()?.clone());
     Some(match value["event"].as_str()? {
         "connected" => Event::Connected {
             session_present: value["session_present"].as_bool()?,
             reason: text("reason")?,
+            properties: properties()?,
         },
         "subscribed" => Event::Subscribed {
             granted: value["granted"].as_array()?.iter().map(byte).collect::<Option<_>>()?,
         },
         "unsubscribed" => Event::Unsubscribed,
         "queued" => Event::Queued { mid: mid()? },
-        "published" => Event::Published { mid: mid()? },
+        "published" => Event::Published { mid: mid()?, code: byte(&value["code"])? },
         "message" => Event::Message(Message {
             topic: text("topic")?,
             payload: BASE64.decode(value["payload_b64"].as_str()?).ok()?,
             qos: byte(&value["qos"])?,
             retain: value["retain"].as_bool()?,
             dup: value["dup"].as_bool()?,
+            properties: properties()?,
         }),
         "disconnected" => Event::Disconnected { reason: text("reason")? },
         "failed" => Event::Failed { what: text("what")? },
