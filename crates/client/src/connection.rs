@@ -43,6 +43,8 @@ pub struct Connection<'o, B, A = [u8; 0]> {
     opening: Opening<'o>,
     transmit: Transmit,
     timers: Timers,
+    /// Longest packet that the server may send, in bytes.
+    packet_max: usize,
     /// Length of the packet that the last event lies in.
     surfaced: usize,
     /// Length of the packet of which the front is there.
@@ -97,7 +99,10 @@ impl<'o, B: Buffer> Connection<'o, B> {
             }
         };
         let framed = matches!(wire, Wire::Upgrade(_));
+        let promised = opening.connect.properties.maximum_packet_size();
+        let promised = promised.and_then(|bytes| usize::try_from(bytes.get()).ok());
         Ok(Self {
+            packet_max: promised.map_or(inbox.limit(), |bytes| bytes.min(inbox.limit())),
             inbox,
             aliases: Aliases::NONE,
             wire,
@@ -120,6 +125,7 @@ impl<'o, B: Buffer> Connection<'o, B> {
     #[must_use]
     pub fn with_topic_aliases<C: Buffer>(self, aliases: Aliases<C>) -> Connection<'o, B, C> {
         Connection {
+            packet_max: self.packet_max,
             inbox: self.inbox,
             aliases,
             wire: self.wire,

@@ -80,6 +80,10 @@ impl Transmit {
     /// a bare stream, and neither when a packet is half out, for the peer would take what follows for
     /// its rest.
     pub(crate) const fn queue_last(&mut self, reason: Option<ReasonCode>, code: CloseCode) {
+        // [MQTT-3.14.4-1] The good-bye has been said, and its Close waits for room.
+        if self.close.is_some() {
+            return;
+        }
         if self.started.is_some() || !(self.framed || self.connect_sent && reason.is_some()) {
             self.finish();
             return;

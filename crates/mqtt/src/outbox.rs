@@ -72,6 +72,11 @@ impl<B: Buffer> Outbox<B> {
         self.count == 0
     }
 
+    #[cfg(test)]
+    pub(crate) fn memory_len(&self) -> usize {
+        self.memory.bytes().len()
+    }
+
     /// Whether something is to go out in its turn; to be asked when nothing was lent out.
     pub(crate) const fn has_waiting(&self) -> bool {
         self.cursor.left > 0
@@ -321,7 +326,9 @@ impl<B: Buffer> Outbox<B> {
             let entry = self.entry(self.cursor.at);
             if entry.is_waiting() {
                 let first = self.packet(self.cursor.at).first().copied().unwrap_or(0);
-                return if waits(first) { self.next_request() } else { Some(self.cursor.at) };
+                // One that goes out once more is followed already.
+                let held_back = waits(first) && !entry.is_gone();
+                return if held_back { self.next_request() } else { Some(self.cursor.at) };
             }
             self.cursor = self.behind(self.cursor);
         }

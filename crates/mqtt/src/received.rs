@@ -1,6 +1,6 @@
 //! Messages of QoS 2 that have come, and that the server has not released yet.
 
-use crate::{AckToken, Message, PacketId};
+use crate::{AckToken, Message, PacketId, ReasonCode};
 
 /// Stands in a token for a message of QoS 2, whose place is found by its identifier.
 pub(crate) const EXACTLY_ONCE: u16 = u16::MAX;
@@ -14,14 +14,23 @@ struct Arrival {
     digest: u32,
     /// The program has let go of it.
     taken: bool,
+    /// What the program said of it then.
+    reason: ReasonCode,
     /// The server may have forgotten it, and use the identifier for another message.
     doubtful: bool,
     /// It came on this connection, and counts towards the Receive Maximum.
     counted: bool,
 }
 
-const NOTHING: Arrival =
-    Arrival { id: 0, serial: 0, digest: 0, taken: false, doubtful: false, counted: false };
+const NOTHING: Arrival = Arrival {
+    id: 0,
+    serial: 0,
+    digest: 0,
+    taken: false,
+    reason: ReasonCode::SUCCESS,
+    doubtful: false,
+    counted: false,
+};
 
 impl Arrival {
     const fn is_held(&self, token: AckToken) -> bool {
@@ -39,16 +48,24 @@ pub(crate) struct Received<const N: usize> {
     arrivals: [Arrival; N],
     len: usize,
     serial: u16,
+    /// How many of them count towards the Receive Maximum.
+    counted: u16,
 }
 
 impl<const N: usize> Received<N> {
     pub(crate) const fn new() -> Self {
-        Self { arrivals: [NOTHING; N], len: 0, serial: 0 }
+        Self { arrivals: [NOTHING; N], len: 0, serial: 0, counted: 0 }
     }
 
     /// The server has forgotten them, and so do we.
     pub(crate) const fn clear(&mut self) {
         self.len = 0;
+        self.counted = 0;
+    }
+
+    /// How many messages count towards the Receive Maximum of this connection.
+    pub(crate) const fn counted(&self) -> u16 {
+        self.counted
     }
 
     /// The server may have forgotten them: one that is not marked as a repetition is another message.
@@ -63,13 +80,22 @@ impl<const N: usize> Received<N> {
         for arrival in &mut self.arrivals {
             arrival.counted = false;
         }
+        self.counted = 0;
     }
 
-    /// Counts the message towards the Receive Maximum; says whether it did not already.
-    pub(crate) fn count(&mut self, id: PacketId) -> bool {
+    /// Counts the message towards the Receive Maximum, once on a connection; the server knows it.
+    pub(crate) fn count(&mut self, id: PacketId) {
         let live = self.arrivals.get_mut(..self.len).unwrap_or_default();
-        let arrival = live.iter_mut().find(|arrival| arrival.id == id.value());
-        arrival.is_some_and(|arrival| !core::mem::replace(&mut arrival.counted, true))
+        if let Some(arrival) = live.iter_mut().find(|arrival| arrival.id == id.value()) {
+            let before = core::mem::replace(&mut arrival.counted, true);
+            self.counted = self.counted.saturating_add(u16::from(!before));
+            arrival.doubtful = false;
+        }
+    }
+
+    /// Whether the message counts towards the Receive Maximum.
+    pub(crate) fn is_counted(&self, id: PacketId) -> bool {
+        self.live().iter().any(|arrival| arrival.id == id.value() && arrival.counted)
     }
 
     /// Whether a message has been handed over, and is not to be again.
@@ -107,9 +133,10 @@ impl<const N: usize> Received<N> {
         Some(AckToken { packet_id: id, place: EXACTLY_ONCE, epoch: serial })
     }
 
-    /// Whether the program has let go of the message with this identifier.
-    pub(crate) fn is_taken(&self, id: PacketId) -> bool {
-        self.live().iter().any(|arrival| arrival.id == id.value() && arrival.taken)
+    /// What the program said of the message with this identifier, if it has let go of it.
+    pub(crate) fn verdict(&self, id: PacketId) -> Option<ReasonCode> {
+        let arrival = self.live().iter().find(|arrival| arrival.id == id.value())?;
+        arrival.taken.then_some(arrival.reason)
     }
 
     /// Whether the program still holds the message.
@@ -118,26 +145,29 @@ impl<const N: usize> Received<N> {
     }
 
     /// The program lets go of a message; says whether it still held it.
-    pub(crate) fn settle(&mut self, token: AckToken) -> bool {
+    pub(crate) fn settle(&mut self, token: AckToken, reason: ReasonCode) -> bool {
         let live = self.arrivals.get_mut(..self.len).unwrap_or_default();
-        let arrival = live.iter_mut().find(|arrival| arrival.is_held(token));
-        arrival.map(|arrival| arrival.taken = true).is_some()
+        let Some(arrival) = live.iter_mut().find(|arrival| arrival.is_held(token)) else {
+            return false;
+        };
+        arrival.taken = true;
+        arrival.reason = reason;
+        true
     }
 
-    /// The exchange is over, and the identifier may be used for another message; `None` if there was
-    /// none, else whether it counted towards the Receive Maximum.
-    pub(crate) fn remove(&mut self, id: PacketId) -> Option<bool> {
-        let place = self.live().iter().position(|arrival| arrival.id == id.value())?;
+    /// The exchange is over, and the identifier may be used for another message; says whether there was
+    /// one.
+    pub(crate) fn remove(&mut self, id: PacketId) -> bool {
+        let place = self.live().iter().position(|arrival| arrival.id == id.value());
         let last = self.len.saturating_sub(1);
-        let moved = self.arrivals.get(last).copied()?;
-        let gone = core::mem::replace(self.arrivals.get_mut(place)?, moved);
+        let moved = self.arrivals.get(last).copied().unwrap_or(NOTHING);
+        let Some(place) = place.and_then(|place| self.arrivals.get_mut(place)) else {
+            return false;
+        };
+        let gone = core::mem::replace(place, moved);
         self.len = last;
-        Some(gone.counted)
-    }
-
-    /// Whether as many messages are there as can be remembered, none of them in doubt.
-    pub(crate) fn is_full(&self) -> bool {
-        self.len >= N && !self.live().iter().any(|arrival| arrival.doubtful)
+        self.counted = self.counted.saturating_sub(u16::from(gone.counted));
+        true
     }
 
     fn live(&self) -> &[Arrival] {
@@ -152,10 +182,12 @@ impl<const N: usize> Received<N> {
         }
     }
 
-    /// Forgets the one that has been there longest, of those that the program has let go of.
+    /// Forgets one of those that the program has let go of: the oldest, those that have come on this
+    /// connection last. A server repeats what it has no PUBREC for before all else ([MQTT-4.6.0-1]), and
+    /// so knows of the others that they have arrived.
     fn drop_oldest(&mut self) {
-        let age = |arrival: &&Arrival| self.serial.wrapping_sub(arrival.serial);
-        let oldest = self.live().iter().filter(|arrival| arrival.taken).max_by_key(age);
+        let key = |arrival: &&Arrival| (!arrival.counted, self.serial.wrapping_sub(arrival.serial));
+        let oldest = self.live().iter().filter(|arrival| arrival.taken).max_by_key(key);
         if let Some(id) = oldest.and_then(|arrival| PacketId::new(arrival.id)) {
             self.remove(id);
         }

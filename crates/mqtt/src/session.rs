@@ -40,13 +40,25 @@ enum Current {
     Outbox,
 }
 
+/// Who has the next word in an authentication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// None is under way.
+    Nobody,
+    Server,
+    Client,
+}
+
 /// What the CONNECT of the current connection says.
 #[derive(Clone, Copy, Debug)]
 struct Asked {
     clean: bool,
     /// It names an authentication method.
     authenticates: bool,
-    /// For how long the session outlives the connection, in seconds; CONNACK may change it.
+    /// It wants the session to end with the connection.
+    fleeting: bool,
+    /// For how long the session outlives the connection, in seconds; CONNACK and DISCONNECT may change
+    /// it.
     expiry_s: u32,
     /// How many messages above QoS 0 this side takes at a time.
     receive_maximum: u16,
@@ -69,7 +81,7 @@ pub struct Session<B, const INFLIGHT: usize> {
     received: Received<INFLIGHT>,
     /// Messages that the server is following now: in MQTT 3.1.1 only those of QoS 2.
     unfinished: u16,
-    /// Messages above QoS 0 that this side is following now; only counted in MQTT 5.0.
+    /// Messages of QoS 1 that this side has not acknowledged.
     incoming: u16,
     config: Config,
     asked: Asked,
@@ -92,6 +104,7 @@ pub struct Session<B, const INFLIGHT: usize> {
     parked_acks: u16,
     /// An AUTH waits to be sent.
     authenticating: bool,
+    turn: Turn,
     /// The good-bye is to be said, for this reason.
     disconnecting: Option<ReasonCode>,
 }
@@ -109,7 +122,13 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             unfinished: 0,
             incoming: 0,
             config,
-            asked: Asked { clean: true, authenticates: false, expiry_s: 0, receive_maximum: 0 },
+            asked: Asked {
+                clean: true,
+                authenticates: false,
+                fleeting: true,
+                expiry_s: 0,
+                receive_maximum: 0,
+            },
             limits: Limits::NONE,
             phase: Phase::Offline,
             current: Current::Nothing,
@@ -122,6 +141,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             unfit: false,
             parked_acks: 0,
             authenticating: false,
+            turn: Turn::Nobody,
             disconnecting: None,
         }
     }
@@ -176,6 +196,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
                 !self.owed.is_full() || self.is_receive_maximum_reached()
             }
             PacketType::Pubrel => !self.completed.is_full(),
+            PacketType::Pubrec => !self.released.is_full(),
             _ => true,
         }
     }
@@ -187,7 +208,8 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
 
     /// Whether the server may send no more messages above QoS 0 for now.
     const fn is_receive_maximum_reached(&self) -> bool {
-        matches!(self.config.version, Version::V5) && self.incoming >= self.asked.receive_maximum
+        let incoming = self.incoming.saturating_add(self.received.counted());
+        matches!(self.config.version, Version::V5) && incoming >= self.asked.receive_maximum
     }
 
     /// Whether a packet with this first byte counts as a message that the server is to follow.

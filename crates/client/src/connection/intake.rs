@@ -64,7 +64,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
             };
             if !session.has_room_for(front.header) {
                 self.blocked = true;
-                return Ok(None);
+                return self.wait(session);
             }
             if self.pass_over(front, session)? {
                 continue;
@@ -199,12 +199,14 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
             return Ok(());
         }
         session.handle_tick();
-        if session.is_overdue(ANSWER_TICKS) {
+        // What went out within a tick has waited for less than that when it is over.
+        let age = ANSWER_TICKS.saturating_add(1);
+        if session.is_overdue(age) {
             // [MQTT-4.4.0-1] Never again on the same connection in MQTT 5.0.
             if self.overdue == Overdue::Close || session.version() == Version::V5 {
                 return Err(Error::TimedOut(Stage::Answer));
             }
-            session.resend_overdue(ANSWER_TICKS);
+            session.resend_overdue(age);
         }
         Ok(())
     }
@@ -236,7 +238,8 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
             return Ok(None);
         };
         let len = header_len.saturating_add(header.remaining);
-        if len > self.inbox.limit() {
+        // [MQTT-3.1.2-24]
+        if len > self.packet_max {
             return Err(mqtt::Misbehaved::PacketTooLarge.into());
         }
         self.awaited = if have < len { len } else { 0 };

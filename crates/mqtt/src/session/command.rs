@@ -1,6 +1,6 @@
 //! What the program wants of a session.
 
-use super::{FILTERS_MAX, Phase, Session};
+use super::{FILTERS_MAX, Phase, Session, Turn};
 use crate::{
     Ack, AckError, AckKind, AckToken, Auth, Disconnect, FixedHeader, Head, Message,
     PACKET_BODY_MAX, PacketId, PacketType, Properties, PublishError, Qos, ReasonCode, SendError,
@@ -139,9 +139,12 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         if self.phase != Phase::Open || self.disconnecting.is_some() {
             return Err(SendError::NotNow);
         }
+        if !reason.may_stand_in(PacketType::Disconnect) {
+            return Err(SendError::Properties(crate::Malformed::Value));
+        }
         properties.check(PacketType::Disconnect).map_err(SendError::Properties)?;
         let expiry_s = properties.session_expiry_interval_s();
-        let revived = self.asked.expiry_s == 0 && expiry_s.is_some_and(|expiry_s| expiry_s > 0);
+        let revived = self.asked.fleeting && expiry_s.is_some_and(|expiry_s| expiry_s > 0);
         // [MQTT-3.14.2-2] is for servers: none of them sends an expiry interval.
         if revived || properties.server_reference().is_some() {
             return Err(SendError::Properties(crate::Malformed::Property));
@@ -163,7 +166,11 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         properties: Properties<'_>,
     ) -> Result<(), SendError> {
         let begins = reason == ReasonCode::RE_AUTHENTICATE;
-        let fits = if begins { self.phase == Phase::Open } else { self.phase != Phase::Offline };
+        let fits = match self.phase {
+            Phase::Open if begins => self.turn == Turn::Nobody,
+            Phase::Open | Phase::Opening => !begins && self.turn == Turn::Client,
+            Phase::Offline => false,
+        };
         // [MQTT-4.12.0-7] No AUTH where CONNECT has no method.
         if !self.asked.authenticates || self.authenticating || !fits {
             return Err(SendError::NotNow);
@@ -175,6 +182,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         packet.check().map_err(SendError::Properties)?;
         self.park(&packet, 0)?;
         self.authenticating = true;
+        self.turn = Turn::Server;
         Ok(())
     }
 
@@ -183,7 +191,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         if !ack.is_exactly_once() {
             return self.owed.settle(ack, reason);
         }
-        let settled = self.received.settle(ack);
+        let settled = self.received.settle(ack, reason);
         if settled {
             self.owed.settle_repeats(ack.packet_id, reason);
         }
@@ -196,7 +204,10 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             return Err(SendError::NotNow);
         }
         let len = Count::of(packet);
-        self.limits.check_len(len).map_err(|_| SendError::TooLarge)?;
+        // Before CONNACK, the limits are those of an earlier connection.
+        if self.phase != Phase::Opening {
+            self.limits.check_len(len).map_err(|_| SendError::TooLarge)?;
+        }
         let at = self.place(len).map_err(|_| SendError::OutboxFull)?;
         packet.write(&mut Window::new(self.outbox.park(at, len, key), 0));
         Ok(())

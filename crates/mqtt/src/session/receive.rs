@@ -1,6 +1,6 @@
 //! What packets of the server do to a session.
 
-use super::{FILTERS_MAX, Phase, Session};
+use super::{FILTERS_MAX, Phase, Session, Turn};
 use crate::{
     Ack, AckKind, AckMode, AckToken, Auth, Connack, Error, Event, Limits, Misbehaved, Packet,
     PacketId, PacketType, Publish, Qos, ReasonCode, Resumption, Suback, Token, Unsuback, Version,
@@ -70,6 +70,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         // at once.
         self.established = self.asked.expiry_s > 0;
         self.phase = Phase::Open;
+        self.turn = Turn::Nobody;
         Ok(Event::Connected { resumption, properties })
     }
 
@@ -103,10 +104,14 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             Phase::Opening => auth.reason == ReasonCode::CONTINUE_AUTHENTICATION,
             Phase::Open => auth.reason != ReasonCode::RE_AUTHENTICATE,
         };
-        // [MQTT-4.12.0-6] No AUTH where CONNECT has no method.
-        if !fits || !self.asked.authenticates {
+        // [MQTT-4.12.0-6] No AUTH where CONNECT has no method; afterwards the client begins.
+        if !fits || self.turn != Turn::Server {
             return Err(Misbehaved::Authentication.into());
         }
+        self.turn = match auth.reason {
+            ReasonCode::SUCCESS => Turn::Nobody,
+            _ => Turn::Client,
+        };
         Ok(Event::Authentication { reason: auth.reason, properties: auth.properties })
     }
 
@@ -116,8 +121,12 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         let no_room = Misbehaved::ReceiveMaximum;
         let ack = match (publish.message.head.qos, publish.packet_id) {
             (Qos::AtLeastOnce, Some(id)) => {
-                self.count_incoming()?;
-                Some(self.owed.push(id, AckKind::Puback).ok_or(no_room)?)
+                if self.is_receive_maximum_reached() {
+                    return Err(no_room.into());
+                }
+                let ack = self.owed.push(id, AckKind::Puback).ok_or(no_room)?;
+                self.incoming = self.incoming.saturating_add(1);
+                Some(ack)
             }
             (Qos::ExactlyOnce, Some(id)) => return self.on_exactly_once(id, publish),
             _ => None,
@@ -132,8 +141,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     ) -> Result<Option<Event<'p>>, Error> {
         let no_room = Misbehaved::ReceiveMaximum;
         let repeat = self.received.is_repeat(id, publish.duplicate, &publish.message);
-        let strict = self.config.version == Version::V5;
-        if !repeat && strict && self.received.is_full() {
+        // All checks come first: a message that is refused must not be known when it comes again.
+        let counted = repeat && self.received.is_counted(id);
+        if (!counted && self.is_receive_maximum_reached()) || self.owed.is_full() {
             return Err(no_room.into());
         }
         let ack = if repeat {
@@ -141,12 +151,10 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         } else {
             Some(self.received.push(id, &publish.message).ok_or(no_room)?)
         };
-        if self.received.count(id) {
-            self.count_incoming()?;
-        }
+        self.received.count(id);
         self.owed.push(id, AckKind::Pubrec).ok_or(no_room)?;
-        if ack.is_none() && self.received.is_taken(id) {
-            self.owed.settle_repeats(id, ReasonCode::SUCCESS);
+        if let Some(reason) = self.received.verdict(id) {
+            self.owed.settle_repeats(id, reason);
         }
         Ok(ack.map(|ack| self.hand_over(publish, Some(ack))))
     }
@@ -156,15 +164,6 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             self.held = ack;
         }
         Event::Message { message: publish.message, duplicate: publish.duplicate, ack }
-    }
-
-    /// One more message above QoS 0 is under way to this side ([MQTT-4.9.0-2]).
-    fn count_incoming(&mut self) -> Result<(), Misbehaved> {
-        if self.is_receive_maximum_reached() {
-            return Err(Misbehaved::ReceiveMaximum);
-        }
-        self.incoming = self.incoming.saturating_add(1);
-        Ok(())
     }
 
     /// Whether a message of QoS 2 has been handed over before, and will not be again.
@@ -192,7 +191,10 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         let first = self.outbox.packet(at).first().copied().unwrap_or(0);
         let fits = match (PacketType::from_first(first), ack.kind) {
             (Some(PacketType::Publish), AckKind::Puback) => first & 0x06 == 0x02,
-            (Some(PacketType::Publish), AckKind::Pubrec) => first & 0x06 == 0x04,
+            // Once the server has taken a message, it cannot refuse it any more.
+            (Some(PacketType::Publish), AckKind::Pubrec) => {
+                first & 0x06 == 0x04 && !(released && ack.reason.is_error())
+            }
             (Some(PacketType::Publish), AckKind::Pubcomp) => released,
             _ => false,
         };
@@ -245,12 +247,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// One that comes again is answered again: our PUBCOMP may have been lost.
     fn on_pubrel(&mut self, id: PacketId) {
         let known = self.received.remove(id);
-        if known == Some(true) {
-            self.incoming = self.incoming.saturating_sub(1);
-        }
         // Too early where the program still holds the message: it must not hold back others.
         self.owed.settle_repeats(id, ReasonCode::SUCCESS);
-        self.completed.push(Answer::new(id, known.is_some()));
+        self.completed.push(Answer::new(id, known));
     }
 
     fn on_suback<'p>(&mut self, suback: &Suback<'p>) -> Result<Option<Event<'p>>, Error> {

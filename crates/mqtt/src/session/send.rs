@@ -1,8 +1,8 @@
 //! What a session has to send.
 
-use super::{Asked, Current, EXACTLY_ONCE_MAX, Phase, Session};
+use super::{Asked, Current, EXACTLY_ONCE_MAX, Phase, Session, Turn};
 use crate::{
-    Ack, AckKind, Connect, PacketId, PacketType, ReasonCode, Token, Version, line::Answer,
+    Ack, AckKind, Connect, Packet, PacketId, PacketType, ReasonCode, Token, Version, line::Answer,
     outbox::STAMPS,
 };
 use dunlin_octet::Buffer;
@@ -15,10 +15,12 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.unanswered |= self.phase == Phase::Opening;
         self.phase = Phase::Opening;
         let properties = &connect.properties;
+        let authenticates = properties.authentication_method().is_some();
         let inflight = u16::try_from(INFLIGHT).unwrap_or(u16::MAX);
         self.asked = Asked {
             clean: connect.clean_session,
-            authenticates: properties.authentication_method().is_some(),
+            authenticates,
+            fleeting: properties.session_expiry_interval_s().unwrap_or(0) == 0,
             expiry_s: match self.config.version {
                 // A session that is not clean is kept for as long as the server likes.
                 Version::V3 => {
@@ -46,6 +48,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.incoming = 0;
         self.parked_acks = 0;
         self.authenticating = false;
+        self.turn = if authenticates { Turn::Server } else { Turn::Nobody };
         self.disconnecting = None;
     }
 
@@ -71,6 +74,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// The packet that [`Session::poll_packet`] lent out has been handed to the transport, all of it.
     pub fn handle_sent(&mut self) {
         let first = self.poll_packet().and_then(|packet| packet.first().copied()).unwrap_or(0);
+        if first == PacketType::Disconnect.first() {
+            self.part();
+        }
         if self.current == Current::Outbox
             && let Some(entry) = self.outbox.finish(self.stamp)
             && !entry.is_parked()
@@ -83,13 +89,23 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
                 self.sent = Some(token);
             }
         }
-        if first == PacketType::Disconnect.first() {
-            // [MQTT-3.14.4-1] Nothing goes out behind it.
-            self.phase = Phase::Offline;
-            self.disconnecting = None;
-        }
         self.authenticating &= first != PacketType::Auth.first();
         self.current = Current::Nothing;
+    }
+
+    /// The DISCONNECT that is lent out has gone out: nothing follows it ([MQTT-3.14.4-1]), and the session
+    /// lasts for as long as it says.
+    fn part(&mut self) {
+        self.phase = Phase::Offline;
+        self.disconnecting = None;
+        let version = self.config.version;
+        let packet = self.poll_packet().map(|packet| Packet::decode_front(version, packet));
+        if let Some(Ok(Some((Packet::Disconnect(disconnect), _)))) = packet
+            && let Some(expiry_s) = disconnect.properties.session_expiry_interval_s()
+        {
+            self.asked.expiry_s = expiry_s;
+            self.established = expiry_s > 0;
+        }
     }
 
     /// A moment has passed on the caller's clock, one of at most 15 in the time that an answer may take.
@@ -181,9 +197,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         let refused = ack.reason.is_error();
         if ack.kind == AckKind::Puback {
             self.incoming = self.incoming.saturating_sub(1);
-        } else if refused && self.received.remove(ack.packet_id) == Some(true) {
+        } else if refused {
             // MQTT 5.0 §4.3.3: a PUBREC that says no ends the exchange.
-            self.incoming = self.incoming.saturating_sub(1);
+            self.received.remove(ack.packet_id);
         }
         if self.parked_acks > 0
             && let Some(parked) =
