@@ -3,9 +3,13 @@ use crate::{
     AckMode, CLOSE_TIMEOUT_MS, Config, Connect, Malformed, Message, Misbehaved, Qos, ReasonCode,
     Refused, Resumption, TRANSMIT_MIN, mqtt,
 };
-use dunlin_mqtt::PacketType;
+use dunlin_mqtt::Version;
 use std::{string::String, vec, vec::Vec};
 
+mod five;
+mod keeping;
+mod refused;
+mod states;
 mod timing;
 
 const KEEP_ALIVE_S: u16 = 60;
@@ -19,9 +23,9 @@ const PINGREQ: &[u8] = &[0xc0, 0];
 const PINGRESP: &[u8] = &[0xd0, 0];
 
 /// A client whose masks are zero, so that what it sends can be read.
-struct Client<B> {
+struct Client<B, A = [u8; 0]> {
     session: Session<Vec<u8>, 2>,
-    connection: Connection<'static, B>,
+    connection: Connection<'static, B, A>,
     now: Instant,
 }
 
@@ -30,16 +34,27 @@ fn client(framed: bool, config: Config) -> Client<Vec<u8>> {
 }
 
 fn with_memory<B: Buffer>(framed: bool, config: Config, rx: B) -> Result<Client<B>, OpenError> {
+    asking(framed, config, rx, &[])
+}
+
+/// A client whose CONNECT has these properties.
+fn asking<B: Buffer>(
+    framed: bool,
+    config: Config,
+    rx: B,
+    properties: &'static [Property<'static>],
+) -> Result<Client<B>, OpenError> {
     let mut session = Session::new(vec![0; 5_000], config);
     let now = Instant::from_millis(1_000_000);
     let connect = Connect {
+        version: config.version,
         client_id: "c",
         clean_session: false,
+        properties: Properties::new(properties),
         keep_alive_s: KEEP_ALIVE_S,
         user_name: None,
         password: None,
         will: None,
-        ..Connect::new("")
     };
     let request = ws::Request::new("h", &"/mqtt", &[]).unwrap();
     let transport = if framed { Transport::WebSocket(request) } else { Transport::Stream };
@@ -53,12 +68,20 @@ fn with_memory<B: Buffer>(framed: bool, config: Config, rx: B) -> Result<Client<
 fn open(framed: bool, config: Config) -> Client<Vec<u8>> {
     let mut client = client(framed, config);
     client.upgrade();
-    client.give(CONNACK);
+    client.give(accepted(config.version));
     assert_eq!(client.events(), ["Connected { resumption: New, properties: [] }"]);
     client
 }
 
-impl<B: Buffer> Client<B> {
+/// CONNACK with success and nothing else.
+const fn accepted(version: Version) -> &'static [u8] {
+    match version {
+        Version::V3 => CONNACK,
+        Version::V5 => &[0x20, 3, 0, 0, 0],
+    }
+}
+
+impl<B: Buffer, A: Buffer> Client<B, A> {
     /// Has the upgrade answered, where there is one, and CONNECT sent.
     fn upgrade(&mut self) {
         if matches!(self.connection.wire, Wire::Upgrade(_)) {
@@ -299,14 +322,46 @@ fn good_bye_that_is_not_answered_ends_by_itself() {
     client.assert_ends(Error::Closed(Closed::Local), &[]);
 }
 
-/// v3.1.1: [MQTT-3.14.4-1]
+/// [MQTT-3.14.4-2], v3.1.1: [MQTT-3.14.4-1]
 #[test]
 fn good_bye_over_a_bare_stream_ends_at_once() {
-    let mut client = open(false, Config::new());
-    client.session.disconnect(ReasonCode::SUCCESS);
-    assert_eq!(client.poll(), Ok(None));
-    assert_eq!(client.sent(), [0xe0, 0]);
-    client.assert_ends(Error::Closed(Closed::Local), &[]);
+    for version in [Version::V3, Version::V5] {
+        let mut client = open(false, Config::new().version(version));
+        client.session.disconnect(ReasonCode::SUCCESS);
+        assert_eq!(client.poll(), Ok(None));
+        assert_eq!(client.sent(), [0xe0, 0]);
+        client.assert_ends(Error::Closed(Closed::Local), &[]);
+    }
+}
+
+/// [MQTT-6.0.0-3] [MQTT-6.0.0-4], v3.1.1: [MQTT-6.0.0-3] [MQTT-6.0.0-4]
+#[test]
+fn subprotocol_mqtt_is_offered_and_no_other_accepted() {
+    for version in [Version::V3, Version::V5] {
+        for (protocol, fits) in [("mqtt", true), ("mqttv3.1", false), ("chat", false)] {
+            let mut client = client(true, Config::new().version(version));
+            let request = String::from_utf8(client.sent()).unwrap();
+            assert!(request.contains("\r\nSec-WebSocket-Protocol: mqtt\r\n"), "{request}");
+            // The answer to a key of zeros.
+            let mut server = Inbox::new(vec![0; 1024]);
+            server.receive(request.as_bytes());
+            let mut acceptance = ws::Acceptance::new("mqtt");
+            assert_eq!(acceptance.poll(&mut server), Ok(true));
+            let mut answer = [0; 300];
+            let len = acceptance.poll_transmit(&mut answer);
+            let answer = String::from_utf8(answer[..len].to_vec()).unwrap();
+            let changed =
+                answer.replace("Protocol: mqtt\r\n", &std::format!("Protocol: {protocol}\r\n"));
+            assert_eq!(changed != answer, !fits);
+            client.give_raw(changed.as_bytes());
+            match client.poll() {
+                Ok(event) => assert!(fits && event.is_none(), "{protocol}"),
+                Err(error) => {
+                    assert!(!fits && matches!(error, Error::Malformed(Malformed::Upgrade(_))));
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -423,104 +478,18 @@ fn message_that_finds_no_place_for_its_acknowledgement_waits() {
     assert_eq!(client.events(), ["Message([5])"]);
 }
 
-/// What a valid packet in a state comes to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Outcome {
-    Event,
-    Ignored,
-    Error(mqtt::Misbehaved),
-}
-
-/// A valid packet of each type that a server or a client sends.
-fn packets() -> [(PacketType, Vec<u8>); 14] {
-    use PacketType as T;
-    let connect = b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01c";
-    [
-        (T::Connect, connect.to_vec()),
-        (T::Connack, CONNACK.to_vec()),
-        (T::Publish, message(9, b"x")),
-        (T::Puback, vec![0x40, 2, 0, 1]),
-        (T::Pubrec, vec![0x50, 2, 0, 1]),
-        (T::Pubrel, vec![0x62, 2, 0, 1]),
-        (T::Pubcomp, vec![0x70, 2, 0, 1]),
-        (T::Subscribe, b"\x82\x06\0\x01\0\x01a\x01".to_vec()),
-        (T::Suback, vec![0x90, 3, 0, 1, 0]),
-        (T::Unsubscribe, b"\xa2\x05\0\x01\0\x01a".to_vec()),
-        (T::Unsuback, vec![0xb0, 2, 0, 1]),
-        (T::Pingreq, PINGREQ.to_vec()),
-        (T::Pingresp, PINGRESP.to_vec()),
-        (T::Disconnect, vec![0xe0, 0]),
-    ]
-}
-
-/// v3.1.1: [MQTT-3.2.0-1] [MQTT-4.8.0-1]
-#[test]
-fn valid_packet_in_each_state_is_an_event_ignored_or_misbehaved() {
-    use Outcome::{Error as Wrong, Event, Ignored};
-    use mqtt::Misbehaved::{Acknowledgement, BeforeConnack, ClientPacket, SecondConnack};
-    for (kind, packet) in packets() {
-        let connack = match kind {
-            PacketType::Connack => Event,
-            _ => Wrong(BeforeConnack),
-        };
-        // A message of QoS 1 is in flight as packet 1.
-        let open = match kind {
-            PacketType::Publish | PacketType::Puback => Event,
-            PacketType::Pingresp | PacketType::Pubrel => Ignored,
-            PacketType::Connack => Wrong(SecondConnack),
-            PacketType::Pubrec | PacketType::Pubcomp => Wrong(Acknowledgement),
-            PacketType::Suback | PacketType::Unsuback => Wrong(Acknowledgement),
-            _ => Wrong(ClientPacket),
-        };
-        for framed in [true, false] {
-            let mut awaiting = client(framed, Config::new());
-            awaiting.upgrade();
-            assert_eq!(awaiting.outcome(&packet), connack, "{kind:?} awaiting CONNACK");
-            let mut client = in_flight(framed);
-            assert_eq!(client.outcome(&packet), open, "{kind:?} while open");
-            let mut client = in_flight(framed);
-            client.session.disconnect(ReasonCode::SUCCESS);
-            assert_eq!(client.outcome(&packet), open, "{kind:?} while disconnecting");
-        }
-        let mut offline = in_flight(true);
-        offline.session.disconnect(ReasonCode::SUCCESS);
-        offline.sent();
-        assert_eq!(offline.outcome(&packet), open, "{kind:?} behind DISCONNECT");
-        let mut upgrading = client(true, Config::new());
-        upgrading.sent();
-        upgrading.give_raw(&packet);
-        let end = match upgrading.poll() {
-            Ok(_) => upgrading.connection.handle_eof(),
-            Err(error) => error,
-        };
-        assert!(matches!(end, Error::Malformed(Malformed::Upgrade(_))), "{kind:?}: {end}");
-    }
-}
-
 /// Open, with a message of QoS 1 that is not acknowledged.
-fn in_flight(framed: bool) -> Client<Vec<u8>> {
-    let mut client = open(framed, Config::new());
+fn in_flight(framed: bool, version: Version) -> Client<Vec<u8>> {
+    let mut client = open(framed, Config::new().version(version));
     assert_eq!(Config::new().ack_mode, AckMode::Automatic);
     client.session.publish(&Message::new("t", b"", Qos::AtLeastOnce)).unwrap();
     client.sent();
     client
 }
 
-impl Client<Vec<u8>> {
-    fn outcome(&mut self, packet: &[u8]) -> Outcome {
-        self.give(packet);
-        match self.poll() {
-            Ok(Some(_)) => Outcome::Event,
-            Ok(None) => Outcome::Ignored,
-            Err(Error::Misbehaved(Misbehaved::Packet(error))) => Outcome::Error(error),
-            Err(other) => panic!("{other:?}"),
-        }
-    }
-}
-
 #[test]
 fn session_that_the_server_kept_is_resumed_with_duplicates() {
-    let mut first = in_flight(true);
+    let mut first = in_flight(true, Version::V3);
     let before = first.session.in_flight();
     let mut second = client(true, Config::new());
     core::mem::swap(&mut first.session, &mut second.session);

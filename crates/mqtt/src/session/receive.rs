@@ -26,7 +26,11 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             Packet::Suback(suback) => self.on_suback(suback),
             Packet::Unsuback(unsuback) => self.on_unsuback(unsuback),
             Packet::Pingresp => Ok(None),
-            Packet::Disconnect(disconnect) if self.config.version == Version::V5 => {
+            // [MQTT-3.14.2-2] Only clients say how long a session lasts.
+            Packet::Disconnect(disconnect)
+                if self.config.version == Version::V5
+                    && disconnect.properties.session_expiry_interval_s().is_none() =>
+            {
                 self.phase = Phase::Offline;
                 Err(Error::Disconnected(disconnect.reason))
             }
