@@ -360,6 +360,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
             if self.transmit.put_connect(&connect, out, entropy) {
                 return;
             }
+            session.handle_connect_sent();
         }
         let limits = *session.limits();
         let Self { transmit, aliases, .. } = self;

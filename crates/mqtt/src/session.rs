@@ -96,6 +96,8 @@ pub struct Session<B, const INFLIGHT: usize> {
     stamp: u16,
     /// The server has had a session of ours.
     established: bool,
+    /// The CONNECT of the current connection is out.
+    connect_sent: bool,
     /// A CONNECT has had no answer: it may have made a session that we do not know.
     unanswered: bool,
     /// Packets may wait that the limits of the server do not allow.
@@ -137,6 +139,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             sent: None,
             stamp: 0,
             established: false,
+            connect_sent: false,
             unanswered: false,
             unfit: false,
             parked_acks: 0,

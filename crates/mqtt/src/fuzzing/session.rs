@@ -30,7 +30,12 @@ pub fn session(data: &[u8]) {
         match byte & 0x0f {
             0..=6 => fuzzed.command(byte, &mut input),
             7 => fuzzed.tick(byte),
-            8 => fuzzed.open(&asking(version, byte & 0x10 != 0, byte & 0x20 != 0)),
+            8 => {
+                fuzzed.open(&asking(version, byte & 0x10 != 0, byte & 0x20 != 0));
+                if byte & 0x40 != 0 {
+                    fuzzed.session.handle_connect_sent();
+                }
+            }
             9 => fuzzed.send(),
             10 => fuzzed.session.handle_release(),
             11 => {

@@ -12,8 +12,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     ///
     /// Everything owed to the last one is void.
     pub fn handle_open(&mut self, connect: &Connect<'_>) {
-        self.unanswered |= self.phase == Phase::Opening;
+        self.unanswered |= self.phase == Phase::Opening && self.connect_sent;
         self.phase = Phase::Opening;
+        self.connect_sent = false;
         let properties = &connect.properties;
         let authenticates = properties.authentication_method().is_some();
         let inflight = u16::try_from(INFLIGHT).unwrap_or(u16::MAX);
@@ -50,6 +51,11 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.authenticating = false;
         self.turn = if authenticates { Turn::Server } else { Turn::Nobody };
         self.disconnecting = None;
+    }
+
+    /// The CONNECT has been handed to the transport, all of it: from now on the server may have a session.
+    pub const fn handle_connect_sent(&mut self) {
+        self.connect_sent = true;
     }
 
     /// The program has let go of the last event: its message may be acknowledged.

@@ -358,7 +358,11 @@ fn session_present_after_an_unanswered_connect_is_uncertain() {
     let mut session = session();
     assert_eq!(connect(&mut session, true), Resumption::Resumed);
     session.handle_open(&asking(false));
+    session.handle_connect_sent();
     assert_eq!(connect(&mut session, true), Resumption::Uncertain);
+    assert_eq!(connect(&mut session, true), Resumption::Resumed);
+    // A connection that broke before its CONNECT was out has made no session.
+    session.handle_open(&asking(false));
     assert_eq!(connect(&mut session, true), Resumption::Resumed);
     session.handle_open(&asking(false));
     session.handle_packet(&connack(false, 5)).unwrap_err();

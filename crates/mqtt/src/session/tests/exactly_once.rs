@@ -134,6 +134,7 @@ fn message_of_an_uncertain_session_is_new_unless_it_is_marked_as_a_duplicate() {
         let mut session = open();
         arrive(&mut session, 9, false).unwrap();
         session.handle_open(&asking(false));
+        session.handle_connect_sent();
         assert_eq!(connect(&mut session, true), Resumption::Uncertain);
         assert_eq!(arrive(&mut session, 9, duplicate).is_some(), !duplicate);
     }
@@ -256,6 +257,7 @@ fn messages_of_a_lost_session_make_room_for_those_of_an_uncertain_one() {
             session.handle_release();
         }
         session.handle_open(&asking(false));
+        session.handle_connect_sent();
         assert_eq!(connect(&mut session, true), Resumption::Uncertain);
         for id in ids {
             assert!(arrive(&mut session, id, false).is_some(), "{id} of {ids:?}");

@@ -56,6 +56,7 @@ impl Five {
         let connect =
             Connect { version: Version::V5, clean_session, properties, ..Connect::new("c") };
         self.session.handle_open(&connect);
+        self.session.handle_connect_sent();
     }
 
     /// Connects without Clean Start.
