@@ -75,6 +75,12 @@ impl<const N: usize> Received<N> {
         }
     }
 
+    /// Whether another message has no place until the program lets go of one.
+    pub(crate) fn is_held_full(&self) -> bool {
+        let gives_way = |arrival: &Arrival| arrival.taken || arrival.doubtful;
+        self.len >= N && !self.live().iter().any(gives_way)
+    }
+
     /// A new connection: nothing counts towards the Receive Maximum.
     pub(crate) fn reset(&mut self) {
         for arrival in &mut self.arrivals {

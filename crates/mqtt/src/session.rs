@@ -192,11 +192,13 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
 
     /// Whether what is owed for the packet that this header announces would find a place; until it does,
     /// the packet is to be left where it is.
-    pub const fn has_room_for(&self, header: FixedHeader) -> bool {
+    pub fn has_room_for(&self, header: FixedHeader) -> bool {
         match header.packet_type {
             PacketType::Publish if header.flags & 0b0110 != 0 => {
                 // One too many is not waited for, but refused.
-                !self.owed.is_full() || self.is_receive_maximum_reached()
+                self.is_receive_maximum_reached()
+                    || !(self.owed.is_full()
+                        || header.flags & 0b0110 == 0b0100 && self.received.is_held_full())
             }
             PacketType::Pubrel => !self.completed.is_full(),
             PacketType::Pubrec => !self.released.is_full(),

@@ -190,6 +190,19 @@ fn acknowledgements_of_both_kinds_leave_in_the_order_of_the_messages() {
     assert_eq!(sent(&mut session), expected);
 }
 
+/// Messages that the program holds over a lost connection leave no place: what comes then waits.
+#[test]
+fn message_waits_while_as_many_are_held_as_can_be_followed() {
+    let mut session = Small::new(vec![0; 200], Config::new().manual_acks());
+    connect(&mut session, false);
+    let tokens = [7, 8, 9].map(|id| arrive(&mut session, id, false).unwrap());
+    connect(&mut session, true);
+    assert!(!session.has_room_for(header(0x34)) && session.has_room_for(header(0x32)));
+    session.acknowledge(tokens[1], ReasonCode::SUCCESS).unwrap();
+    assert!(session.has_room_for(header(0x34)));
+    assert!(arrive(&mut session, 10, false).is_some());
+}
+
 /// A server with more under way than can be remembered is not cut off.
 #[test]
 fn oldest_message_is_forgotten_when_more_are_under_way_than_can_be_followed() {
