@@ -26,6 +26,7 @@ pub mod paho;
 pub mod peer;
 pub mod process;
 pub mod sim;
+pub mod tiny;
 
 use std::env;
 use std::path::PathBuf;
