@@ -203,7 +203,8 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         let refused = ack.reason.is_error();
         if ack.kind == AckKind::Puback {
             self.incoming = self.incoming.saturating_sub(1);
-        } else if refused && self.received.verdict(ack.packet_id).is_some() {
+        } else if refused && self.received.verdict(ack.packet_id).is_some_and(ReasonCode::is_error)
+        {
             // MQTT 5.0 §4.3.3: a PUBREC that says no ends the exchange, unless it answers a repetition,
             // and the identifier has come with another message since.
             self.received.remove(ack.packet_id);
