@@ -57,6 +57,9 @@ pub struct Config {
     /// Whether a session that the server has kept is taken up although this side knows nothing of it,
     /// as after a restart; in MQTT 5.0 it ends the connection otherwise ([MQTT-3.2.2-5]).
     pub adopts_session: bool,
+    /// Whether a store follows what must survive a crash, by
+    /// [`Session::poll_record`](crate::Session::poll_record): nothing goes out before it has.
+    pub journaled: bool,
 }
 
 impl Config {
@@ -67,6 +70,7 @@ impl Config {
             ack_mode: AckMode::Automatic,
             qos_max: Qos::ExactlyOnce,
             adopts_session: false,
+            journaled: false,
         }
     }
 
@@ -92,6 +96,12 @@ impl Config {
     #[must_use]
     pub const fn adopting_sessions(self) -> Self {
         Self { adopts_session: true, ..self }
+    }
+
+    /// A store follows what must survive a crash, and nothing goes out before it has.
+    #[must_use]
+    pub const fn journaled(self) -> Self {
+        Self { journaled: true, ..self }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Packets that the server has not acknowledged yet, encoded once and in order.
 
 mod entry;
+mod recorded;
 
 use crate::{PacketType, Qos, publish::DUP};
 use dunlin_octet::{Buffer, Reader, Writer};
-use entry::{AGAIN, DEAD, GONE, PARKED, RELEASED, SENT, UNMATCHED};
+use entry::{AGAIN, DEAD, GONE, HELD_UNRECORDED, PARKED, RELEASED, SENT, UNMATCHED};
 pub(crate) use entry::{Entry, STAMPS};
 
 /// What stands before each packet: its length, its token, its identifier, its flags with its stamp.
@@ -201,7 +202,7 @@ impl<B: Buffer> Outbox<B> {
 
     /// The server knows nothing of what was sent: all packets are new ones.
     pub(crate) fn forget_sent(&mut self) {
-        self.update(|entry| entry.without(SENT | RELEASED | UNMATCHED));
+        self.update(|entry| entry.without(SENT | RELEASED | UNMATCHED | HELD_UNRECORDED));
         let mut at = self.head;
         for _ in 0..self.count {
             let entry = self.entry(at);
@@ -430,7 +431,7 @@ impl<B: Buffer> Outbox<B> {
             .and_then(|()| header.put_u16(entry.flags));
     }
 
-    fn packet_mut(&mut self, at: usize, len: usize) -> &mut [u8] {
+    pub(crate) fn packet_mut(&mut self, at: usize, len: usize) -> &mut [u8] {
         let start = at.saturating_add(ENTRY_HEADER);
         let end = start.saturating_add(len);
         self.memory.bytes_mut().get_mut(start..end).unwrap_or_default()

@@ -1,9 +1,30 @@
 //! Messages of QoS 2 that have come, and that the server has not released yet.
 
+mod recorded;
+
 use crate::{AckToken, Message, PacketId, ReasonCode};
 
 /// Stands in a token for a message of QoS 2, whose place is found by its identifier.
 pub(crate) const EXACTLY_ONCE: u16 = u16::MAX;
+
+/// What a store has under the identifier of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stored {
+    Nothing,
+    /// The message.
+    Same,
+    /// An earlier one, which is to be removed there.
+    Earlier,
+    /// The message, which has been released since: only its removal there is missing.
+    Gone,
+}
+
+/// The program has let go of the message.
+const TAKEN: u8 = 1;
+/// The server may have forgotten it, and use the identifier for another message.
+const DOUBTFUL: u8 = 1 << 1;
+/// It came on this connection, and counts towards the Receive Maximum.
+const COUNTED: u8 = 1 << 2;
 
 #[derive(Clone, Copy, Debug)]
 struct Arrival {
@@ -12,29 +33,47 @@ struct Arrival {
     serial: u16,
     /// The same for a server that has forgotten the earlier one, and reuses its identifier.
     digest: u32,
-    /// The program has let go of it.
-    taken: bool,
-    /// What the program said of it then.
+    flags: u8,
+    /// What the program said of it when it let go.
     reason: ReasonCode,
-    /// The server may have forgotten it, and use the identifier for another message.
-    doubtful: bool,
-    /// It came on this connection, and counts towards the Receive Maximum.
-    counted: bool,
+    stored: Stored,
 }
 
 const NOTHING: Arrival = Arrival {
     id: 0,
     serial: 0,
     digest: 0,
-    taken: false,
+    flags: 0,
     reason: ReasonCode::SUCCESS,
-    doubtful: false,
-    counted: false,
+    stored: Stored::Nothing,
 };
 
 impl Arrival {
-    const fn is_held(&self, token: AckToken) -> bool {
-        !self.taken && self.id == token.packet_id.value() && self.serial == token.epoch
+    const fn is(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    fn is_held(&self, token: AckToken) -> bool {
+        !self.is(TAKEN) && self.serial == token.epoch && self.is_live(token.packet_id.value())
+    }
+
+    fn is_live(&self, id: u16) -> bool {
+        self.id == id && self.stored != Stored::Gone
+    }
+
+    /// Whether it is not to be handed over again after a crash: what the program has refused ends with
+    /// its PUBREC, and may come again until then.
+    const fn is_kept(&self) -> bool {
+        self.is(TAKEN) && !self.reason.is_error()
+    }
+
+    /// Whether a store is to learn something of it.
+    const fn is_unrecorded(&self) -> bool {
+        match self.stored {
+            Stored::Nothing => self.is_kept(),
+            Stored::Same => false,
+            Stored::Earlier | Stored::Gone => true,
+        }
     }
 }
 
@@ -50,17 +89,24 @@ pub(crate) struct Received<const N: usize> {
     serial: u16,
     /// How many of them count towards the Receive Maximum.
     counted: u16,
+    /// How many of them a store is to learn something of.
+    unrecorded: u16,
+    /// A store is to learn that all are in doubt.
+    doubted: bool,
 }
 
 impl<const N: usize> Received<N> {
     pub(crate) const fn new() -> Self {
-        Self { arrivals: [NOTHING; N], len: 0, serial: 0, counted: 0 }
+        let arrivals = [NOTHING; N];
+        Self { arrivals, len: 0, serial: 0, counted: 0, unrecorded: 0, doubted: false }
     }
 
-    /// The server has forgotten them, and so do we.
+    /// The server has forgotten them, and so do we; a store is told of it all at once.
     pub(crate) const fn clear(&mut self) {
         self.len = 0;
         self.counted = 0;
+        self.unrecorded = 0;
+        self.doubted = false;
     }
 
     /// How many messages count towards the Receive Maximum of this connection.
@@ -71,37 +117,35 @@ impl<const N: usize> Received<N> {
     /// The server may have forgotten them: one that is not marked as a repetition is another message.
     pub(crate) fn doubt(&mut self) {
         for arrival in &mut self.arrivals {
-            arrival.doubtful = true;
+            arrival.flags |= DOUBTFUL;
         }
-    }
-
-    /// Whether another message has no place until the program lets go of one.
-    pub(crate) fn is_held_full(&self) -> bool {
-        let gives_way = |arrival: &Arrival| arrival.taken || arrival.doubtful;
-        self.len >= N && !self.live().iter().any(gives_way)
+        self.doubted = true;
     }
 
     /// A new connection: nothing counts towards the Receive Maximum.
     pub(crate) fn reset(&mut self) {
         for arrival in &mut self.arrivals {
-            arrival.counted = false;
+            arrival.flags &= !COUNTED;
         }
         self.counted = 0;
     }
 
     /// Counts the message towards the Receive Maximum, once on a connection; the server knows it.
     pub(crate) fn count(&mut self, id: PacketId) {
-        let live = self.arrivals.get_mut(..self.len).unwrap_or_default();
-        if let Some(arrival) = live.iter_mut().find(|arrival| arrival.id == id.value()) {
-            let before = core::mem::replace(&mut arrival.counted, true);
-            self.counted = self.counted.saturating_add(u16::from(!before));
-            arrival.doubtful = false;
-        }
+        let Some(place) = self.find(id) else { return };
+        self.update(place, |arrival| {
+            // A store has it in doubt, and is to have it again.
+            if arrival.is(DOUBTFUL) && arrival.stored == Stored::Same {
+                arrival.stored = Stored::Earlier;
+            }
+            arrival.flags = arrival.flags & !DOUBTFUL | COUNTED;
+        });
     }
 
     /// Whether the message counts towards the Receive Maximum.
     pub(crate) fn is_counted(&self, id: PacketId) -> bool {
-        self.live().iter().any(|arrival| arrival.id == id.value() && arrival.counted)
+        let known = self.find(id).and_then(|place| self.arrivals.get(place));
+        known.is_some_and(|arrival| arrival.is(COUNTED))
     }
 
     /// Whether a message has been handed over, and is not to be again.
@@ -109,9 +153,9 @@ impl<const N: usize> Received<N> {
     /// One that is not marked as a repetition, and has another content, is none: a server that was rolled
     /// back to an older state uses identifiers again.
     pub(crate) fn is_repeat(&self, id: PacketId, duplicate: bool, message: &Message<'_>) -> bool {
-        let known = self.live().iter().find(|arrival| arrival.id == id.value());
+        let known = self.find(id).and_then(|place| self.arrivals.get(place));
         known.is_some_and(|arrival| {
-            duplicate || (!arrival.doubtful && arrival.digest == digest(message))
+            duplicate || (!arrival.is(DOUBTFUL) && arrival.digest == digest(message))
         })
     }
 
@@ -119,30 +163,31 @@ impl<const N: usize> Received<N> {
     pub(crate) fn push(&mut self, id: PacketId, message: &Message<'_>) -> Option<AckToken> {
         // A server that knew those in doubt would neither use the identifier of one again, nor have
         // more under way than there is room for: it has forgotten them.
-        if self.live().iter().any(|arrival| arrival.id == id.value()) {
+        if self.find(id).is_some() {
             self.drop_doubtful();
             self.remove(id);
             self.doubt();
         }
-        if self.len >= N {
-            self.drop_doubtful();
-        }
-        if self.len >= N {
-            self.drop_oldest();
+        let gone = self.live().iter().position(|arrival| arrival.id == id.value());
+        if gone.is_none() {
+            self.make_room();
         }
         let serial = self.serial.wrapping_add(1);
-        let digest = digest(message);
-        let arrival = Arrival { id: id.value(), serial, digest, ..NOTHING };
-        *self.arrivals.get_mut(self.len)? = arrival;
+        let stored = if gone.is_some() { Stored::Earlier } else { Stored::Nothing };
+        let arrival =
+            Arrival { id: id.value(), serial, digest: digest(message), stored, ..NOTHING };
+        match gone {
+            Some(place) => *self.arrivals.get_mut(place)? = arrival,
+            None => self.append(arrival)?,
+        }
         self.serial = serial;
-        self.len = self.len.saturating_add(1);
         Some(AckToken { packet_id: id, place: EXACTLY_ONCE, epoch: serial })
     }
 
     /// What the program said of the message with this identifier, if it has let go of it.
     pub(crate) fn verdict(&self, id: PacketId) -> Option<ReasonCode> {
-        let arrival = self.live().iter().find(|arrival| arrival.id == id.value())?;
-        arrival.taken.then_some(arrival.reason)
+        let arrival = self.arrivals.get(self.find(id)?)?;
+        arrival.is(TAKEN).then_some(arrival.reason)
     }
 
     /// Whether the program still holds the message.
@@ -152,27 +197,28 @@ impl<const N: usize> Received<N> {
 
     /// The program lets go of a message; says whether it still held it.
     pub(crate) fn settle(&mut self, token: AckToken, reason: ReasonCode) -> bool {
-        let live = self.arrivals.get_mut(..self.len).unwrap_or_default();
-        let Some(arrival) = live.iter_mut().find(|arrival| arrival.is_held(token)) else {
+        let Some(place) = self.live().iter().position(|arrival| arrival.is_held(token)) else {
             return false;
         };
-        arrival.taken = true;
-        arrival.reason = reason;
+        self.update(place, |arrival| {
+            arrival.flags |= TAKEN;
+            arrival.reason = reason;
+        });
         true
     }
 
     /// The exchange is over, and the identifier may be used for another message; says whether there was
     /// one.
     pub(crate) fn remove(&mut self, id: PacketId) -> bool {
-        let place = self.live().iter().position(|arrival| arrival.id == id.value());
-        let last = self.len.saturating_sub(1);
-        let moved = self.arrivals.get(last).copied().unwrap_or(NOTHING);
-        let Some(place) = place.and_then(|place| self.arrivals.get_mut(place)) else {
-            return false;
-        };
-        let gone = core::mem::replace(place, moved);
-        self.len = last;
-        self.counted = self.counted.saturating_sub(u16::from(gone.counted));
+        let Some(place) = self.find(id) else { return false };
+        if self.live().get(place).is_some_and(|arrival| arrival.stored == Stored::Nothing) {
+            self.erase(place);
+        } else {
+            self.update(place, |arrival| {
+                arrival.stored = Stored::Gone;
+                arrival.flags &= !COUNTED;
+            });
+        }
         true
     }
 
@@ -180,9 +226,55 @@ impl<const N: usize> Received<N> {
         self.arrivals.get(..self.len).unwrap_or_default()
     }
 
+    fn find(&self, id: PacketId) -> Option<usize> {
+        self.live().iter().position(|arrival| arrival.is_live(id.value()))
+    }
+
+    fn append(&mut self, arrival: Arrival) -> Option<()> {
+        *self.arrivals.get_mut(self.len)? = arrival;
+        self.len = self.len.saturating_add(1);
+        self.unrecorded = self.unrecorded.saturating_add(arrival.is_unrecorded().into());
+        Some(())
+    }
+
+    /// Makes a place free, whatever a store has of it.
+    fn erase(&mut self, place: usize) {
+        let last = self.len.saturating_sub(1);
+        let Some(moved) = self.arrivals.get(last).copied() else { return };
+        if let Some(gone) = self.arrivals.get_mut(place) {
+            let gone = core::mem::replace(gone, moved);
+            self.unrecorded = self.unrecorded.saturating_sub(gone.is_unrecorded().into());
+            self.counted = self.counted.saturating_sub(gone.is(COUNTED).into());
+            self.len = last;
+        }
+    }
+
+    /// Changes an arrival, and keeps the counts.
+    fn update(&mut self, place: usize, change: impl FnOnce(&mut Arrival)) {
+        let Some(arrival) = self.arrivals.get_mut(place) else { return };
+        let before = *arrival;
+        change(arrival);
+        let after = *arrival;
+        let count = |count: u16, counts: fn(&Arrival) -> bool| {
+            count.saturating_add(counts(&after).into()).saturating_sub(counts(&before).into())
+        };
+        self.unrecorded = count(self.unrecorded, Arrival::is_unrecorded);
+        self.counted = count(self.counted, |arrival| arrival.is(COUNTED));
+    }
+
+    fn make_room(&mut self) {
+        if self.len >= N {
+            self.drop_doubtful();
+        }
+        if self.len >= N {
+            self.drop_oldest();
+        }
+    }
+
     fn drop_doubtful(&mut self) {
         for _ in 0..N {
-            let doubtful = self.live().iter().find(|arrival| arrival.doubtful);
+            let live = |arrival: &&Arrival| arrival.is(DOUBTFUL) && arrival.stored != Stored::Gone;
+            let doubtful = self.live().iter().find(live);
             let Some(id) = doubtful.and_then(|arrival| PacketId::new(arrival.id)) else { return };
             self.remove(id);
         }
@@ -191,11 +283,15 @@ impl<const N: usize> Received<N> {
     /// Forgets one of those that the program has let go of: the oldest, those that have come on this
     /// connection last. A server repeats what it has no PUBREC for before all else ([MQTT-4.6.0-1]), and
     /// so knows of the others that they have arrived.
+    ///
+    /// A store is not told: it makes room in the same way when it is read.
     fn drop_oldest(&mut self) {
-        let key = |arrival: &&Arrival| (!arrival.counted, self.serial.wrapping_sub(arrival.serial));
-        let oldest = self.live().iter().filter(|arrival| arrival.taken).max_by_key(key);
-        if let Some(id) = oldest.and_then(|arrival| PacketId::new(arrival.id)) {
-            self.remove(id);
+        let key = |(_, arrival): &(usize, &Arrival)| {
+            (!arrival.is(COUNTED), self.serial.wrapping_sub(arrival.serial))
+        };
+        let live = self.live().iter().enumerate();
+        if let Some((place, _)) = live.filter(|(_, arrival)| arrival.is(TAKEN)).max_by_key(key) {
+            self.erase(place);
         }
     }
 }

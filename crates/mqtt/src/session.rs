@@ -2,6 +2,8 @@
 
 mod command;
 mod receive;
+mod record;
+mod restore;
 mod send;
 
 use crate::{
@@ -9,6 +11,7 @@ use crate::{
     outbox::Outbox, owed::Owed, received::Received, slots::Slots,
 };
 use dunlin_octet::Buffer;
+use record::Journal;
 
 /// Most filters in one SUBSCRIBE or UNSUBSCRIBE.
 const FILTERS_MAX: usize = 1_024;
@@ -107,6 +110,7 @@ pub struct Session<B, const INFLIGHT: usize> {
     /// An AUTH waits to be sent.
     authenticating: bool,
     turn: Turn,
+    journal: Journal,
     /// The good-bye is to be said, for this reason.
     disconnecting: Option<ReasonCode>,
 }
@@ -145,6 +149,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             parked_acks: 0,
             authenticating: false,
             turn: Turn::Nobody,
+            journal: Journal::new(),
             disconnecting: None,
         }
     }
@@ -172,7 +177,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
 
     /// How many exchanges wait for an answer.
     pub fn in_flight(&self) -> usize {
-        usize::from(self.slots.used())
+        usize::from(self.slots.in_flight())
     }
 
     /// Whether everything accepted has been sent and, where it must be, acknowledged.
@@ -198,7 +203,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
                 // One too many is not waited for, but refused.
                 self.is_receive_maximum_reached()
                     || !(self.owed.is_full()
-                        || header.flags & 0b0110 == 0b0100 && self.received.is_held_full())
+                        || header.flags & 0b0110 == 0b0100 && self.received.is_clogged())
             }
             PacketType::Pubrel => !self.completed.is_full(),
             PacketType::Pubrec => !self.released.is_full(),

@@ -1,26 +1,44 @@
 //! Which packet identifier stands for which packet in the outbox.
 
+mod restored;
+
 use crate::PacketId;
 
 /// Marks a slot that is free; the other bits then name the next free one.
 const FREE: u32 = 0x8000_0000;
+/// Marks a slot whose exchange is over, which the store does not know yet; no packet stands there.
+const ENDED: u32 = 0x7fff_ffff;
 /// No slot at all.
 const NONE: u16 = u16::MAX;
+/// Stands where the next slot with a change would, in a slot without one.
+const UNCHANGED: u16 = u16::MAX - 1;
 
 /// One exchange in flight, or a free place for one.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     /// The identifier in use, or used last; 0 when never used.
     id: u16,
-    /// Where the packet stands in the outbox, or [`FREE`] with the next free slot.
+    /// The next slot with a change that the store has not seen.
+    changed: u16,
+    /// Where the packet stands in the outbox, [`ENDED`], or [`FREE`] with the next free slot.
     at: u32,
+}
+
+/// A slot with a change that the store has not seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Changed {
+    /// The packet stands here in the outbox, and its entry says what has changed.
+    At(usize),
+    /// The exchange is over.
+    Ended,
 }
 
 /// Finds packets by identifier in constant time.
 ///
 /// Slot `n` uses the identifiers n + 1, n + 1 + N, n + 1 + 2 N, …, and free slots are taken in the
 /// order they were freed: an identifier comes back as late as it can, and a late acknowledgement finds
-/// a slot that carries another one.
+/// a slot that carries another one. Only what was restored from a session with another `N` may stand
+/// elsewhere, as a guest.
 #[derive(Debug)]
 pub(crate) struct Slots<const N: usize> {
     slots: [Slot; N],
@@ -29,6 +47,12 @@ pub(crate) struct Slots<const N: usize> {
     oldest_free: u16,
     newest_free: u16,
     used: u16,
+    /// Slots that are only kept until the store knows of their end.
+    ended: u16,
+    first_changed: u16,
+    last_changed: u16,
+    /// Exchanges whose identifier is another slot's.
+    guests: u16,
 }
 
 impl<const N: usize> Slots<N> {
@@ -36,12 +60,22 @@ impl<const N: usize> Slots<N> {
 
     pub(crate) const fn new() -> Self {
         let () = Self::SIZE_IS_LEGAL;
-        let slots = [Slot { id: 0, at: FREE }; N];
-        Self { slots, fresh: 0, oldest_free: NONE, newest_free: NONE, used: 0 }
+        Self {
+            slots: [Slot { id: 0, changed: UNCHANGED, at: FREE }; N],
+            fresh: 0,
+            oldest_free: NONE,
+            newest_free: NONE,
+            used: 0,
+            ended: 0,
+            first_changed: NONE,
+            last_changed: NONE,
+            guests: 0,
+        }
     }
 
-    pub(crate) const fn used(&self) -> u16 {
-        self.used
+    /// How many exchanges wait for an answer.
+    pub(crate) const fn in_flight(&self) -> u16 {
+        self.used.saturating_sub(self.ended)
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -51,47 +85,98 @@ impl<const N: usize> Slots<N> {
     /// Takes a free slot for the packet at `at`.
     pub(crate) fn take(&mut self, at: usize) -> Option<PacketId> {
         let index = self.next_free()?;
-        let step = u16::try_from(N).unwrap_or(u16::MAX);
-        let slot = self.slots.get_mut(usize::from(index))?;
-        let first = index.saturating_add(1);
-        let id = match slot.id {
-            0 => first,
-            last => last.checked_add(step).unwrap_or(first),
-        };
-        *slot = Slot { id, at: u32::try_from(at).unwrap_or(u32::MAX) & !FREE };
-        self.used = self.used.saturating_add(1);
+        let mut id = self.following(index);
+        for _ in 0..self.guests {
+            if PacketId::new(id).and_then(|id| self.place_of(id)).is_none() {
+                break;
+            }
+            self.set_id(index, id);
+            id = self.following(index);
+        }
+        self.set(index, id, at);
         PacketId::new(id)
     }
 
     /// Where the packet stands that `id` identifies, if any does.
     pub(crate) fn find(&self, id: PacketId) -> Option<usize> {
-        let slot = self.slots.get(Self::index(id))?;
-        let found = slot.id == id.value() && slot.at & FREE == 0;
-        found.then(|| usize::try_from(slot.at).ok()).flatten()
+        let slot = self.slots.get(self.place_of(id)?)?;
+        if slot.at == ENDED { None } else { usize::try_from(slot.at).ok() }
     }
 
     /// The packet that `id` identifies has moved.
     pub(crate) fn relocate(&mut self, id: PacketId, at: usize) {
-        if let Some(slot) = self.slots.get_mut(Self::index(id)) {
-            slot.at = u32::try_from(at).unwrap_or(u32::MAX) & !FREE;
+        let place = self.place_of(id);
+        if let Some(slot) = place.and_then(|place| self.slots.get_mut(place)) {
+            slot.at = place_bits(at);
         }
     }
 
     /// The exchange is over.
     pub(crate) fn free(&mut self, id: PacketId) {
-        if self.find(id).is_none() {
-            return;
-        }
-        let index = Self::index(id);
+        let Some(index) = self.place_of(id) else { return };
+        let is_guest = index != Self::home(id);
         let Some(slot) = self.slots.get_mut(index) else { return };
+        if slot.at == ENDED {
+            self.ended = self.ended.saturating_sub(1);
+        }
         slot.at = FREE | u32::from(NONE);
         self.used = self.used.saturating_sub(1);
-        let index = u16::try_from(index).unwrap_or(NONE);
-        match self.slots.get_mut(usize::from(self.newest_free)) {
-            Some(newest) => newest.at = FREE | u32::from(index),
-            None => self.oldest_free = index,
+        if is_guest {
+            slot.id = Self::own_id_behind(index, id);
+            self.guests = self.guests.saturating_sub(1);
         }
-        self.newest_free = index;
+        self.append_free(index);
+    }
+
+    /// The exchange is over, which the store has to learn before its slot is free.
+    pub(crate) fn end(&mut self, id: PacketId) {
+        let place = self.place_of(id);
+        if let Some(slot) = place.and_then(|place| self.slots.get_mut(place))
+            && slot.at != ENDED
+        {
+            slot.at = ENDED;
+            self.ended = self.ended.saturating_add(1);
+        }
+    }
+
+    /// The exchange has a change that the store has not seen.
+    pub(crate) fn push_changed(&mut self, id: PacketId) {
+        let Some(place) = self.place_of(id) else { return };
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        if slot.changed != UNCHANGED {
+            return;
+        }
+        slot.changed = NONE;
+        let index = u16::try_from(place).unwrap_or(NONE);
+        match self.slots.get_mut(usize::from(self.last_changed)) {
+            Some(last) => last.changed = index,
+            None => self.first_changed = index,
+        }
+        self.last_changed = index;
+    }
+
+    /// The exchange that has had changes for longest.
+    pub(crate) fn changed(&self) -> Option<(PacketId, Changed)> {
+        let slot = self.slots.get(usize::from(self.first_changed))?;
+        let changed = if slot.at == ENDED {
+            Changed::Ended
+        } else {
+            Changed::At(usize::try_from(slot.at).ok()?)
+        };
+        Some((PacketId::new(slot.id)?, changed))
+    }
+
+    /// The store has seen all changes of that exchange.
+    pub(crate) fn pop_changed(&mut self) {
+        let Some(slot) = self.slots.get_mut(usize::from(self.first_changed)) else { return };
+        self.first_changed = core::mem::replace(&mut slot.changed, UNCHANGED);
+        if self.first_changed == NONE {
+            self.last_changed = NONE;
+        }
+    }
+
+    pub(crate) const fn has_changed(&self) -> bool {
+        self.first_changed != NONE
     }
 
     /// Slots that were never used come first, then those freed longest ago.
@@ -110,9 +195,63 @@ impl<const N: usize> Slots<N> {
         Some(index)
     }
 
-    fn index(id: PacketId) -> usize {
+    fn append_free(&mut self, index: usize) {
+        let index = u16::try_from(index).unwrap_or(NONE);
+        match self.slots.get_mut(usize::from(self.newest_free)) {
+            Some(newest) => newest.at = FREE | u32::from(index),
+            None => self.oldest_free = index,
+        }
+        self.newest_free = index;
+    }
+
+    /// The identifier that a slot uses next.
+    fn following(&self, index: u16) -> u16 {
+        let step = u16::try_from(N).unwrap_or(u16::MAX);
+        let first = index.saturating_add(1);
+        match self.slots.get(usize::from(index)).map_or(0, |slot| slot.id) {
+            0 => first,
+            last => last.checked_add(step).unwrap_or(first),
+        }
+    }
+
+    fn set_id(&mut self, index: u16, id: u16) {
+        if let Some(slot) = self.slots.get_mut(usize::from(index)) {
+            slot.id = id;
+        }
+    }
+
+    fn set(&mut self, index: u16, id: u16, at: usize) {
+        if let Some(slot) = self.slots.get_mut(usize::from(index)) {
+            *slot = Slot { id, changed: UNCHANGED, at: place_bits(at) };
+            self.used = self.used.saturating_add(1);
+        }
+    }
+
+    /// The slot in use that carries `id`.
+    fn place_of(&self, id: PacketId) -> Option<usize> {
+        let carries = |slot: &Slot| slot.id == id.value() && slot.at & FREE == 0;
+        let home = Self::home(id);
+        if self.slots.get(home).is_some_and(carries) {
+            return Some(home);
+        }
+        if self.guests == 0 { None } else { self.slots.iter().position(carries) }
+    }
+
+    /// The slot that `id` belongs to.
+    fn home(id: PacketId) -> usize {
         usize::from(id.value().wrapping_sub(1)).checked_rem(N).unwrap_or(0)
     }
+
+    /// The first identifier of the slot's own that is not before that of a guest.
+    fn own_id_behind(index: usize, guest: PacketId) -> u16 {
+        let ahead = index.saturating_add(N).saturating_sub(Self::home(guest));
+        let ahead = ahead.checked_rem(N).unwrap_or(0);
+        u16::try_from(ahead).ok().and_then(|ahead| guest.value().checked_add(ahead)).unwrap_or(0)
+    }
+}
+
+fn place_bits(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX) & !FREE
 }
 
 #[cfg(test)]
@@ -137,7 +276,7 @@ mod tests {
         assert_eq!(slots.find(PacketId::new(7).unwrap()), Some(10));
         assert_eq!(slots.find(ids[1]), Some(1));
         slots.free(ids[2]);
-        assert_eq!(slots.used(), 4, "freeing twice changes nothing");
+        assert_eq!(slots.in_flight(), 4, "freeing twice changes nothing");
     }
 
     /// [MQTT-2.2.1-3], v3.1.1: [MQTT-2.3.1-1] [MQTT-2.3.1-2]

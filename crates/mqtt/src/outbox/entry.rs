@@ -14,6 +14,10 @@ pub(super) const AGAIN: u16 = 1 << 4;
 pub(super) const PARKED: u16 = 1 << 5;
 /// PUBREC said that nobody has subscribed to the message.
 pub(super) const UNMATCHED: u16 = 1 << 6;
+/// The store does not have the packet.
+pub(super) const NEW: u16 = 1 << 7;
+/// The store does not know that PUBREC has come.
+pub(super) const HELD_UNRECORDED: u16 = 1 << 8;
 /// Where the stamp begins, which says when the packet went out.
 const STAMP_SHIFT: u32 = 12;
 /// How many stamps there are; they come again and again.
@@ -57,6 +61,16 @@ impl Entry {
     /// Whether the server may have it.
     pub(crate) const fn is_sent(self) -> bool {
         self.flags & SENT != 0
+    }
+
+    /// Whether the store does not have it.
+    pub(crate) const fn is_new(self) -> bool {
+        self.flags & NEW != 0
+    }
+
+    /// Whether the store does not know that PUBREC has come.
+    pub(crate) const fn is_held_unrecorded(self) -> bool {
+        self.flags & HELD_UNRECORDED != 0
     }
 
     /// Whether it went out on this connection.

@@ -284,21 +284,27 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         let id = if acknowledged { self.slots.take(at) } else { None };
         let token = self.next_token;
         self.next_token = token.wrapping_add(1);
-        let place = self.outbox.push(at, len, token, id.map_or(0, PacketId::value));
-        Ok((id, Token(token), place))
+        self.outbox.push(at, len, token, id.map_or(0, PacketId::value));
+        self.record_new(id, at);
+        Ok((id, Token(token), self.outbox.packet_mut(at, len)))
     }
 
     /// Takes a place in the outbox; if that moved packets, the slots learn where they are now.
-    fn place(&mut self, len: usize) -> Result<usize, NoRoom> {
+    pub(super) fn place(&mut self, len: usize) -> Result<usize, NoRoom> {
         let (at, moved) = self.outbox.place(len)?;
         if moved {
-            let slots = &mut self.slots;
-            self.outbox.for_each(|at, entry| {
-                if let Some(id) = PacketId::new(entry.id) {
-                    slots.relocate(id, at);
-                }
-            });
+            self.relocate();
         }
         Ok(at)
+    }
+
+    /// Packets have been moved in the outbox.
+    pub(super) fn relocate(&mut self) {
+        let slots = &mut self.slots;
+        self.outbox.for_each(|at, entry| {
+            if let Some(id) = PacketId::new(entry.id) {
+                slots.relocate(id, at);
+            }
+        });
     }
 }

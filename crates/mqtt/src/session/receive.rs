@@ -73,6 +73,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         // v3.1.1: [MQTT-3.1.2-6] A clean session ends with its connection; in MQTT 5.0, one that expires
         // at once.
         self.established = self.asked.expiry_s > 0;
+        self.journal.standing = true;
         self.phase = Phase::Open;
         self.turn = Turn::Nobody;
         Ok(Event::Connected { resumption, properties })
@@ -87,6 +88,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         if matches!(resumption, Resumption::New | Resumption::Lost) {
             self.outbox.forget_sent();
             self.received.clear();
+            self.journal.forgets = true;
             return;
         }
         let unfinished = &mut self.unfinished;
@@ -213,7 +215,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         {
             self.unfinished = self.unfinished.saturating_sub(1);
         }
-        self.slots.free(id);
+        self.end(id);
         self.outbox.release(at);
         Token(entry.token)
     }
@@ -235,6 +237,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         let reason = match ack.kind {
             AckKind::Pubrec if !ack.reason.is_error() => {
                 let unmatched = ack.reason == ReasonCode::NO_MATCHING_SUBSCRIBERS;
+                self.record_held(id, at);
                 self.outbox.hold(at, self.stamp, unmatched);
                 self.released.push_once(Answer::new(id, true));
                 return Ok(None);

@@ -51,6 +51,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.authenticating = false;
         self.turn = if authenticates { Turn::Server } else { Turn::Nobody };
         self.disconnecting = None;
+        self.journal.handle_open();
     }
 
     /// The CONNECT has been handed to the transport, all of it: from now on the server may have a session.
@@ -156,14 +157,19 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.unfit = found.is_some();
         let (at, entry, reason) = found?;
         if let Some(id) = PacketId::new(entry.id) {
-            self.slots.free(id);
+            self.end(id);
         }
         self.outbox.release(at);
         Some((Token(entry.token), reason))
     }
 
     /// AUTH first, then acknowledgements, then packets in their order, then the good-bye.
+    ///
+    /// Nothing goes out on what a crash would forget.
     fn next_current(&mut self) -> Current {
+        if !self.is_recorded() {
+            return Current::Nothing;
+        }
         if self.authenticating && self.phase != Phase::Offline {
             return self.lend_parked(PacketType::Auth, 0).unwrap_or(Current::Nothing);
         }
