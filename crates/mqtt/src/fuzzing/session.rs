@@ -20,11 +20,7 @@ pub fn session(data: &[u8]) {
     let config = if flags & 1 != 0 { Config::new().manual_acks() } else { Config::new() };
     let config = if flags & 4 != 0 { config.adopting_sessions() } else { config };
     let version = if flags & 2 != 0 { Version::V5 } else { Version::V3 };
-    let mut fuzzed = Fuzzed {
-        session: Session::new([0; OUTBOX], config.version(version)),
-        handed_over: HandedOver::NOTHING,
-        followed: 0,
-    };
+    let mut fuzzed = Fuzzed::new(config.version(version));
     let mut held = None;
     while let Some(byte) = input.u8() {
         match byte & 0x0f {
@@ -54,11 +50,15 @@ pub fn session(data: &[u8]) {
         assert!(session.in_flight() <= INFLIGHT && session.unacknowledged() <= INFLIGHT);
         assert!(!session.is_idle() || session.in_flight() == 0);
     }
-    fuzzed.complete();
+    fuzzed.complete(|_| {});
 }
 
 /// A CONNECT that asks for a clean session or not, and authenticates or not.
-fn asking(version: Version, clean_session: bool, authenticates: bool) -> Connect<'static> {
+pub(super) fn asking(
+    version: Version,
+    clean_session: bool,
+    authenticates: bool,
+) -> Connect<'static> {
     const PROPERTIES: &[Property<'_>] =
         &[Property::SessionExpiryInterval(60), Property::AuthenticationMethod("m")];
     let used = match (version, authenticates) {
@@ -70,15 +70,17 @@ fn asking(version: Version, clean_session: bool, authenticates: bool) -> Connect
     Connect { version, clean_session, properties, ..Connect::new("c") }
 }
 
-const INFLIGHT: usize = 4;
-const OUTBOX: usize = 300;
+pub(super) const INFLIGHT: usize = 4;
+pub(super) const OUTBOX: usize = 300;
 
 /// The least Maximum Packet Size of a server: every acknowledgement fits.
 const PACKET_SIZE_MIN: u32 = 16;
 
-struct Fuzzed {
-    session: Session<[u8; OUTBOX], INFLIGHT>,
-    handed_over: HandedOver,
+pub(super) type Small = Session<[u8; OUTBOX], INFLIGHT>;
+
+pub(super) struct Fuzzed {
+    pub(super) session: Small,
+    pub(super) handed_over: HandedOver,
     /// The identifiers below 64 of messages that went out on this connection and have no answer.
     followed: u64,
 }
@@ -88,17 +90,22 @@ fn bit(id: PacketId) -> u64 {
 }
 
 impl Fuzzed {
+    pub(super) const fn new(config: Config) -> Self {
+        let session = Session::new([0; OUTBOX], config);
+        Self { session, handed_over: HandedOver::NOTHING, followed: 0 }
+    }
+
     fn version(&self) -> Version {
         self.session.version()
     }
 
-    fn open(&mut self, connect: &Connect<'_>) {
+    pub(super) fn open(&mut self, connect: &Connect<'_>) {
         self.session.handle_open(connect);
         self.followed = 0;
     }
 
     /// Something that the program wants; a refusal changes nothing.
-    fn command(&mut self, byte: u8, input: &mut Reader<'_>) {
+    pub(super) fn command(&mut self, byte: u8, input: &mut Reader<'_>) {
         let session = &mut self.session;
         let before = (session.in_flight(), session.is_idle());
         let len = usize::from(input.u8().unwrap_or_default());
@@ -133,7 +140,7 @@ impl Fuzzed {
         assert!(accepted || before == (session.in_flight(), session.is_idle()));
     }
 
-    fn acknowledge(&mut self, ack: AckToken, byte: u8) {
+    pub(super) fn acknowledge(&mut self, ack: AckToken, byte: u8) {
         let list = [Property::ReasonString("why")];
         let used = if byte & 0x20 == 0 { &[][..] } else { &list[..] };
         let reason =
@@ -162,7 +169,7 @@ impl Fuzzed {
     }
 
     /// The next packet goes out: exactly one, the same however often it is asked for.
-    fn send(&mut self) {
+    pub(super) fn send(&mut self) {
         while self.session.poll_rejected().is_some() {}
         let (version, limits) = (self.version(), *self.session.limits());
         let Some(packet) = self.session.poll_packet() else { return };
@@ -188,14 +195,14 @@ impl Fuzzed {
     }
 
     /// A packet of the server's, as the rest of the input has it.
-    fn receive(&mut self, input: &mut Reader<'_>) -> Option<AckToken> {
+    pub(super) fn receive(&mut self, input: &mut Reader<'_>) -> Option<AckToken> {
         let (packet, len) = Packet::decode_front(self.version(), input.rest()).ok()??;
         input.take(len);
         self.handle(&packet)
     }
 
     /// A packet that moves an exchange on, or a connection, in one byte: what it is, and an identifier.
-    fn step(&mut self, byte: u8, input: &mut Reader<'_>) -> Option<AckToken> {
+    pub(super) fn step(&mut self, byte: u8, input: &mut Reader<'_>) -> Option<AckToken> {
         let packet_id = PacketId::new(u16::from(byte & 0x07).saturating_add(1))?;
         let refused = input.u8().is_some_and(|byte| byte & 0x07 == 0x07);
         let ack = |kind| {
@@ -276,8 +283,21 @@ impl Fuzzed {
         }
     }
 
+    /// The process has crashed: `session` is what goes on, and `has` says whose messages it remembers.
+    pub(super) fn crash(&mut self, session: Small, has: impl Fn(PacketId) -> bool) {
+        self.session = session;
+        self.followed = 0;
+        let ids = (1..64).filter_map(PacketId::new).filter(|id| has(*id));
+        let kept = ids.fold(0, |ids, id| ids | bit(id));
+        // One that was released since, which no store has seen, may come as another.
+        self.handed_over.void |= kept & !self.handed_over.ids != 0;
+        self.handed_over.ids &= kept;
+    }
+
     /// A good connection at last: every exchange ends, every place is free.
-    fn complete(&mut self) {
+    ///
+    /// `follow` is called before each packet, for a store to take what is new.
+    pub(super) fn complete(&mut self, mut follow: impl FnMut(&mut Small)) {
         self.open(&asking(self.version(), false, false));
         let connack = Connack {
             session_present: false,
@@ -291,7 +311,9 @@ impl Fuzzed {
         let mut newest = None;
         let version = self.version();
         let session = &mut self.session;
-        while let Some(bytes) = session.poll_packet() {
+        loop {
+            follow(session);
+            let Some(bytes) = session.poll_packet() else { break };
             packets = packets.saturating_add(1);
             assert!(packets <= OUTBOX / 14 + INFLIGHT, "no end of packets");
             let Ok(Some((packet, _))) = Packet::decode_front(version, bytes) else {
@@ -317,11 +339,11 @@ impl Fuzzed {
 }
 
 /// The identifiers below 64 of messages of QoS 2 that were handed over and not released since.
-struct HandedOver {
+pub(super) struct HandedOver {
     ids: u64,
     /// The server has more under way than can be followed, uses an identifier again before it has
     /// released it, or uses one that is not watched here: nothing is promised any more.
-    void: bool,
+    pub(super) void: bool,
 }
 
 impl HandedOver {

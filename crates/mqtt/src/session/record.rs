@@ -105,6 +105,18 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
                 || self.received.is_doubted())
     }
 
+    /// Whether a store that this one plays has its first record.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn has_standing(&self) -> bool {
+        self.journal.is_restored()
+    }
+
+    /// Whether the program has let go of a message of QoS 2.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn has_taken(&self, id: PacketId) -> bool {
+        self.received.verdict(id).is_some()
+    }
+
     pub(super) fn standing(&self) -> Standing {
         Standing {
             version: self.config.version,
