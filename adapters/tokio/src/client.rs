@@ -1,20 +1,14 @@
 //! The handle of a client.
 
 use crate::{
-    Error, Options, PublishError, Status, SubscribeError, Subscription, runner,
-    shared::{Outcome, Shared},
+    Error, Options, PublishError, Receipt, Status, SubscribeError, Subscription, recorder, runner,
+    shared::Shared,
 };
 use dunlin_drive::dunlin::{
     self, Message, Qos, ReasonCode, Resumption, SubscribeError as Rejected, mqtt,
 };
-use std::{
-    future::Future,
-    pin::{Pin, pin},
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
-use tokio::sync::{broadcast, oneshot};
+use std::{pin::pin, sync::Arc, time::Duration};
+use tokio::sync::broadcast;
 
 /// Something that happened to a client's connection.
 #[derive(Clone, Debug)]
@@ -84,7 +78,13 @@ impl Client {
     fn begin(options: Options, first: runner::First) -> (Self, broadcast::Receiver<Event>) {
         let shared = Arc::new(Shared::new(&options));
         let events = shared.lock().desk.events();
-        tokio::spawn(runner::run(Arc::clone(&shared), options, first));
+        // Before anything is published: the messages of the last time come first.
+        match recorder::open(&shared, &options) {
+            Ok(store) => {
+                tokio::spawn(runner::run(Arc::clone(&shared), options, store, first));
+            }
+            Err(error) => shared.lock().desk.end(&Error::Store(error)),
+        }
         (Self { guard: Arc::new(Guard { shared }) }, events)
     }
 
@@ -106,8 +106,10 @@ impl Client {
     }
 
     /// Accepts a message at once, connected or not, or says why not; the receipt is for later.
+    ///
+    /// With a store, the message is sent once it is safe there, which [`Receipt::recorded`] waits for.
     pub fn enqueue(&self, message: &Message<'_>) -> Result<Receipt, PublishError> {
-        self.guard.shared.enqueue(message).map(|outcome| Receipt { outcome })
+        self.guard.shared.enqueue(message)
     }
 
     /// Subscribes to one filter; ready when the server has granted it.
@@ -199,22 +201,4 @@ fn check(filters: &[dunlin::Subscription<'_>], qos_max: Qos) -> Result<(), Rejec
         }
     }
     Ok(())
-}
-
-/// The promise of an acknowledgement: a future, or something to drop.
-#[derive(Debug)]
-pub struct Receipt {
-    outcome: oneshot::Receiver<Outcome>,
-}
-
-impl Future for Receipt {
-    type Output = Result<ReasonCode, PublishError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.outcome).poll(cx).map(|outcome| match outcome {
-            Ok(outcome) => outcome,
-            // The task is gone, and with it the runtime.
-            Err(_) => Err(PublishError::Closed(Error::Closed)),
-        })
-    }
 }

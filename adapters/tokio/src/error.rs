@@ -1,6 +1,6 @@
 //! Why a client is not connected, and what a person should do next.
 
-use crate::{ConnectError, Options};
+use crate::{ConnectError, Options, StoreError};
 use dunlin_drive::dunlin::{
     self, Closed, Misbehaved, OpenError, ReasonCode, Refused, Stage, mqtt,
     ws::{self, CloseCode},
@@ -31,6 +31,8 @@ pub enum Error {
         /// What the server wrote into its WebSocket Close.
         said: String,
     },
+    /// The session cannot be kept: nothing more is sent, for it would not survive a crash.
+    Store(StoreError),
     /// This side closed the client.
     Closed,
 }
@@ -208,6 +210,7 @@ impl fmt::Display for Error {
                     advice => write!(f, ": {advice}"),
                 }
             }
+            Self::Store(error) => error.fmt(f),
             Self::Closed => f.write_str("the client is closed: connect a new one"),
         }
     }
@@ -218,6 +221,7 @@ impl std::error::Error for Error {
         match self {
             Self::Connect(error) => Some(error),
             Self::Ended { error, .. } => Some(error),
+            Self::Store(error) => Some(error),
             _ => None,
         }
     }

@@ -34,17 +34,20 @@ mod connect_error;
 mod entropy;
 mod error;
 mod options;
+mod receipt;
 mod received;
+mod recorder;
 mod router;
 mod runner;
 mod shared;
+pub mod store;
 mod subscription;
 mod tcp;
 mod tls;
 pub mod transport;
 mod url;
 
-pub use client::{Client, Event, Receipt};
+pub use client::{Client, Event};
 pub use connect_error::{ConnectError, Stage, TlsFault};
 pub use dunlin_drive::{
     Backoff,
@@ -55,8 +58,10 @@ pub use options::{
     CONNECT_TIMEOUT_DEFAULT, KEEP_ALIVE_DEFAULT_S, OUTBOX_DEFAULT, Options, Overflow, Persistence,
     QUEUE_DEFAULT, RECEIVE_DEFAULT, Will,
 };
+pub use receipt::Receipt;
 pub use received::Received;
 pub use shared::Status;
+pub use store::StoreError;
 pub use subscription::Subscription;
 pub use tls::{TlsOptions, TlsOptionsError};
 pub use url::{Scheme, Url, UrlError};

@@ -1,8 +1,8 @@
 //! What a client connects to, and how.
 
-use crate::{TlsOptions, Url, UrlError};
+use crate::{TlsOptions, Url, UrlError, store::Sync};
 use dunlin_drive::{Backoff, dunlin::Qos};
-use std::{fmt, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 use zeroize::Zeroizing;
 
 /// Keep alive unless told otherwise, in seconds: load balancers cut idle connections at 60 s.
@@ -76,6 +76,8 @@ pub struct Options {
     pub(crate) receive: usize,
     pub(crate) queue: usize,
     pub(crate) overflow: Overflow,
+    pub(crate) store: Option<PathBuf>,
+    pub(crate) store_sync: Sync,
     #[cfg(feature = "aws")]
     pub(crate) aws: Option<crate::aws::Signing>,
 }
@@ -101,6 +103,8 @@ impl Options {
             receive: RECEIVE_DEFAULT,
             queue: QUEUE_DEFAULT,
             overflow: Overflow::DropNewest,
+            store: None,
+            store_sync: Sync::Disk,
             #[cfg(feature = "aws")]
             aws: None,
         }
@@ -185,6 +189,22 @@ impl Options {
         Self { queue: messages.max(1), overflow, ..self }
     }
 
+    /// Keeps what is not acknowledged in the file at `path`, so that no message above QoS 0 is lost, and
+    /// none of QoS 2 comes twice, when this program or its machine goes down.
+    ///
+    /// The file belongs to one client identifier at one broker, and is locked while the client is there.
+    /// A server that keeps the session as well ([`Persistence::Kept`]) can take it up where it was.
+    #[must_use]
+    pub fn store(self, path: impl Into<PathBuf>) -> Self {
+        Self { store: Some(path.into()), ..self }
+    }
+
+    /// Whether the disk itself must have each batch of the store before what rests on it goes out.
+    #[must_use]
+    pub fn store_sync(self, sync: Sync) -> Self {
+        Self { store_sync: sync, ..self }
+    }
+
     /// AWS IoT Core answers QoS 2 with nothing at all.
     pub(crate) const fn qos_max(&self) -> Qos {
         if self.is_signed() { Qos::AtLeastOnce } else { Qos::ExactlyOnce }
@@ -214,6 +234,7 @@ impl fmt::Debug for Options {
             .field("client_id", &self.client_id)
             .field("persistence", &self.persistence)
             .field("keep_alive_s", &self.keep_alive_s)
+            .field("store", &self.store)
             .field("connect_timeout", &self.connect_timeout)
             .finish_non_exhaustive()
     }

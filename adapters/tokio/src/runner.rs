@@ -4,7 +4,9 @@ use crate::{
     Error, Event, Options, Persistence, Status,
     buffer::Growing,
     error::{UpgradeRefusal, printable},
+    recorder,
     shared::{INFLIGHT, Shared, State},
+    store::FileStore,
     transport,
 };
 use dunlin_drive::{
@@ -56,16 +58,28 @@ impl Drop for Ending {
     }
 }
 
-/// Connects again and again until the client is closed.
-pub(crate) async fn run(shared: Arc<Shared>, options: Options, first: First) {
+/// Connects again and again until the client is closed, or its store fails.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    options: Options,
+    store: Option<FileStore>,
+    first: First,
+) {
     let _ending = Ending(Arc::clone(&shared));
+    let connections = connect(&shared, &options, first);
+    let error = recorder::beside(&shared, store, options.outbox, connections).await;
+    shared.lock().desk.end(&error);
+}
+
+/// One connection after another; says why there is to be none any more.
+async fn connect(shared: &Shared, options: &Options, first: First) -> Error {
     let clock = Clock { start: Instant::now() };
     let mut backoff = options.backoff;
-    let client_id = options.client_id.clone().unwrap_or_else(|| random_client_id(&shared));
+    let client_id = options.client_id.clone().unwrap_or_else(|| random_client_id(shared));
     let mut must_succeed = first == First::MustSucceed;
-    let error = loop {
+    loop {
         shared.lock().desk.handle_connecting();
-        let error = attempt(&shared, &options, &client_id, clock).await;
+        let error = attempt(shared, options, &client_id, clock).await;
         let retry_in = {
             let mut state = shared.lock();
             let sent = state.session.sent();
@@ -75,10 +89,10 @@ pub(crate) async fn run(shared: Arc<Shared>, options: Options, first: First) {
                 must_succeed = false;
             }
             if state.desk.closing {
-                break Error::Closed;
+                return Error::Closed;
             }
             if must_succeed {
-                break error;
+                return error;
             }
             let wait_ms = backoff.handle_ended(clock.now(), &mut state.entropy);
             let retry_in = Duration::from_millis(wait_ms);
@@ -86,10 +100,9 @@ pub(crate) async fn run(shared: Arc<Shared>, options: Options, first: First) {
             retry_in
         };
         if race(tokio::time::sleep(retry_in), shared.closing.notified()).await.is_err() {
-            break Error::Closed;
+            return Error::Closed;
         }
-    };
-    shared.lock().desk.end(&error);
+    }
 }
 
 /// One connection from TCP to its end; says why it ended.
@@ -261,11 +274,8 @@ impl Host<INFLIGHT> for TaskHost<'_> {
         f: impl FnOnce(&mut Context<'_>, Scope<'_, Growing, INFLIGHT>) -> T,
     ) -> T {
         let mut state = self.shared.lock();
-        let State { session, desk, entropy, driver } = &mut *state;
-        match driver {
-            Some(driver) if driver.will_wake(cx.waker()) => {}
-            _ => *driver = Some(cx.waker().clone()),
-        }
+        state.set_driver(cx);
+        let State { session, desk, entropy, .. } = &mut *state;
         f(cx, Scope { session, program: desk, entropy })
     }
 

@@ -1,7 +1,8 @@
 //! What the handles and the task of a client share, behind one lock.
 
 use crate::{
-    Error, Event, Options, PublishError, buffer::Growing, entropy::SystemEntropy, router::Router,
+    Error, Event, Options, PublishError, Receipt, buffer::Growing, entropy::SystemEntropy,
+    router::Router,
 };
 use dunlin_drive::{
     Program,
@@ -56,6 +57,14 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// The task is to be woken by what `cx` says.
+    pub(crate) fn set_driver(&mut self, cx: &Context<'_>) {
+        match &self.driver {
+            Some(driver) if driver.will_wake(cx.waker()) => {}
+            _ => self.driver = Some(cx.waker().clone()),
+        }
+    }
+
     pub(crate) fn wake_driver(&self) {
         if let Some(driver) = &self.driver {
             driver.wake_by_ref();
@@ -76,6 +85,11 @@ pub(crate) struct Desk {
     events: broadcast::Sender<Event>,
     /// When the server accepted the current connection.
     connected: Option<Instant>,
+    /// How many messages above QoS 0 have been accepted, and how many of them are on their way into the
+    /// store.
+    accepted: u64,
+    recording: u64,
+    recorded: watch::Sender<u64>,
 }
 
 /// The lock, and what is waited for outside of it.
@@ -94,8 +108,10 @@ impl Shared {
         let (status, watched) = watch::channel(Status::Connecting);
         let room = Arc::new(Notify::new());
         let outbox = Growing::new(OUTBOX_FIRST, options.outbox);
+        let config = Config::new().manual_acks().qos_max(options.qos_max());
+        let config = if options.store.is_some() { config.journaled() } else { config };
         let state = State {
-            session: Session::new(outbox, Config::new().manual_acks().qos_max(options.qos_max())),
+            session: Session::new(outbox, config),
             desk: Desk {
                 router: Router::new(options.queue, options.overflow),
                 publishes: HashMap::new(),
@@ -106,6 +122,9 @@ impl Shared {
                 status,
                 events: broadcast::channel(EVENTS_MAX).0,
                 connected: None,
+                accepted: 0,
+                recording: 0,
+                recorded: watch::channel(0).0,
             },
             entropy: SystemEntropy::new(),
             driver: None,
@@ -126,11 +145,9 @@ impl Shared {
     }
 
     /// Accepts a message into the outbox.
-    pub(crate) fn enqueue(
-        &self,
-        message: &Message<'_>,
-    ) -> Result<oneshot::Receiver<Outcome>, PublishError> {
+    pub(crate) fn enqueue(&self, message: &Message<'_>) -> Result<Receipt, PublishError> {
         let mut state = self.lock();
+        let state = &mut *state;
         if let Some(error) = &state.desk.ended {
             return Err(PublishError::Closed(error.clone()));
         }
@@ -140,9 +157,13 @@ impl Shared {
             state.desk.unwritten.push_back((token, sender));
         } else {
             state.desk.publishes.insert(token, sender);
+            state.desk.accepted += 1;
         }
         state.wake_driver();
-        Ok(receiver)
+        // Without a store there is nothing to wait for, and with QoS 0 nothing to record.
+        let waits = !state.session.is_recorded() && message.head.qos != Qos::AtMostOnce;
+        let recorded = waits.then(|| (state.desk.accepted, state.desk.recorded.subscribe()));
+        Ok(Receipt::new(receiver, recorded))
     }
 
     /// Asks the task to say good-bye and end.
@@ -181,6 +202,17 @@ impl Desk {
     /// A new listener to events.
     pub(crate) fn events(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
+    }
+
+    /// All records so far are on their way into the store.
+    pub(crate) const fn handle_recording(&mut self) {
+        self.recording = self.accepted;
+    }
+
+    /// What was on its way is safe.
+    pub(crate) fn handle_recorded(&mut self, session: &ClientSession) {
+        self.recorded.send_replace(self.recording);
+        self.make_room(session);
     }
 
     /// Something has left the outbox: a publisher that waits may try again, and `drain` look.

@@ -355,6 +355,10 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
             return;
         }
         if !self.transmit.is_connect_sent() {
+            // It may make a session at the server, which a crash must not forget.
+            if !session.is_recorded() {
+                return;
+            }
             let (own, len) = self.own_properties::<N>();
             let connect = self.opening.connect.with(own.get(..len).unwrap_or_default());
             if self.transmit.put_connect(&connect, out, entropy) {

@@ -2,7 +2,8 @@
 //!
 //! [`drive`] is the life of one connection: it reads, polls, transmits, writes and keeps the deadlines
 //! until the connection has ended. What differs between hosts and firmware (clock, timer, lock, what to
-//! do with an event) comes in through [`Host`]. [`Backoff`] says how long to wait before the next
+//! do with an event) comes in through [`Host`]. [`record`] runs beside it where a session is to survive
+//! a crash, and brings what must not be lost to a [`Store`]. [`Backoff`] says how long to wait before the next
 //! connection.
 #![no_std]
 #![cfg_attr(
@@ -25,8 +26,10 @@ extern crate std;
 mod backoff;
 mod drive;
 mod host;
+mod store;
 
 pub use backoff::Backoff;
 pub use drive::{Ended, Pipe, drive};
 pub use dunlin;
 pub use host::{Host, Program, Scope};
+pub use store::{Appended, Ledger, RecordError, Store, record};
