@@ -284,13 +284,16 @@ impl<const N: usize> Received<N> {
     /// connection last. A server repeats what it has no PUBREC for before all else ([MQTT-4.6.0-1]), and
     /// so knows of the others that they have arrived.
     ///
-    /// A store is not told: it makes room in the same way when it is read.
+    /// Before them go those that only a store has not forgotten yet. It is not told of either: it makes
+    /// room in the same way when it is read.
     fn drop_oldest(&mut self) {
         let key = |(_, arrival): &(usize, &Arrival)| {
-            (!arrival.is(COUNTED), self.serial.wrapping_sub(arrival.serial))
+            let age = self.serial.wrapping_sub(arrival.serial);
+            (arrival.stored == Stored::Gone, !arrival.is(COUNTED), age)
         };
-        let live = self.live().iter().enumerate();
-        if let Some((place, _)) = live.filter(|(_, arrival)| arrival.is(TAKEN)).max_by_key(key) {
+        let spare =
+            |(_, arrival): &(usize, &Arrival)| arrival.is(TAKEN) || arrival.stored == Stored::Gone;
+        if let Some((place, _)) = self.live().iter().enumerate().filter(spare).max_by_key(key) {
             self.erase(place);
         }
     }
