@@ -25,6 +25,8 @@ extern crate std;
 
 mod backoff;
 mod drive;
+#[cfg(feature = "flash")]
+pub mod flash;
 mod host;
 mod store;
 
