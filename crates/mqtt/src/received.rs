@@ -93,12 +93,22 @@ pub(crate) struct Received<const N: usize> {
     unrecorded: u16,
     /// A store is to learn that all are in doubt.
     doubted: bool,
+    /// The identifier of one that has made room, and that a store still has.
+    evicted: Option<PacketId>,
 }
 
 impl<const N: usize> Received<N> {
     pub(crate) const fn new() -> Self {
         let arrivals = [NOTHING; N];
-        Self { arrivals, len: 0, serial: 0, counted: 0, unrecorded: 0, doubted: false }
+        Self {
+            arrivals,
+            len: 0,
+            serial: 0,
+            counted: 0,
+            unrecorded: 0,
+            doubted: false,
+            evicted: None,
+        }
     }
 
     /// The server has forgotten them, and so do we; a store is told of it all at once.
@@ -107,6 +117,7 @@ impl<const N: usize> Received<N> {
         self.counted = 0;
         self.unrecorded = 0;
         self.doubted = false;
+        self.evicted = None;
     }
 
     /// How many messages count towards the Receive Maximum of this connection.
@@ -284,8 +295,7 @@ impl<const N: usize> Received<N> {
     /// connection last. A server repeats what it has no PUBREC for before all else ([MQTT-4.6.0-1]), and
     /// so knows of the others that they have arrived.
     ///
-    /// Before them go those that only a store has not forgotten yet. It is not told of either: it makes
-    /// room in the same way when it is read.
+    /// Before them go those that only a store has not forgotten yet.
     fn drop_oldest(&mut self) {
         let key = |(_, arrival): &(usize, &Arrival)| {
             let age = self.serial.wrapping_sub(arrival.serial);
@@ -293,7 +303,10 @@ impl<const N: usize> Received<N> {
         };
         let spare =
             |(_, arrival): &(usize, &Arrival)| arrival.is(TAKEN) || arrival.stored == Stored::Gone;
-        if let Some((place, _)) = self.live().iter().enumerate().filter(spare).max_by_key(key) {
+        let oldest = self.live().iter().enumerate().filter(spare).max_by_key(key);
+        if let Some((place, arrival)) = oldest {
+            let known = arrival.stored != Stored::Nothing;
+            self.evicted = PacketId::new(arrival.id).filter(|_| known);
             self.erase(place);
         }
     }

@@ -6,7 +6,7 @@ use crate::{PacketId, record::Record};
 impl<const N: usize> Received<N> {
     /// Whether a store is to learn something.
     pub(crate) const fn has_unrecorded(&self) -> bool {
-        self.unrecorded > 0
+        self.unrecorded > 0 || self.evicted.is_some()
     }
 
     /// Whether a store is to learn that all are in doubt.
@@ -24,13 +24,18 @@ impl<const N: usize> Received<N> {
     pub(crate) fn is_clogged(&self) -> bool {
         let gone = |arrival: &Arrival| arrival.stored == Stored::Gone;
         let gives_way = |arrival: &Arrival| arrival.is(TAKEN) || arrival.is(DOUBTFUL);
-        self.len >= N && (self.live().iter().any(gone) || !self.live().iter().any(gives_way))
+        let mut live = self.live().iter();
+        let waits = self.evicted.is_some() || self.live().iter().any(gone);
+        self.len >= N && (waits || !live.any(gives_way))
     }
 
     /// Where something is that the store is to learn, and what.
     ///
     /// What is to be removed comes first: its identifier may be another's by now.
     pub(crate) fn unrecorded(&self) -> Option<(usize, Record<'static>)> {
+        if let Some(id) = self.evicted {
+            return Some((N, Record::Removed { id }));
+        }
         if self.unrecorded == 0 {
             return None;
         }
@@ -45,6 +50,9 @@ impl<const N: usize> Received<N> {
 
     /// The store has learned what stands at `place`.
     pub(crate) fn handle_recorded(&mut self, place: usize) {
+        if place >= N {
+            self.evicted = None;
+        }
         let stored = self.live().get(place).map(|arrival| arrival.stored);
         match stored {
             Some(Stored::Gone) => self.erase(place),
@@ -72,7 +80,9 @@ impl<const N: usize> Received<N> {
             self.erase(place);
         }
         if self.len >= N {
+            // Records of a session that could follow more.
             self.drop_oldest();
+            self.evicted = None;
         }
         let serial = self.serial.wrapping_add(1);
         let flags = if doubtful { TAKEN | DOUBTFUL } else { TAKEN };
