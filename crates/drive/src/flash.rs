@@ -107,17 +107,21 @@ impl<'m, F: NorFlash> FlashStore<'m, F> {
     ) -> Result<Self, FlashError<F::Error>> {
         let mut store =
             Self { flash, range, memory, second: false, number: 0, spare_is_clean: false };
-        match (store.look(false).await?, store.look(true).await?) {
+        let banks = (store.look(false).await?, store.look(true).await?);
+        match banks {
             (Bank::Empty, Bank::Empty) => store.begin().await?,
             (Bank::Whole(first), Bank::Whole(second)) => {
-                store.choose(second > first, first.max(second))
+                store.choose(second > first, first.max(second));
             }
             (Bank::Whole(number), _) => store.choose(false, number),
             (_, Bank::Whole(number)) => store.choose(true, number),
             _ => return Err(FlashError::Damaged),
         }
-        // An earlier state must not be found once this one is damaged.
-        store.clean_spare().await?;
+        // An earlier state must not be found once this one is damaged. What looks empty may be half
+        // erased, and is erased before it is used.
+        if banks.0 != Bank::Empty && banks.1 != Bank::Empty {
+            store.clean_spare().await?;
+        }
         Ok(store)
     }
 
@@ -129,9 +133,7 @@ impl<'m, F: NorFlash> FlashStore<'m, F> {
     ) -> Result<Self, FlashError<F::Error>> {
         let mut store =
             Self { flash, range, memory, second: false, number: 0, spare_is_clean: false };
-        for second in [false, true] {
-            store.queue(second)?.0.erase_all().await?;
-        }
+        store.queue(true)?.0.erase_all().await?;
         store.begin().await?;
         Ok(store)
     }
@@ -148,6 +150,7 @@ impl<'m, F: NorFlash> FlashStore<'m, F> {
 
     async fn begin(&mut self) -> Result<(), FlashError<F::Error>> {
         self.choose(false, 1);
+        self.queue(false)?.0.erase_all().await?;
         self.push_whole(false, 1).await
     }
 

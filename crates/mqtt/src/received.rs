@@ -166,7 +166,9 @@ impl<const N: usize> Received<N> {
     pub(crate) fn is_repeat(&self, id: PacketId, duplicate: bool, message: &Message<'_>) -> bool {
         let known = self.find(id).and_then(|place| self.arrivals.get(place));
         known.is_some_and(|arrival| {
-            duplicate || (!arrival.is(DOUBTFUL) && arrival.digest == digest(message))
+            let same = arrival.digest == digest(message);
+            // In doubt, only what is both can be nothing else.
+            if arrival.is(DOUBTFUL) { duplicate && same } else { duplicate || same }
         })
     }
 
