@@ -97,7 +97,7 @@ async fn will_is_published_when_the_transport_is_cut_and_not_when_the_client_is_
                 topic: format!("will/{name}"),
                 payload: b"gone".to_vec(),
                 qos,
-                retain: false,
+                ..Will::default()
             };
             let client = dunlin(options(transport, cable.address()).will(will)).await;
             if name == "closed" {

@@ -170,7 +170,7 @@ async fn subscription_that_the_server_refuses_is_an_error_and_the_rest_is_given_
             peer.send_packet(&[0x90, 4, subscribe[2], subscribe[3], 1, 0x80]).await;
             peer.packet().await
         });
-        let Err(SubscribeError::Refused { filter, reason }) = &outcome else {
+        let Err(SubscribeError::Refused { filter, reason, .. }) = &outcome else {
             panic!("{outcome:?}");
         };
         assert_eq!(filter, "secret");
