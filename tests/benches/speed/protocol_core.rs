@@ -15,7 +15,7 @@ pub(crate) fn receiver(publish: Vec<u8>) -> impl FnMut() {
     let mut connection = connected();
     move || {
         let (mut messages, mut sent) = (0, 0);
-        for event in connection.recv(&mut Cursor::new(black_box(&publish))) {
+        for event in &connection.recv(&mut Cursor::new(black_box(&publish))) {
             match black_box(event) {
                 Event::NotifyPacketReceived(Packet::V3_1_1Publish(_)) => messages += 1,
                 Event::RequestSendPacket { packet, .. } => {
