@@ -161,7 +161,6 @@ fn long_varint(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
 
 /// Puts a first byte and a remaining length of at most [`PACKET_BODY_MAX`].
 // Byte by byte: an array that is made byte by byte and then copied as a whole waits for all of them.
-#[inline]
 pub(crate) fn put_header(sink: &mut (impl Sink + ?Sized), first: u8, remaining: usize) {
     sink.put(&[first]);
     put_varint(sink, remaining);
@@ -175,7 +174,6 @@ pub(crate) fn take_varint(body: &mut Reader<'_>) -> Result<usize, Malformed> {
 }
 
 /// Puts a variable byte integer of at most [`PACKET_BODY_MAX`].
-#[inline]
 pub(crate) fn put_varint(sink: &mut (impl Sink + ?Sized), value: usize) {
     let mut rest = value;
     for _ in 0..VARINT_MAX {

@@ -77,7 +77,7 @@ impl<'a> Publish<'a> {
         text(move |sink: &mut dyn Sink| self.put(version, sink))
     }
 
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub(crate) fn put(&self, version: Version, sink: &mut dyn Sink) {
         let Message { head, payload } = &self.message;
         put_head(sink, version, head, self.duplicate, self.packet_id, payload.len());
@@ -124,7 +124,7 @@ pub(crate) fn body_len(version: Version, head: &Head<'_>, payload_len: usize) ->
 }
 
 /// Puts all of a PUBLISH but its payload.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline)]
 pub(crate) fn put_head(
     sink: &mut (impl Sink + ?Sized),
     version: Version,

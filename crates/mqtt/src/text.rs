@@ -22,14 +22,12 @@ pub(crate) fn as_utf8(bytes: &[u8]) -> Result<&str, Malformed> {
 }
 
 /// Takes binary data.
-#[inline]
 pub(crate) fn take_binary<'a>(body: &mut Reader<'a>) -> Result<&'a [u8], Malformed> {
     let len = body.u16().ok_or(Malformed::Length)?;
     body.take(usize::from(len)).ok_or(Malformed::Length)
 }
 
 /// Puts a string or binary data; the caller has checked that it is not longer than [`STRING_MAX`].
-#[inline]
 pub(crate) fn put_field(sink: &mut (impl Sink + ?Sized), bytes: &[u8]) {
     sink.put(&u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes());
     sink.put(bytes);

@@ -104,8 +104,8 @@ const fn is_plain_word(word: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Config, Qos, Session, SubscribeError, Subscription, Version};
     use crate::text::WORD;
+    use crate::{Config, Qos, Session, SubscribeError, Subscription, Version};
 
     /// [MQTT-4.7.1-1] [MQTT-4.7.1-2], v3.1.1: [MQTT-4.7.1-2] [MQTT-4.7.1-3]
     ///

@@ -55,14 +55,12 @@ impl<'a> Writer<'a> {
     }
 
     /// Puts all of `bytes`, or nothing.
-    #[inline]
     pub fn put_slice(&mut self, bytes: &[u8]) -> Result<(), Full> {
         copy(bytes, self.reserve(bytes.len())?);
         Ok(())
     }
 
     /// Moves past `len` bytes and lends them out to be filled.
-    #[inline]
     pub fn reserve(&mut self, len: usize) -> Result<&mut [u8], Full> {
         let end = self.at.checked_add(len).ok_or(Full)?;
         let place = self.memory.get_mut(self.at..end).ok_or(Full)?;
@@ -78,7 +76,6 @@ impl<'a> Writer<'a> {
 
 /// Puts as much as fits, and no more.
 impl Sink for Writer<'_> {
-    #[inline]
     fn put(&mut self, bytes: &[u8]) {
         // What fits whole has a length that the compiler often knows.
         if self.put_slice(bytes).is_err() {
