@@ -43,7 +43,7 @@ pub(crate) const WORD: usize = size_of::<usize>();
 
 /// Whether `holds` for all words of `bytes`, of which the last may overlap the one before it; `None`
 /// where there is not one.
-#[inline]
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 pub(crate) fn all_words(bytes: &[u8], holds: impl Fn(usize) -> bool) -> Option<bool> {
     let last = bytes.last_chunk()?;
     let (words, _) = bytes.as_chunks::<WORD>();
