@@ -174,7 +174,9 @@ async fn topic_goes_out_once_and_then_as_its_alias_and_comes_so() {
     }
 }
 
-/// [MQTT-4.4.0-1] forbids to send it again on the same connection.
+/// [MQTT-4.4.0-1]
+///
+/// Not over the same connection, even where the program allows that.
 #[tokio::test]
 async fn message_that_is_not_answered_in_time_is_sent_again_over_the_next_connection() {
     for server in servers() {
