@@ -159,7 +159,8 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// the first one of another authentication ([`ReasonCode::RE_AUTHENTICATE`]).
     ///
     /// The properties have the method of the CONNECT ([MQTT-4.12.1-1]) and the data of the step. AUTH
-    /// goes ahead of everything else.
+    /// goes ahead of everything else, but takes room in the outbox: leave some where messages are
+    /// accepted before the connection stands.
     pub fn authenticate(
         &mut self,
         reason: ReasonCode,

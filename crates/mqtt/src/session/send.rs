@@ -2,8 +2,8 @@
 
 use super::{Asked, Current, EXACTLY_ONCE_MAX, Phase, Session, Turn};
 use crate::{
-    Ack, AckKind, Connect, Packet, PacketId, PacketType, ReasonCode, Token, Version, line::Answer,
-    outbox::STAMPS,
+    Ack, AckKind, Connect, Packet, PacketId, PacketType, Qos, ReasonCode, Token, Version,
+    line::Answer, outbox::STAMPS,
 };
 use dunlin_octet::Buffer;
 
@@ -157,6 +157,12 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         let (at, entry, reason) = found?;
         if let Some(id) = PacketId::new(entry.id) {
             self.slots.free(id);
+            let first = self.outbox.packet(at).first().copied().unwrap_or(0);
+            if entry.is_sent() && is_exactly_once(first) {
+                // The server may hold it: it would take the next message with the identifier for this
+                // one (0x92 is no error during recovery, MQTT 5.0 §3.6.2.1).
+                self.released.push_once(Answer::new(id, false));
+            }
         }
         self.outbox.release(at);
         Some((Token(entry.token), reason))
@@ -245,6 +251,11 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.outbox.lend_parked(at);
         Some(Current::Outbox)
     }
+}
+
+/// Whether a first byte is that of a PUBLISH of QoS 2.
+const fn is_exactly_once(first: u8) -> bool {
+    first >> 4 == PacketType::Publish.first() >> 4 && first & 0x06 == Qos::ExactlyOnce.bits() << 1
 }
 
 /// An acknowledgement without properties.
