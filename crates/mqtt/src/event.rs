@@ -108,7 +108,8 @@ pub enum Resumption {
     New,
     /// All of it: subscriptions stand, and what was not acknowledged is sent again.
     Resumed,
-    /// A session, but perhaps an empty one: an earlier CONNECT had no answer, and may have made it.
+    /// A session, but perhaps an empty one: an earlier CONNECT had no answer, and may have made it, or an
+    /// earlier DISCONNECT was to end it.
     /// Subscriptions are to be made again; those that stand are not harmed by it.
     Uncertain,
     /// Nothing, although a session should have been there: subscriptions are to be made again, messages

@@ -98,7 +98,8 @@ pub struct Session<B, const INFLIGHT: usize> {
     established: bool,
     /// The CONNECT of the current connection is out.
     connect_sent: bool,
-    /// A CONNECT has had no answer: it may have made a session that we do not know.
+    /// A CONNECT has had no answer, and may have made a session that we do not know; or a DISCONNECT was
+    /// to end one, and may not have arrived.
     unanswered: bool,
     /// Packets may wait that the limits of the server do not allow.
     unfit: bool,

@@ -110,6 +110,8 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             && let Some(expiry_s) = disconnect.properties.session_expiry_interval_s()
         {
             self.asked.expiry_s = expiry_s;
+            // Should it get lost, the session is there all the same.
+            self.unanswered |= self.established && expiry_s == 0;
             self.established = expiry_s > 0;
         }
     }
