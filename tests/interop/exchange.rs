@@ -15,6 +15,7 @@ const LENGTHS: [usize; 10] = [0, 1, 100, 125, 126, 127, 16_384, 65_535, 65_536, 
 
 const ALL: [Qos; 3] = [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce];
 
+/// v3.1.1: [MQTT-7.1.2-1]
 #[tokio::test]
 async fn message_of_any_length_arrives_byte_for_byte_in_both_directions() {
     let broker = Mosquitto::start(Broker::default()).await;

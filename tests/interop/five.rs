@@ -33,6 +33,7 @@ fn every_property() -> [Property<'static>; 7] {
     ]
 }
 
+/// [MQTT-4.2-1]
 #[tokio::test]
 async fn every_property_arrives_with_every_qos() {
     let broker = Mosquitto::start(Broker::default()).await;

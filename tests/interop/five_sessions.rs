@@ -94,6 +94,7 @@ async fn kept_session_is_taken_up_by_a_program_that_starts_again() {
     }
 }
 
+/// [MQTT-3.1.3-2] [MQTT-3.1.3-7]
 #[tokio::test]
 async fn identifier_that_the_server_has_chosen_is_used_again_with_its_session() {
     let broker = Mosquitto::start(Broker::default()).await;

@@ -226,6 +226,7 @@ fn malformed_packet_ends_the_connection_on_both_transports() {
     client.assert_ends(ws::Malformed::ReservedBits.into(), &close(1002));
 }
 
+/// v3.1.1: [MQTT-4.8.0-2]
 #[test]
 fn packet_larger_than_the_buffer_ends_the_connection_at_its_header() {
     let room = 512;
