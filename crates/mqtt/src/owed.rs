@@ -78,6 +78,15 @@ impl<const N: usize> Owed<N> {
             && !debt.due
     }
 
+    /// Whether an acknowledgement of this kind for `id` has yet to go out on this connection.
+    pub(crate) fn owes(&self, id: PacketId, kind: AckKind) -> bool {
+        let mut places = (0..self.len).map(|behind| Self::wrap(self.first.saturating_add(behind)));
+        places.any(|place| {
+            let debt = self.debts.get(place);
+            debt.is_some_and(|debt| debt.id == id.value() && debt.kind == kind)
+        })
+    }
+
     /// The program has let go of the message of QoS 2, however often it came on this connection.
     pub(crate) fn settle_repeats(&mut self, id: PacketId, reason: ReasonCode) {
         let (first, len) = (self.first, self.len);

@@ -88,7 +88,8 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.acknowledge_with(ack, reason, Properties::NONE)
     }
 
-    /// The same with a reason string or user properties, which wait in the outbox.
+    /// The same with a reason string or user properties, which wait in the outbox; for a message that has
+    /// not come again on this connection they are left out.
     pub fn acknowledge_with(
         &mut self,
         ack: AckToken,
@@ -109,13 +110,10 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             let kind = if exactly_once { AckKind::Pubrec } else { AckKind::Puback };
             let packet = Ack { reason, properties, ..Ack::new(kind, ack.packet_id) };
             properties.check(kind.packet_type()).map_err(|_| AckError::Properties)?;
-            self.park(&packet.with(version), u32::from(ack.packet_id.value())).map_err(
-                |error| match error {
-                    SendError::OutboxFull => AckError::OutboxFull,
-                    _ => AckError::Properties,
-                },
-            )?;
-            self.parked_acks = self.parked_acks.saturating_add(1);
+            // The next message with this identifier must not be answered by them.
+            if version == Version::V3 || self.owed.owes(ack.packet_id, kind) {
+                self.park_ack(&packet)?;
+            }
         }
         self.settle(ack, reason);
         Ok(())
@@ -197,6 +195,16 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             self.owed.settle_repeats(ack.packet_id, reason);
         }
         settled
+    }
+
+    fn park_ack(&mut self, packet: &Ack<'_>) -> Result<(), AckError> {
+        let key = u32::from(packet.packet_id.value());
+        self.park(&packet.with(self.config.version), key).map_err(|error| match error {
+            SendError::OutboxFull => AckError::OutboxFull,
+            _ => AckError::Properties,
+        })?;
+        self.parked_acks = self.parked_acks.saturating_add(1);
+        Ok(())
     }
 
     /// Puts a packet into the outbox that is asked for by its first byte and `key`.
