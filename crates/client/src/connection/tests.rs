@@ -8,8 +8,11 @@ use std::{string::String, vec, vec::Vec};
 
 mod five;
 mod keeping;
+mod oversize;
 mod refused;
+mod relay;
 mod states;
+mod streaming;
 mod timing;
 
 const KEEP_ALIVE_S: u16 = 60;
