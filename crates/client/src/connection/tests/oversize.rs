@@ -288,6 +288,21 @@ fn message_abandoned_half_out_ends_the_connection_without_a_word() {
     }
 }
 
+#[test]
+fn message_abandoned_before_its_first_byte_is_out_leaves_the_connection() {
+    let mut client = open(true, Config::new());
+    let filler = vec![7; TRANSMIT_MIN - 20];
+    client.session.publish(&Message::new("t", &filler, Qos::AtMostOnce)).unwrap();
+    let head = Message::new("u", b"", Qos::AtLeastOnce).head;
+    let token = client.session.publish_stream(&head, LEN, 300).unwrap();
+    assert!(client.sent_once().unwrap().len() > filler.len(), "no room for another header");
+    assert!(client.session.wanted().is_some(), "it is its turn");
+    assert!(client.session.abandon(token));
+    assert_eq!(client.poll(), Ok(None));
+    client.session.publish(&Message::new("u", b"", Qos::AtMostOnce)).unwrap();
+    assert_eq!(client.sent(), masked(0x82, b"\x30\x03\0\x01u"));
+}
+
 /// [MQTT-3.3.2-10]
 #[test]
 fn topic_of_a_streamed_message_has_no_alias() {

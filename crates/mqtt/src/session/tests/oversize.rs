@@ -1,7 +1,7 @@
 //! Messages of the server that come in pieces.
 
 use super::*;
-use crate::{Oversize, Version};
+use crate::{Oversize, Properties, Property, Version};
 
 /// As long as no buffer of the tests.
 const LEN: usize = 100_000;
@@ -158,4 +158,13 @@ fn message_in_pieces_that_must_not_come_is_misbehaved_at_its_begin() {
         let fourth = session.handle_begin(&front(qos, 4, false), LEN);
         assert_eq!(fourth, Err(Misbehaved::ReceiveMaximum.into()));
     }
+    let list = [Property::ReceiveMaximum(core::num::NonZeroU16::MIN)];
+    let one = Connect { properties: Properties::new(&list), ..asking(true) };
+    let mut session = streaming(config(Version::V5, Oversize::Stream));
+    session.handle_open(&one);
+    session.handle_packet(&connack(false, 0)).unwrap();
+    begin(&mut session, &front(Qos::AtLeastOnce, 1, false));
+    end(&mut session);
+    let second = session.handle_begin(&front(Qos::AtLeastOnce, 2, false), LEN);
+    assert_eq!(second, Err(Misbehaved::ReceiveMaximum.into()));
 }

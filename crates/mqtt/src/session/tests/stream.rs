@@ -38,6 +38,8 @@ fn packet(session: &mut Small, most: usize) -> Vec<u8> {
         let Some(piece) = session.poll_piece() else { continue };
         packet.extend_from_slice(piece.bytes);
         let behind = piece.behind;
+        // What is lent out is the same, whatever comes behind it.
+        supply(session, most);
         session.handle_sent();
         if behind.is_none_or(|behind| behind == 0) {
             return packet;
