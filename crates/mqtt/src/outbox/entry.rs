@@ -81,9 +81,10 @@ impl Entry {
     /// Whether it went out on this connection at least `age` stamps ago, and has no answer.
     pub(super) const fn is_overdue(self, stamp: u16, age: u16) -> bool {
         let went = self.flags >> STAMP_SHIFT;
-        let waits = self.flags & (DEAD | PARKED | AGAIN | ABANDONED) == 0
-            && self.flags & (GONE | RELEASED) != 0;
-        waits && self.id != 0 && stamp.wrapping_sub(went) & STAMPS.wrapping_sub(1) >= age
+        let waits =
+            self.flags & (DEAD | PARKED | AGAIN) == 0 && self.flags & (GONE | RELEASED) != 0;
+        let lost = self.is_abandoned() && !self.is_released();
+        waits && !lost && self.id != 0 && stamp.wrapping_sub(went) & STAMPS.wrapping_sub(1) >= age
     }
 
     pub(super) const fn with(self, flags: u16) -> Self {

@@ -2,9 +2,9 @@
 
 use crate::opaque::{bytes, keep, memory, number, show, text};
 use dunlin_mqtt::{
-    Config, Connect, Event, FixedHeader, Message, Oversize, Packet, PacketId, PacketType, Properties,
-    Property, Publish, Qos, ReasonCode, Session, Subscription, Version, check_filter, check_topic,
-    matches,
+    Config, Connect, Event, FixedHeader, Message, Oversize, Packet, PacketId, PacketType,
+    Properties, Property, Publish, Qos, ReasonCode, Session, Subscription, Version, check_filter,
+    check_topic, matches,
 };
 use dunlin_octet::{Count, Text, Window};
 

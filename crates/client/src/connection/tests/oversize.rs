@@ -149,14 +149,7 @@ fn five(
     maximum: &'static [Property<'static>],
 ) -> Result<Client<Vec<u8>>, OpenError> {
     let config = Config::new().version(Version::V5).oversize(oversize);
-    let mut session = Session::new(vec![0; 5_000], config);
-    let properties = Properties::new(maximum);
-    let connect = Connect { version: Version::V5, properties, ..Connect::new("c") };
-    let now = Instant::default();
-    let opening = Opening { transport: Transport::Stream, connect, deadline: now.after(1_000) };
-    let zero = &mut |bytes: &mut [u8]| bytes.fill(0);
-    let connection = Connection::open(&mut session, vec![0; 512], opening, now, zero)?;
-    Ok(Client { session, connection, now })
+    asking(false, config, vec![0; 512], maximum)
 }
 
 /// [MQTT-3.1.2-24]
