@@ -3,6 +3,7 @@
 mod input;
 mod packets;
 mod session;
+mod streams;
 mod values;
 
 pub use packets::packets;

@@ -7,7 +7,7 @@ use dunlin_octet::{Reader, Sink};
 pub const PACKET_BODY_MAX: usize = 268_435_455;
 
 /// Most bytes that the remaining length takes (MQTT 3.1.1 §2.2.3).
-const VARINT_MAX: usize = 4;
+pub(crate) const VARINT_MAX: usize = 4;
 
 /// The kinds of control packet (MQTT 3.1.1 §2.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

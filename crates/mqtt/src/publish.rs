@@ -4,7 +4,7 @@ use crate::{
     Head, Malformed, Message, PacketId, PacketType, Properties, Qos, Version,
     ack::take_packet_id,
     encode::text,
-    header::put_header,
+    header::{VARINT_MAX, put_header, varint},
     properties::Place,
     text::{as_utf8, field_len, put_field, take_binary},
     topic::is_plain,
@@ -70,6 +70,25 @@ impl<'a> Publish<'a> {
         let head = Head { topic, qos, retain: flags & 1 != 0, properties };
         let message = Message { head, payload };
         Ok(Self { message, duplicate: flags & DUP != 0, packet_id })
+    }
+
+    /// How much of the body, at its front, is not the payload, as far as `body` tells, which may be only
+    /// the front: where it is shorter than that, more bytes are needed to know.
+    pub fn head_len(version: Version, flags: u8, body: &[u8]) -> usize {
+        let Some(topic_len) = Reader::new(body).u16() else { return 2 };
+        let packet_id = if flags & 0b0110 == 0 { 0 } else { 2 };
+        let fields = usize::from(topic_len).saturating_add(2).saturating_add(packet_id);
+        if version == Version::V3 {
+            return fields;
+        }
+        let rest = body.get(fields..).unwrap_or_default();
+        let block = match varint(rest) {
+            Ok(Some((len, width))) => len.saturating_add(width),
+            Ok(None) => rest.len().saturating_add(1),
+            // What is there is enough for `decode` to refuse it.
+            Err(_) => rest.len().min(VARINT_MAX),
+        };
+        fields.saturating_add(block)
     }
 
     /// The whole packet.
@@ -141,4 +160,43 @@ pub(crate) fn put_head(
         sink.put(&packet_id.value().to_be_bytes());
     }
     head.properties.put(version, sink);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FixedHeader, Property};
+    use dunlin_octet::{Count, Window};
+
+    #[test]
+    fn length_of_the_front_asks_for_more_until_it_is_there() {
+        let long = std::string::String::from_utf8(std::vec![b'x'; 300]).unwrap();
+        let list = [Property::ContentType(&long)];
+        for version in [Version::V3, Version::V5] {
+            for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
+                for properties in [Properties::NONE, Properties::new(&list)] {
+                    let message = Message::new("a/b", b"payload", qos).with_properties(properties);
+                    let packet_id = PacketId::new(1).filter(|_| qos != Qos::AtMostOnce);
+                    let publish = Publish { message, duplicate: false, packet_id };
+                    let text = publish.with(version);
+                    let mut bytes = std::vec![0; Count::of(&text)];
+                    text.write(&mut Window::new(&mut bytes, 0));
+                    let (header, at) = FixedHeader::decode(version, &bytes).unwrap().unwrap();
+                    let (body, flags) = (&bytes[at..], header.flags);
+                    let front = body.len() - b"payload".len();
+                    for cut in 0..=body.len() {
+                        let known = Publish::head_len(version, flags, &body[..cut]);
+                        assert_eq!(known > cut, cut < front, "{known} of {cut}");
+                        assert!(known <= front && (cut < front || known == front));
+                    }
+                    let head = Publish::decode(version, flags, &body[..front]).unwrap();
+                    assert_eq!(head.packet_id, packet_id);
+                    assert_eq!((head.message.head.topic, head.message.payload), ("a/b", &[][..]));
+                }
+            }
+        }
+        let bad = [0, 1, b't', 0xff, 0xff, 0xff, 0xff, 0xff];
+        assert_eq!(Publish::head_len(Version::V5, 0, &bad), 7);
+        assert_eq!(Publish::decode(Version::V5, 0, &bad[..7]), Err(Malformed::Length));
+    }
 }

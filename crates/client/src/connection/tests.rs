@@ -3,13 +3,17 @@ use crate::{
     AckMode, CLOSE_TIMEOUT_MS, Config, Connect, Malformed, Message, Misbehaved, Qos, ReasonCode,
     Refused, Resumption, TRANSMIT_MIN, mqtt,
 };
-use dunlin_mqtt::Version;
+use core::num::{NonZeroU16, NonZeroU32};
+use dunlin_mqtt::{Property, Version};
 use std::{string::String, vec, vec::Vec};
 
 mod five;
 mod keeping;
+mod oversize;
 mod refused;
+mod relay;
 mod states;
+mod streaming;
 mod timing;
 
 const KEEP_ALIVE_S: u16 = 60;

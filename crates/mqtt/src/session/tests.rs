@@ -395,3 +395,5 @@ fn payload_that_is_filled_in_part_shows_nothing_of_earlier_packets() {
 mod exactly_once;
 mod five;
 mod overdue;
+mod oversize;
+mod stream;

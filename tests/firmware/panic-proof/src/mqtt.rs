@@ -2,9 +2,9 @@
 
 use crate::opaque::{bytes, keep, memory, number, show, text};
 use dunlin_mqtt::{
-    Config, Connect, Event, FixedHeader, Message, Packet, PacketId, PacketType, Properties,
-    Property, Publish, Qos, ReasonCode, Session, Subscription, Version, check_filter, check_topic,
-    matches,
+    Config, Connect, Event, FixedHeader, Message, Oversize, Packet, PacketId, PacketType,
+    Properties, Property, Publish, Qos, ReasonCode, Session, Subscription, Version, check_filter,
+    check_topic, matches,
 };
 use dunlin_octet::{Count, Text, Window};
 
@@ -17,6 +17,7 @@ pub fn all() {
     let version = if number() > 1 { Version::V3 } else { Version::V5 };
     let config = Config::new().version(version);
     let config = if number() > 0 { config } else { config.manual_acks().adopting_sessions() };
+    let config = config.oversize(if number() > 3 { Oversize::Stream } else { Oversize::Skip });
     let mut session = Session::new(memory(&mut array), config);
     commands(&mut session);
     session.handle_open(&Connect { clean_session: number() > 2, ..Connect::new(text()) });
@@ -39,6 +40,7 @@ pub fn all() {
             keep(packet);
             session.handle_sent();
         }
+        supply(&mut session);
         session.handle_tick();
         if session.is_overdue(number() as u16) {
             session.resend_overdue(number() as u16);
@@ -125,7 +127,29 @@ fn commands(session: &mut Small<'_>) {
     keep(session.disconnect_with(reason, properties));
 }
 
+/// A payload while it goes out, as far as it goes.
+pub fn supply(session: &mut Small<'_>) {
+    let head = Message::new(text(), &[], Qos::ExactlyOnce).head;
+    match session.publish_stream(&head, number(), number()) {
+        Ok(token) if number() > 1 => keep(session.abandon(token)),
+        Ok(token) => keep(token),
+        Err(error) => show(&error),
+    }
+    while let Some(wanted) = session.wanted() {
+        keep(session.supply(wanted, bytes()));
+        keep(session.poll_piece());
+        session.handle_sent();
+    }
+    keep(session.take_cut_off());
+}
+
 fn handle(session: &mut Small<'_>, packet: &Packet<'_>) {
+    if let Packet::Publish(publish) = packet {
+        keep(Publish::head_len(session.version(), number() as u8, bytes()));
+        keep(session.is_long_repeat(publish, number()));
+        keep(session.handle_begin(publish, number()));
+        keep(session.handle_end());
+    }
     session.handle_release();
     match session.handle_packet(packet) {
         Ok(Some(Event::Message { ack: Some(ack), .. })) => {
