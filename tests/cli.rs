@@ -11,6 +11,8 @@
 
 #[path = "cli/failures.rs"]
 mod failures;
+#[path = "cli/five.rs"]
+mod five;
 #[path = "cli/publishing.rs"]
 mod publishing;
 #[path = "cli/subscribing.rs"]

@@ -9,6 +9,7 @@
     clippy::alloc_instead_of_core,
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
+    clippy::disallowed_methods,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::std_instead_of_core,

@@ -17,6 +17,10 @@ mod common;
 mod exactly_once;
 #[path = "interop/exchange.rs"]
 mod exchange;
+#[path = "interop/five.rs"]
+mod five;
+#[path = "interop/five_sessions.rs"]
+mod five_sessions;
 #[path = "interop/flow.rs"]
 mod flow;
 #[path = "interop/session.rs"]

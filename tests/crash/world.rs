@@ -198,6 +198,7 @@ impl<D: Disk> World<D> {
     fn turn(&mut self) -> Result<(), Crash> {
         self.record()?;
         if std::mem::take(&mut self.process.opening) {
+            self.process.session.handle_connect_sent();
             self.broker.connect();
         }
         while let Some(packet) = self.process.session.poll_packet() {

@@ -15,6 +15,7 @@ const LENGTHS: [usize; 10] = [0, 1, 100, 125, 126, 127, 16_384, 65_535, 65_536, 
 
 const ALL: [Qos; 3] = [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce];
 
+/// v3.1.1: [MQTT-7.1.2-1]
 #[tokio::test]
 async fn message_of_any_length_arrives_byte_for_byte_in_both_directions() {
     let broker = Mosquitto::start(Broker::default()).await;
@@ -97,7 +98,7 @@ async fn will_is_published_when_the_transport_is_cut_and_not_when_the_client_is_
                 topic: format!("will/{name}"),
                 payload: b"gone".to_vec(),
                 qos,
-                retain: false,
+                ..Will::default()
             };
             let client = dunlin(options(transport, cable.address()).will(will)).await;
             if name == "closed" {

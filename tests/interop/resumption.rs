@@ -24,12 +24,17 @@ fn kept(server: &Server) -> Options {
 }
 
 async fn accept(server: &Server, connack: [u8; 4]) -> Peer {
-    let mut peer = server.connected().await;
+    let mut peer = server.accept().await;
+    peer.upgrade().await;
+    let connect = peer.packet().await;
+    assert!(connect[0] == 0x10 && connect.ends_with(b"\0\x06keeper"), "{connect:x?}");
     peer.send_packet(&connack).await;
     peer
 }
 
-/// v3.1.1: [MQTT-4.4.0-1]: the same identifier, and DUP ([MQTT-3.3.1-1]).
+/// v3.1.1: [MQTT-3.1.3-2] [MQTT-3.3.1-1] [MQTT-4.4.0-1]
+///
+/// The same client, the same packet identifier, and DUP.
 #[tokio::test]
 async fn unacknowledged_message_is_sent_again_with_its_identifier() {
     for server in servers() {

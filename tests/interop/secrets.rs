@@ -25,7 +25,7 @@ fn loaded(authority: &str) -> Options {
         topic: "will".to_owned(),
         payload: b"w1llpay".to_vec(),
         qos: Qos::AtMostOnce,
-        retain: false,
+        ..Will::default()
     };
     // Longer than what is kept of a server's words.
     Options::new(url).field("Authorization", "hunt3r2".repeat(100)).will(will)

@@ -249,7 +249,7 @@ async fn idle_connection_outlives_many_keep_alives() {
     }
 }
 
-/// A second client with the same identifier takes over (v3.1.1: [MQTT-3.1.4-2]); the first is told.
+/// A second client with the same identifier takes over, and the first is told.
 #[tokio::test]
 async fn connection_taken_over_is_reported_and_made_again() {
     let broker = Mosquitto::start(Broker::default()).await;

@@ -111,7 +111,7 @@ async fn will_of_dunlin(case: Case) {
             topic: topic.clone(),
             payload: payload.to_vec(),
             qos,
-            retain: false,
+            ..Will::default()
         };
         // Two identifiers: who takes a connection over before its end was noticed lets its will fire.
         let closed = case.options("closed", case.address).will(will(b"closed"));

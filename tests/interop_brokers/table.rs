@@ -11,11 +11,9 @@ use support::peer::{Connect, Kind, Message, Peer, Properties, Transport, Version
 
 use crate::common::within;
 
-/// What Dunlin speaks.
-const VERSIONS: [Version; 1] = [Version::V311];
-
-/// What the peer speaks: a broker is there to bring both together.
-const PEER_VERSIONS: [Version; 2] = [Version::V311, Version::V5];
+/// What Dunlin speaks, and what its peer speaks: a broker is there to bring both together.
+const VERSIONS: [(Version, Version); 3] =
+    [(Version::V311, Version::V311), (Version::V5, Version::V5), (Version::V5, Version::V311)];
 
 /// A broker of any make.
 pub(crate) enum Broker {
@@ -106,7 +104,7 @@ impl Case {
             .backoff(Backoff::new(10, 100, 1_000));
         match self.version {
             Version::V311 => options,
-            Version::V5 => panic!("the Tokio client speaks MQTT 3.1.1"),
+            Version::V5 => options.version(dunlin_tokio::Version::V5),
         }
     }
 
@@ -151,9 +149,14 @@ where
 
 fn cases(broker: &Broker) -> impl Iterator<Item = Case> {
     let (name, address) = (broker.name(), broker.address());
-    let peers = Kind::ALL.into_iter().flat_map(|peer| PEER_VERSIONS.map(|of| (peer, of)));
-    peers.flat_map(move |(peer, peer_version)| {
-        VERSIONS.map(|version| Case { broker: name, address, peer, peer_version, version })
+    Kind::ALL.into_iter().flat_map(move |peer| {
+        VERSIONS.map(|(version, peer_version)| Case {
+            broker: name,
+            address,
+            peer,
+            peer_version,
+            version,
+        })
     })
 }
 

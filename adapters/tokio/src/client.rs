@@ -1,11 +1,12 @@
 //! The handle of a client.
 
 use crate::{
-    Error, Options, PublishError, Receipt, Status, SubscribeError, Subscription, recorder, runner,
-    shared::Shared,
+    Error, Granted, Options, PublishError, Receipt, Status, SubscribeError, Subscription, recorder,
+    runner, shared::Shared,
 };
 use dunlin_drive::dunlin::{
-    self, Message, Qos, ReasonCode, Resumption, SubscribeError as Rejected, mqtt,
+    self, Message, Properties, Qos, ReasonCode, Resumption, SubscribeError as Rejected,
+    mqtt::{self, PacketType, SendError},
 };
 use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::sync::broadcast;
@@ -18,6 +19,14 @@ pub enum Event {
     Connecting,
     /// The server has accepted; says what it knew of this client.
     Connected(Resumption),
+    /// The server wants others to be used (MQTT 5.0 §4.11); [`Options::server_reference`] says what
+    /// becomes of it.
+    Redirected {
+        /// `host[:port]`, or several with blanks between them.
+        to: String,
+        /// Whether it is for good.
+        permanent: bool,
+    },
     /// The connection is lost, or did not come about.
     Disconnected {
         /// Why.
@@ -25,7 +34,8 @@ pub enum Event {
         /// When the next one will be made.
         retry_in: Duration,
     },
-    /// The client has ended, by its own wish or because its first connection failed.
+    /// The client has ended: by its own wish, because its first connection failed, or because the server
+    /// has said good-bye for a reason that will not go away, such as another client with its identifier.
     Closed(Error),
 }
 
@@ -90,6 +100,7 @@ impl Client {
 
     /// Publishes; ready when the server has acknowledged, or all bytes are written (QoS 0).
     ///
+    /// The reason is success, or that nobody has subscribed, where a server of MQTT 5.0 says so.
     /// Waits for room while the outbox is full. Dropping the future does not take the message back.
     pub async fn publish(&self, message: &Message<'_>) -> Result<ReasonCode, PublishError> {
         loop {
@@ -124,14 +135,26 @@ impl Client {
         &self,
         filters: &[dunlin::Subscription<'_>],
     ) -> Result<Subscription, SubscribeError> {
-        check(filters, self.guard.shared.qos_max).map_err(SubscribeError::Rejected)?;
+        self.subscribe_with(filters, Properties::NONE).await
+    }
+
+    /// The same with properties: a subscription identifier, which the messages then carry, and user
+    /// properties; only in MQTT 5.0.
+    ///
+    /// Of two subscriptions to the same filter, the server has the options of the later one.
+    pub async fn subscribe_with(
+        &self,
+        filters: &[dunlin::Subscription<'_>],
+        properties: Properties<'_>,
+    ) -> Result<Subscription, SubscribeError> {
+        check(filters, properties, self.guard.shared.qos_max).map_err(SubscribeError::Rejected)?;
         let subscription = {
             let mut state = self.guard.shared.lock();
             let state = &mut *state;
             if let Some(error) = &state.desk.ended {
                 return Err(SubscribeError::Closed(error.clone()));
             }
-            let id = state.desk.router.add(filters);
+            let id = state.desk.router.add(filters, properties);
             state.desk.router.pump(&mut state.session);
             state.wake_driver();
             Subscription::new(Arc::clone(&self.guard), id)
@@ -142,6 +165,11 @@ impl Client {
     /// Whether the client is connected, just now.
     pub fn status(&self) -> Status {
         *self.guard.shared.status.borrow()
+    }
+
+    /// What the server said when it accepted last; `None` as long as it has not.
+    pub fn granted(&self) -> Option<Arc<Granted>> {
+        self.guard.shared.lock().desk.granted.clone()
     }
 
     /// What happens to the connection from now on.
@@ -172,6 +200,24 @@ impl Client {
     /// Does not wait for acknowledgements: [`Client::drain`] does.
     pub async fn close(&self) {
         self.guard.shared.close();
+        self.closed().await;
+    }
+
+    /// The same for this reason, and with properties: a reason string, user properties, another session
+    /// expiry interval. MQTT 3.1.1 has no place for any of it.
+    ///
+    /// After an error nothing has changed.
+    pub async fn close_with(
+        &self,
+        reason: ReasonCode,
+        properties: Properties<'_>,
+    ) -> Result<(), SendError> {
+        self.guard.shared.close_with(reason, properties)?;
+        self.closed().await;
+        Ok(())
+    }
+
+    async fn closed(&self) {
         let mut status = self.guard.shared.status.clone();
         // The sender lives in `shared`.
         let _ = status.wait_for(|status| *status == Status::Closed).await;
@@ -190,7 +236,12 @@ impl Client {
 }
 
 /// What the session would refuse, found before anything is remembered.
-fn check(filters: &[dunlin::Subscription<'_>], qos_max: Qos) -> Result<(), Rejected> {
+fn check(
+    filters: &[dunlin::Subscription<'_>],
+    properties: Properties<'_>,
+    qos_max: Qos,
+) -> Result<(), Rejected> {
+    properties.check(PacketType::Subscribe).map_err(Rejected::Properties)?;
     if filters.is_empty() {
         return Err(Rejected::NoFilter);
     }

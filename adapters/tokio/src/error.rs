@@ -1,10 +1,9 @@
 //! Why a client is not connected, and what a person should do next.
 
+mod advice;
+
 use crate::{ConnectError, Options, StoreError};
-use dunlin_drive::dunlin::{
-    self, Closed, Misbehaved, OpenError, ReasonCode, Refused, Stage, mqtt,
-    ws::{self, CloseCode},
-};
+use dunlin_drive::dunlin::{self, Closed, OpenError, ReasonCode, Refused, ws};
 use std::{fmt, io, sync::Arc};
 
 /// Why a connection has ended, or did not come about. Displayed, it says what to do next.
@@ -28,8 +27,10 @@ pub enum Error {
         error: dunlin::Error,
         /// What the transport said, where it was the transport that failed.
         io: Option<Arc<io::Error>>,
-        /// What the server wrote into its WebSocket Close.
+        /// The server's words: its reason string, or what it wrote into its WebSocket Close.
         said: String,
+        /// The servers that it wants to be used instead (MQTT 5.0 §4.11).
+        server_reference: Option<String>,
     },
     /// The session cannot be kept: nothing more is sent, for it would not survive a crash.
     Store(StoreError),
@@ -121,7 +122,7 @@ impl fmt::Display for UpgradeRefusal {
             (429 | 500..=599, _) => f.write_str("it is overloaded or down: try again later"),
             _ => f.write_str("check host, port and path of the URL"),
         }?;
-        if self.body.is_empty() { Ok(()) } else { write!(f, " (it says: {})", self.body) }
+        Said(&self.body).fmt(f)
     }
 }
 
@@ -142,49 +143,28 @@ impl Error {
         }
     }
 
-    fn advice(error: &dunlin::Error) -> &'static str {
-        use dunlin::Error as E;
-        match error {
-            E::Refused(Refused::Connect(ReasonCode::BAD_USER_NAME_OR_PASSWORD)) => {
-                "check user name and password"
+    /// Whether the server has ended the connection for a reason that would end the next one as well.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Ended { error: dunlin::Error::Closed(Closed::Disconnected(reason)), .. } => {
+                !reason.is_retryable() && *reason != ReasonCode::SERVER_MOVED
             }
-            E::Refused(Refused::Connect(ReasonCode::NOT_AUTHORIZED)) => {
-                "check user name, password and what the broker allows this client"
-            }
-            E::Refused(Refused::Connect(ReasonCode::CLIENT_IDENTIFIER_NOT_VALID)) => {
-                "choose another client identifier"
-            }
-            E::Refused(Refused::Connect(ReasonCode::UNSUPPORTED_PROTOCOL_VERSION)) => {
-                "the broker does not speak MQTT 3.1.1"
-            }
-            E::Refused(Refused::Connect(ReasonCode::SERVER_UNAVAILABLE)) => "try again later",
-            E::Closed(Closed::Peer(Some(CloseCode::POLICY))) => {
-                "check what the broker allows this client"
-            }
-            E::Closed(Closed::Eof(Stage::Upgrade)) => {
-                "check that the port speaks WebSocket, and the URL's path"
-            }
-            E::Closed(Closed::Eof(Stage::Connack) | Closed::Peer(_)) => {
-                "the broker may not allow this client identifier, user or policy; on AWS IoT, check \
-                 that the identity has an IAM role and an attached IoT policy with iot:Connect"
-            }
-            E::Closed(Closed::Eof(_)) => {
-                "the network or the broker went away, another client may use the same client \
-                 identifier, or the broker may not allow the last publish or subscribe; on AWS IoT, \
-                 check the IoT policy"
-            }
-            E::TimedOut(Stage::Upgrade | Stage::Connack) => {
-                "check that host and port are those of an MQTT broker"
-            }
-            E::TimedOut(_) => "the network or the broker is gone",
-            E::Misbehaved(Misbehaved::Packet(mqtt::Misbehaved::PacketTooLarge)) => {
-                "allow larger packets (Options::receive)"
-            }
-            E::Misbehaved(_) | E::Malformed(_) => {
-                "check that host, port and path are those of an MQTT broker"
-            }
-            _ => "",
+            _ => false,
         }
+    }
+
+    /// The servers that are to be used instead, and whether for good.
+    pub(crate) fn reference(&self) -> Option<(&str, bool)> {
+        let Self::Ended { error, server_reference: Some(reference), .. } = self else {
+            return None;
+        };
+        let reason = match error {
+            dunlin::Error::Closed(Closed::Disconnected(reason))
+            | dunlin::Error::Refused(Refused::Connect(reason)) => *reason,
+            _ => return None,
+        };
+        let moved = reason == ReasonCode::SERVER_MOVED;
+        (moved || reason == ReasonCode::USE_ANOTHER_SERVER).then_some((reference.as_str(), moved))
     }
 }
 
@@ -197,15 +177,13 @@ impl fmt::Display for Error {
             #[cfg(feature = "aws")]
             Self::Sign(error) => write!(f, "the upgrade request cannot be signed: {error}"),
             Self::Upgrade(refusal) => refusal.fmt(f),
-            Self::Ended { error, io, said } => {
+            Self::Ended { error, io, said, .. } => {
                 error.fmt(f)?;
                 if let Some(io) = io {
                     write!(f, " ({io})")?;
                 }
-                if !said.is_empty() {
-                    write!(f, " (it says: {said})")?;
-                }
-                match Self::advice(error) {
+                Said(said).fmt(f)?;
+                match advice::of(error) {
                     "" => Ok(()),
                     advice => write!(f, ": {advice}"),
                 }
@@ -233,6 +211,13 @@ impl std::error::Error for Error {
 pub enum PublishError {
     /// It cannot be sent as it is, or not now; nothing was.
     Rejected(dunlin::PublishError),
+    /// The server has refused it; only in MQTT 5.0.
+    Refused {
+        /// Why.
+        reason: ReasonCode,
+        /// The server's words; empty without any.
+        said: String,
+    },
     /// The connection ended while a message of QoS 0 was being written: it may have arrived or not.
     Lost(Error),
     /// The client ended before the message was acknowledged.
@@ -243,6 +228,10 @@ impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rejected(error) => error.fmt(f),
+            Self::Refused { reason, said } => {
+                write!(f, "the server did not take the message: {reason}{}", Said(said))?;
+                f.write_str("; check what it allows this client")
+            }
             Self::Lost(error) => write!(f, "perhaps lost, use QoS 1 to know: {error}"),
             Self::Closed(error) => write!(f, "not acknowledged: {error}"),
         }
@@ -263,6 +252,8 @@ pub enum SubscribeError {
         filter: String,
         /// Why.
         reason: ReasonCode,
+        /// The server's words; empty without any.
+        said: String,
     },
     /// The client has ended.
     Closed(Error),
@@ -272,10 +263,11 @@ impl fmt::Display for SubscribeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rejected(error) => error.fmt(f),
-            Self::Refused { filter, reason } => write!(
+            Self::Refused { filter, reason, said } => write!(
                 f,
-                "the server refused the subscription to {filter}: {reason}; check what it allows \
-                 this client"
+                "the server refused the subscription to {filter}: {reason}{}; check what it allows \
+                 this client",
+                Said(said)
             ),
             Self::Closed(error) => write!(f, "the subscription has ended: {error}"),
         }
@@ -283,6 +275,15 @@ impl fmt::Display for SubscribeError {
 }
 
 impl std::error::Error for SubscribeError {}
+
+/// A server's words behind ours, if there are any.
+struct Said<'a>(&'a str);
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, " (it says: {})", self.0) }
+    }
+}
 
 /// The longest text of a server's that is repeated, in characters.
 const SAID_MAX: usize = 200;

@@ -33,6 +33,8 @@ mod client;
 mod connect_error;
 mod entropy;
 mod error;
+mod granted;
+mod message;
 mod options;
 mod receipt;
 mod received;
@@ -51,12 +53,17 @@ pub use client::{Client, Event};
 pub use connect_error::{ConnectError, Stage, TlsFault};
 pub use dunlin_drive::{
     Backoff,
-    dunlin::{self, Message, Qos, ReasonCode, Resumption},
+    dunlin::{
+        self, Limits, Message, Overdue, Properties, Property, Qos, ReasonCode, Resumption, Version,
+        mqtt::{RetainHandling, SendError, SubscriptionId},
+    },
 };
 pub use error::{Error, PublishError, SubscribeError, UpgradeRefusal};
+pub use granted::Granted;
+pub use message::{MessageProperties, Will};
 pub use options::{
-    CONNECT_TIMEOUT_DEFAULT, KEEP_ALIVE_DEFAULT_S, OUTBOX_DEFAULT, Options, Overflow, Persistence,
-    QUEUE_DEFAULT, RECEIVE_DEFAULT, Will,
+    ALIASED_TOPICS_DEFAULT, CONNECT_TIMEOUT_DEFAULT, KEEP_ALIVE_DEFAULT_S, OUTBOX_DEFAULT, Options,
+    Overflow, Persistence, QUEUE_DEFAULT, RECEIVE_DEFAULT, ServerReference, TOPIC_ALIASES_DEFAULT,
 };
 pub use receipt::Receipt;
 pub use received::Received;

@@ -1,8 +1,15 @@
 //! What a client connects to, and how.
 
-use crate::{TlsOptions, Url, UrlError, store::Sync};
-use dunlin_drive::{Backoff, dunlin::Qos};
-use std::{fmt, path::PathBuf, time::Duration};
+mod connect;
+
+use crate::{TlsOptions, Url, UrlError, Will, store::Sync};
+pub(crate) use connect::Lists;
+use connect::Wants;
+use dunlin_drive::{
+    Backoff,
+    dunlin::{Overdue, Qos, Version},
+};
+use std::{fmt, num::NonZeroU16, path::PathBuf, time::Duration};
 use zeroize::Zeroizing;
 
 /// Keep alive unless told otherwise, in seconds: load balancers cut idle connections at 60 s.
@@ -20,15 +27,25 @@ pub const RECEIVE_DEFAULT: usize = 16 << 20;
 /// How many messages a subscription holds until they are taken, unless told otherwise.
 pub const QUEUE_DEFAULT: usize = 16_384;
 
+/// The highest topic alias that the server may use, unless told otherwise.
+pub const TOPIC_ALIASES_DEFAULT: u16 = 16;
+
+/// How many bytes of topics have an alias towards the server at most, unless told otherwise.
+pub const ALIASED_TOPICS_DEFAULT: usize = 4 << 10;
+
 /// Whether the server keeps a session between connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Persistence {
     /// It forgets all when the connection ends; subscriptions are made again by the client.
+    ///
+    /// In MQTT 5.0 with [`Options::session_expiry_s`], it forgets all when the client begins, and keeps
+    /// what comes then over lost connections.
     #[default]
     Clean,
     /// It keeps subscriptions and messages under the client identifier, which must be given.
     ///
-    /// What it has kept comes right after the first connection, and waits 30 s for a subscription.
+    /// What it has kept comes right after the first connection, and waits 30 s for a subscription. In
+    /// MQTT 5.0 it keeps them for ever, or as [`Options::session_expiry_s`] says.
     Kept,
 }
 
@@ -45,17 +62,16 @@ pub enum Overflow {
     Block,
 }
 
-/// The message that the server publishes when it loses the client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Will {
-    /// The topic it is published to.
-    pub topic: String,
-    /// Its payload.
-    pub payload: Vec<u8>,
-    /// The QoS it is published with.
-    pub qos: Qos,
-    /// Whether the server keeps it for later subscribers.
-    pub retain: bool,
+/// What to do when the server names another one to be used (MQTT 5.0 §4.11).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServerReference {
+    /// Tell the program ([`Event::Redirected`](crate::Event::Redirected)), and go on with the URL that
+    /// was given.
+    #[default]
+    Ignore,
+    /// Connect there next, with the same scheme, path and credentials: for servers that are trusted with
+    /// those. If that fails, a reference that was for now is forgotten.
+    Follow,
 }
 
 /// What a client connects to, and how; each method takes the value and gives it back changed.
@@ -63,6 +79,12 @@ pub struct Will {
 pub struct Options {
     pub(crate) url: Url,
     pub(crate) tls: TlsOptions,
+    pub(crate) version: Version,
+    pub(crate) wants: Wants,
+    pub(crate) aliases_in: u16,
+    pub(crate) aliased_out: usize,
+    pub(crate) answers: Option<(Duration, Overdue)>,
+    pub(crate) server_reference: ServerReference,
     pub(crate) client_id: Option<String>,
     pub(crate) persistence: Persistence,
     pub(crate) keep_alive_s: u16,
@@ -90,6 +112,12 @@ impl Options {
         Self {
             url,
             tls: TlsOptions::platform(),
+            version: Version::V3,
+            wants: Wants::default(),
+            aliases_in: TOPIC_ALIASES_DEFAULT,
+            aliased_out: ALIASED_TOPICS_DEFAULT,
+            answers: None,
+            server_reference: ServerReference::Ignore,
             client_id: None,
             persistence: Persistence::Clean,
             keep_alive_s: KEEP_ALIVE_DEFAULT_S,
@@ -121,7 +149,78 @@ impl Options {
         Self { tls, ..self }
     }
 
+    /// Which version is spoken: MQTT 3.1.1 unless told otherwise.
+    ///
+    /// With MQTT 3.1.1, whatever only MQTT 5.0 has makes connecting fail.
+    #[must_use]
+    pub fn version(self, version: Version) -> Self {
+        Self { version, ..self }
+    }
+
+    /// For how long the server keeps the session when a connection is lost, in seconds, [`u32::MAX`] for
+    /// ever; only in MQTT 5.0 (§3.1.2.11.2).
+    #[must_use]
+    pub fn session_expiry_s(mut self, session_expiry_s: u32) -> Self {
+        self.wants.session_expiry_s = Some(session_expiry_s);
+        self
+    }
+
+    /// How many messages above QoS 0 the server may have under way, 256 at most; only in MQTT 5.0.
+    ///
+    /// A message counts until it is taken from its subscription: one subscription that is not looked
+    /// after holds up the others.
+    #[must_use]
+    pub fn receive_maximum(mut self, messages: NonZeroU16) -> Self {
+        self.wants.receive_maximum = Some(messages);
+        self
+    }
+
+    /// Asks the server for reason codes without words, which it adds otherwise; only in MQTT 5.0
+    /// (§3.1.2.11.7).
+    #[must_use]
+    pub fn without_problem_information(mut self) -> Self {
+        self.wants.problem_information = Some(false);
+        self
+    }
+
+    /// Asks the server what response topics can be made of; only in MQTT 5.0 (§3.1.2.11.6).
+    #[must_use]
+    pub fn response_information(mut self) -> Self {
+        self.wants.response_information = Some(true);
+        self
+    }
+
+    /// One more name and value for CONNECT; only in MQTT 5.0.
+    #[must_use]
+    pub fn user_property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.wants.user_properties.push((name.into(), value.into()));
+        self
+    }
+
+    /// How many topics the server may use aliases for, at up to 65,543 bytes each, and how many bytes of
+    /// topics get an alias towards the server; only in MQTT 5.0, where nothing is taken before it is
+    /// needed. Zero turns them off.
+    #[must_use]
+    pub fn topic_aliases(self, incoming: u16, outgoing_bytes: usize) -> Self {
+        Self { aliases_in: incoming, aliased_out: outgoing_bytes, ..self }
+    }
+
+    /// How long an acknowledgement may take, and what happens then; for ever unless told otherwise.
+    #[must_use]
+    pub fn answer_timeout(self, timeout: Duration, overdue: Overdue) -> Self {
+        Self { answers: Some((timeout, overdue)), ..self }
+    }
+
+    /// What to do when the server names another one to be used.
+    #[must_use]
+    pub fn server_reference(self, policy: ServerReference) -> Self {
+        Self { server_reference: policy, ..self }
+    }
+
     /// The client identifier; without one, a random one is used for the client's life.
+    ///
+    /// In MQTT 5.0 it may be empty: then the server chooses one, which is used as long as it keeps the
+    /// session.
     #[must_use]
     pub fn client_id(self, client_id: impl Into<String>) -> Self {
         Self { client_id: Some(client_id.into()), ..self }
@@ -231,6 +330,7 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("url", &self.url)
+            .field("version", &self.version)
             .field("client_id", &self.client_id)
             .field("persistence", &self.persistence)
             .field("keep_alive_s", &self.keep_alive_s)

@@ -1,39 +1,28 @@
 //! Which subscription a message belongs to, and which filters the server still has to hear of.
 
-use crate::{Overflow, Received, SubscribeError, shared::ClientSession};
+mod early;
+mod farewells;
+mod wish;
+
+use crate::{Overflow, Received, SubscribeError, granted::said, shared::ClientSession};
 use dunlin_drive::dunlin::{
-    self, AckToken, Message, Qos, ReasonCode, Reasons, SubscribeError as Rejected, Token, mqtt,
+    self, AckToken, Message, Properties, Qos, ReasonCode, Reasons, SubscribeError as Rejected,
+    Token, mqtt,
 };
+use early::Early;
+use farewells::{Farewells, Unwanted};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     task::{Context, Poll, Waker},
-    time::Duration,
 };
-use tokio::time::Instant;
+use tokio::sync::oneshot;
+use wish::{Answer, Remarks, Wish, ask};
 
 /// Most filters in one SUBSCRIBE: AWS IoT Core drops a connection that sends nine.
 const FILTERS_MAX: usize = 8;
 
-/// How long the messages of a kept session wait for the first subscriptions.
-const EARLY_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Names a subscription of this client.
 pub(crate) type Id = u64;
-
-/// What the server has been told of a filter, and has answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
-    Unasked,
-    Asked(Token),
-    Given(ReasonCode),
-}
-
-#[derive(Debug)]
-struct Wish {
-    filter: String,
-    qos: Qos,
-    answer: Answer,
-}
 
 /// A message, and what to acknowledge when it is taken.
 #[derive(Debug)]
@@ -46,6 +35,7 @@ struct Waiting {
 #[derive(Debug)]
 struct Entry {
     wishes: Vec<Wish>,
+    remarks: Remarks,
     queue: VecDeque<Waiting>,
     lost: u64,
     end: Option<SubscribeError>,
@@ -70,30 +60,6 @@ fn matches(filter: &str, topic: &str) -> bool {
     mqtt::matches(shared.map_or(filter, |(_, filter)| filter), topic)
 }
 
-/// Messages that a kept session had stored, and that came before the program could subscribe.
-///
-/// Like those in a queue, they are acknowledged when they are taken.
-#[derive(Debug, Default)]
-struct Early {
-    waiting: VecDeque<Waiting>,
-    /// Set once in a client's life.
-    until: Option<Instant>,
-}
-
-impl Early {
-    fn is_open(&self) -> bool {
-        self.until.is_some_and(|until| Instant::now() < until)
-    }
-
-    /// Takes out those whose topic is wanted.
-    fn take(&mut self, mut wanted: impl FnMut(&str) -> bool) -> VecDeque<Waiting> {
-        let (taken, left) =
-            self.waiting.drain(..).partition(|waiting| wanted(waiting.message.topic()));
-        self.waiting = left;
-        taken
-    }
-}
-
 /// All subscriptions of a client.
 #[derive(Debug)]
 pub(crate) struct Router {
@@ -101,8 +67,7 @@ pub(crate) struct Router {
     next_id: Id,
     /// The server has not heard of all wishes yet.
     behind: bool,
-    /// Filters that nobody wants any more, and of which the server has not been told.
-    unwanted: Vec<String>,
+    farewells: Farewells,
     /// Messages that more than one subscription has to take.
     shared_acks: HashMap<AckToken, usize>,
     early: Early,
@@ -116,7 +81,7 @@ impl Router {
             entries: BTreeMap::new(),
             next_id: 0,
             behind: false,
-            unwanted: Vec::new(),
+            farewells: Farewells::default(),
             shared_acks: HashMap::new(),
             early: Early::default(),
             queue_max,
@@ -125,28 +90,45 @@ impl Router {
     }
 
     /// A new subscription; the server hears of it at the next [`Router::pump`].
-    pub(crate) fn add(&mut self, wishes: &[dunlin::Subscription<'_>]) -> Id {
+    pub(crate) fn add(
+        &mut self,
+        wishes: &[dunlin::Subscription<'_>],
+        properties: Properties<'_>,
+    ) -> Id {
         let id = self.next_id;
         self.next_id += 1;
         let wishes = wishes
             .iter()
             .map(|wish| Wish {
                 filter: wish.filter.to_owned(),
-                qos: wish.qos,
+                options: dunlin::Subscription { filter: "", ..*wish },
                 answer: Answer::Unasked,
             })
             .collect::<Vec<_>>();
         self.behind = true;
-        self.unwanted.retain(|filter| !wishes.iter().any(|wish| wish.filter == *filter));
-        let mut entry = Entry { wishes, queue: VecDeque::new(), lost: 0, end: None, waker: None };
+        self.farewells.take_back(|filter| wishes.iter().any(|wish| wish.filter == filter));
+        let mut entry = Entry {
+            wishes,
+            remarks: Remarks::new(properties),
+            queue: VecDeque::new(),
+            lost: 0,
+            end: None,
+            waker: None,
+        };
         entry.queue = self.early.take(|topic| entry.matches(topic));
         self.entries.insert(id, entry);
         id
     }
 
-    /// Nobody listens any more: what waits is given up, and the server is told.
-    pub(crate) fn remove(&mut self, id: Id, session: &mut ClientSession) {
-        let Some(entry) = self.entries.remove(&id) else { return };
+    /// Nobody listens any more: what waits is given up, and the server is told; it answers for each
+    /// filter, unless the client ends before.
+    pub(crate) fn remove(
+        &mut self,
+        id: Id,
+        session: &mut ClientSession,
+    ) -> Vec<oneshot::Receiver<ReasonCode>> {
+        let Some(entry) = self.entries.remove(&id) else { return Vec::new() };
+        let mut answers = Vec::new();
         for waiting in entry.queue {
             self.release(waiting.ack, session);
         }
@@ -156,12 +138,19 @@ impl Router {
                 .entries
                 .values()
                 .any(|entry| entry.wishes.iter().any(|other| other.filter == wish.filter));
-            if wish.answer != Answer::Unasked && !refused && !wanted {
-                self.unwanted.push(wish.filter);
+            let (unwanted, answer) = Unwanted::new(wish.filter);
+            answers.push(answer);
+            if wish.answer == Answer::Unasked || refused {
+                unwanted.end(ReasonCode::NO_SUBSCRIPTION_EXISTED);
+            } else if wanted {
+                unwanted.end(ReasonCode::SUCCESS);
+            } else {
+                self.farewells.push(unwanted);
                 self.behind = true;
             }
         }
         self.pump(session);
+        answers
     }
 
     /// Tells the server what it does not know yet, as far as the session has room.
@@ -169,18 +158,12 @@ impl Router {
         if !self.behind {
             return;
         }
-        while !self.unwanted.is_empty() {
-            let len = self.unwanted.len().min(FILTERS_MAX);
-            let filters: Vec<&str> = self.unwanted[..len].iter().map(String::as_str).collect();
-            // What was subscribed to can be unsubscribed from, in the end.
-            if session.unsubscribe(&filters).is_err() {
-                return;
-            }
-            self.unwanted.drain(..len);
+        if !self.farewells.pump(session) {
+            return;
         }
         self.behind = false;
         for entry in self.entries.values_mut() {
-            match ask(&mut entry.wishes, session) {
+            match ask(&mut entry.wishes, &entry.remarks, session) {
                 Ok(()) => {}
                 Err(Rejected::OutboxFull | Rejected::InflightFull | Rejected::Disconnecting) => {
                     self.behind = true;
@@ -195,7 +178,7 @@ impl Router {
 
     /// The server knows of no subscription: all are to be made again.
     pub(crate) fn forget_answers(&mut self) {
-        self.unwanted.clear();
+        self.farewells.forget();
         self.behind = true;
         for wish in self.entries.values_mut().flat_map(|entry| &mut entry.wishes) {
             if let Answer::Given(reason) = wish.answer
@@ -214,19 +197,42 @@ impl Router {
     }
 
     /// A SUBACK has come.
-    pub(crate) fn handle_subscribed(&mut self, token: Token, reasons: Reasons<'_>) {
+    pub(crate) fn handle_subscribed(
+        &mut self,
+        token: Token,
+        reasons: Reasons<'_>,
+        properties: &Properties<'_>,
+    ) {
         let mut reasons = reasons.iter();
         for entry in self.entries.values_mut() {
             for wish in entry.wishes.iter_mut().filter(|wish| wish.answer == Answer::Asked(token)) {
                 let reason = reasons.next().unwrap_or(ReasonCode::UNSPECIFIED_ERROR);
                 wish.answer = Answer::Given(reason);
                 if reason.is_error() && entry.end.is_none() {
-                    let filter = wish.filter.clone();
-                    entry.end = Some(SubscribeError::Refused { filter, reason });
+                    let (filter, said) = (wish.filter.clone(), said(properties));
+                    entry.end = Some(SubscribeError::Refused { filter, reason, said });
                 }
                 if let Some(waker) = entry.waker.take() {
                     waker.wake();
                 }
+            }
+        }
+    }
+
+    /// An UNSUBACK has come.
+    pub(crate) fn handle_unsubscribed(&mut self, token: Token, reasons: Reasons<'_>) {
+        self.farewells.handle_unsubscribed(token, reasons);
+    }
+
+    /// A SUBSCRIBE cannot be sent to this server.
+    pub(crate) fn handle_rejected(&mut self, token: Token, reason: ReasonCode) {
+        for entry in self.entries.values_mut() {
+            for wish in entry.wishes.iter_mut().filter(|wish| wish.answer == Answer::Asked(token)) {
+                wish.answer = Answer::Given(reason);
+                entry.end.get_or_insert(SubscribeError::Rejected(Rejected::Limit(reason)));
+            }
+            if entry.end.is_some() {
+                entry.wake();
             }
         }
     }
@@ -334,6 +340,7 @@ impl Router {
 
     /// The client has ended: what waits can still be taken.
     pub(crate) fn end(&mut self, error: &crate::Error) {
+        self.farewells = Farewells::default();
         for entry in self.entries.values_mut() {
             entry.end.get_or_insert_with(|| SubscribeError::Closed(error.clone()));
             entry.wake();
@@ -363,7 +370,7 @@ impl Router {
 
     /// The server goes on with a kept session: its messages may come before the first subscription.
     pub(crate) fn expect_early(&mut self) {
-        self.early.until.get_or_insert_with(|| Instant::now() + EARLY_TIMEOUT);
+        self.early.open();
     }
 
     /// Messages that nobody has asked for in time are given up.
@@ -380,24 +387,5 @@ impl Router {
 fn acknowledge(ack: Option<AckToken>, session: &mut ClientSession) {
     if let Some(ack) = ack {
         let _stale = session.acknowledge(ack, ReasonCode::SUCCESS);
-    }
-}
-
-/// Subscribes to all wishes that the server has not heard of, as far as the session has room.
-fn ask(wishes: &mut [Wish], session: &mut ClientSession) -> Result<(), Rejected> {
-    loop {
-        let asked: Vec<_> = wishes
-            .iter_mut()
-            .filter(|wish| wish.answer == Answer::Unasked)
-            .take(FILTERS_MAX)
-            .collect();
-        if asked.is_empty() {
-            return Ok(());
-        }
-        let filters: Vec<_> =
-            asked.iter().map(|wish| dunlin::Subscription::new(&wish.filter, wish.qos)).collect();
-        let token = session.subscribe(&filters)?;
-        drop(filters);
-        asked.into_iter().for_each(|wish| wish.answer = Answer::Asked(token));
     }
 }

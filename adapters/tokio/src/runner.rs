@@ -1,9 +1,13 @@
 //! The task of a client: one connection after another.
 
+mod redirect;
+
 use crate::{
-    Error, Event, Options, Persistence, Status,
+    Error, Event, Options, Status, Url,
     buffer::Growing,
     error::{UpgradeRefusal, printable},
+    granted::said,
+    options::Lists,
     recorder,
     shared::{INFLIGHT, Shared, State},
     store::FileStore,
@@ -12,9 +16,10 @@ use crate::{
 use dunlin_drive::{
     Ended, Host, Pipe, Scope, drive,
     dunlin::{
-        self, Connect, Connection, Entropy, Head, Message, Opening, Transport, octet::Text, ws,
+        self, Aliases, Connect, Connection, Entropy, Opening, Transport, Version, octet::Text, ws,
     },
 };
+use redirect::Redirect;
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
@@ -38,6 +43,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long an orderly end of the transport may take.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Memory for the topic of one alias, at most, in bytes ([`Aliases::new`]).
+const ALIAS_LEN_MAX: usize = 65_543;
 
 /// Whether the client goes on when its first connection fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,11 +83,13 @@ pub(crate) async fn run(
 async fn connect(shared: &Shared, options: &Options, first: First) -> Error {
     let clock = Clock { start: Instant::now() };
     let mut backoff = options.backoff;
-    let client_id = options.client_id.clone().unwrap_or_else(|| random_client_id(shared));
+    let mut client_id = options.client_id.clone().unwrap_or_else(|| random_client_id(shared));
+    let mut redirect = Redirect::new(options);
     let mut must_succeed = first == First::MustSucceed;
     loop {
         shared.lock().desk.handle_connecting();
-        let error = attempt(shared, options, &client_id, clock).await;
+        let attempt = Attempt { shared, options, url: redirect.url(), clock };
+        let error = attempt.run(&client_id).await;
         let retry_in = {
             let mut state = shared.lock();
             let sent = state.session.sent();
@@ -91,8 +101,16 @@ async fn connect(shared: &Shared, options: &Options, first: First) -> Error {
             if state.desk.closing {
                 return Error::Closed;
             }
-            if must_succeed {
+            let connected = state.desk.connected().is_some();
+            let followed = redirect.handle_ended(&error, connected);
+            if let Some((to, permanent)) = error.reference() {
+                state.desk.announce(Event::Redirected { to: to.to_owned(), permanent });
+            }
+            if (must_succeed && !followed) || error.is_final() {
                 return error;
+            }
+            if let Some(kept) = state.desk.kept_client_id() {
+                kept.clone_into(&mut client_id);
             }
             let wait_ms = backoff.handle_ended(clock.now(), &mut state.entropy);
             let retry_in = Duration::from_millis(wait_ms);
@@ -105,77 +123,127 @@ async fn connect(shared: &Shared, options: &Options, first: First) -> Error {
     }
 }
 
-/// One connection from TCP to its end; says why it ended.
-async fn attempt(shared: &Shared, options: &Options, client_id: &str, clock: Clock) -> Error {
-    let deadline = Instant::now() + options.connect_timeout;
-    let connecting = transport::connect(&options.url, &options.tls, deadline);
-    let (mut reader, mut writer) = match race(connecting, shared.closing.notified()).await {
-        Ok(Ok(halves)) => halves,
-        Ok(Err(error)) => return Error::Connect(Arc::new(error)),
-        Err(()) => return Error::Closed,
-    };
-    let ended = {
-        let mut talking =
-            pin!(talk(shared, options, client_id, clock, deadline, &mut reader, &mut writer));
-        match race(&mut talking, shared.closing.notified()).await {
-            Ok(error) => error,
-            // The good-bye is under way, if the server knows us at all.
-            Err(()) if shared.lock().desk.connected().is_some() => {
-                tokio::time::timeout(CLOSE_TIMEOUT, talking).await.unwrap_or(Error::Closed)
-            }
-            Err(()) => return Error::Closed,
-        }
-    };
-    // The peer sees an orderly end where there can be one; it has had its words already.
-    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, writer.shutdown()).await;
-    ended
+/// One connection from TCP to its end.
+struct Attempt<'a> {
+    shared: &'a Shared,
+    options: &'a Options,
+    url: &'a Url,
+    clock: Clock,
 }
 
-/// Speaks with the broker over a connected transport until that ends.
-async fn talk(
-    shared: &Shared,
-    options: &Options,
-    client_id: &str,
-    clock: Clock,
-    deadline: Instant,
-    reader: &mut transport::ReadHalf,
-    writer: &mut transport::WriteHalf,
-) -> Error {
-    let host = options.url.host_header();
-    let target = match target(options, &host) {
-        Ok(target) => target,
-        Err(error) => return error,
-    };
-    let fields: Vec<_> =
-        options.fields.iter().map(|(name, value)| ws::Field { name, value }).collect();
-    let transport = if options.url.scheme().is_websocket() {
-        match ws::Request::new(&host, &*target, &fields) {
-            Ok(request) => Transport::WebSocket(request),
-            Err(error) => return Error::Request(error),
-        }
-    } else {
-        Transport::Stream
-    };
-    let connect = connect_packet(options, client_id);
-    let opening = Opening { transport, connect, deadline: clock.at(deadline) };
-    let rx = Growing::new(RECEIVE_FIRST, options.receive);
-    let opened = {
-        let mut state = shared.lock();
-        let State { session, entropy, .. } = &mut *state;
-        Connection::open(session, rx, opening, clock.now(), entropy)
-    };
-    let mut connection = match opened {
-        Ok(connection) => connection,
-        Err(error) => return Error::Open(error),
-    };
-    let mut host = TaskHost { shared, clock, timer: Box::pin(sleep_until(clock.start)) };
-    let (mut rx, mut tx) = (vec![0; READ_LEN], vec![0; WRITE_LEN]);
-    let pipe = Pipe { reader, writer, rx: &mut rx, tx: &mut tx };
-    let Ended { error, io } = drive(&mut connection, &mut host, pipe).await;
-    if let Some(refusal) = connection.refusal() {
-        return Error::Upgrade(Box::new(UpgradeRefusal::new(&refusal, unix_time_s(), options)));
+impl Attempt<'_> {
+    /// Says why it ended.
+    async fn run(&self, client_id: &str) -> Error {
+        let Self { shared, options, url, .. } = *self;
+        let deadline = Instant::now() + options.connect_timeout;
+        let connecting = transport::connect(url, &options.tls, deadline);
+        let (mut reader, mut writer) = match race(connecting, shared.closing.notified()).await {
+            Ok(Ok(halves)) => halves,
+            Ok(Err(error)) => return Error::Connect(Arc::new(error)),
+            Err(()) => return Error::Closed,
+        };
+        let ended = {
+            let mut talking = pin!(self.open(client_id, deadline, &mut reader, &mut writer));
+            match race(&mut talking, shared.closing.notified()).await {
+                Ok(error) => error,
+                // The good-bye is under way, if the server knows us at all.
+                Err(()) if shared.lock().desk.connected().is_some() => {
+                    tokio::time::timeout(CLOSE_TIMEOUT, talking).await.unwrap_or(Error::Closed)
+                }
+                Err(()) => return Error::Closed,
+            }
+        };
+        // The peer sees an orderly end where there can be one; it has had its words already.
+        let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, writer.shutdown()).await;
+        ended
     }
-    Error::Ended { error, io: io.map(Arc::new), said: printable(connection.close_reason()) }
+
+    /// Makes what the connection is to begin with, and speaks until it ends.
+    async fn open(
+        &self,
+        client_id: &str,
+        deadline: Instant,
+        reader: &mut transport::ReadHalf,
+        writer: &mut transport::WriteHalf,
+    ) -> Error {
+        let Self { options, url, .. } = *self;
+        let host = url.host_header();
+        let target = match target(options, &host) {
+            Ok(target) => target,
+            Err(error) => return error,
+        };
+        let fields: Vec<_> =
+            options.fields.iter().map(|(name, value)| ws::Field { name, value }).collect();
+        let transport = if url.scheme().is_websocket() {
+            match ws::Request::new(&host, &*target, &fields) {
+                Ok(request) => Transport::WebSocket(request),
+                Err(error) => return Error::Request(error),
+            }
+        } else {
+            Transport::Stream
+        };
+        let lists = Lists::new(options);
+        let connect: Connect<'_> = lists.connect(options, client_id, self.resumes());
+        let opening = Opening { transport, connect, deadline: self.clock.at(deadline) };
+        self.talk(opening, reader, writer).await
+    }
+
+    /// Whether the server may have a session of this client's life, though none from before it.
+    fn resumes(&self) -> bool {
+        let state = self.shared.lock();
+        self.options.version == Version::V5
+            && state.desk.granted.is_some()
+            && state.session.expiry_s() > 0
+    }
+
+    /// Speaks with the broker over a connected transport until that ends.
+    async fn talk(
+        &self,
+        opening: Opening<'_>,
+        reader: &mut transport::ReadHalf,
+        writer: &mut transport::WriteHalf,
+    ) -> Error {
+        let Self { shared, options, clock, .. } = *self;
+        let rx = Growing::new(RECEIVE_FIRST, options.receive);
+        let opened = {
+            let mut state = shared.lock();
+            let State { session, entropy, .. } = &mut *state;
+            Connection::open(session, rx, opening, clock.now(), entropy)
+        };
+        let connection = match opened {
+            Ok(connection) => connection,
+            Err(error) => return Error::Open(error),
+        };
+        let mut connection = connection.with_topic_aliases(aliases(options));
+        if let Some((timeout, overdue)) = options.answers {
+            let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+            connection = connection.with_answer_timeout(timeout_ms, overdue);
+        }
+        let mut host = TaskHost { shared, clock, timer: Box::pin(sleep_until(clock.start)) };
+        let (mut rx, mut tx) = (vec![0; READ_LEN], vec![0; WRITE_LEN]);
+        let pipe = Pipe { reader, writer, rx: &mut rx, tx: &mut tx };
+        let Ended { error, io } = drive(&mut connection, &mut host, pipe).await;
+        if let Some(refusal) = connection.refusal() {
+            return Error::Upgrade(Box::new(UpgradeRefusal::new(&refusal, unix_time_s(), options)));
+        }
+        let last = connection.last_properties();
+        let said = match said(&last) {
+            said if said.is_empty() => printable(connection.close_reason()),
+            said => said,
+        };
+        let server_reference = last.server_reference().map(str::to_owned);
+        Error::Ended { error, io: io.map(Arc::new), said, server_reference }
+    }
+}
+
+/// Memory for topic aliases, which is taken when it is needed.
+fn aliases(options: &Options) -> Aliases<Growing> {
+    let (incoming, outgoing) = match options.version {
+        Version::V3 => (0, 0),
+        Version::V5 => (options.aliases_in, options.aliased_out),
+    };
+    let room = usize::from(incoming).saturating_mul(ALIAS_LEN_MAX);
+    Aliases::new(Growing::new(0, room), incoming, Growing::new(0, outgoing))
 }
 
 /// What goes into the request line, signed if it must be: afresh at each connect.
@@ -192,21 +260,6 @@ fn target<'a>(
     }
     let _ = host;
     Ok(Box::new(options.url.target()))
-}
-
-fn connect_packet<'a>(options: &'a Options, client_id: &'a str) -> Connect<'a> {
-    Connect {
-        client_id,
-        clean_session: options.persistence == Persistence::Clean,
-        keep_alive_s: options.keep_alive_s,
-        user_name: options.user_name.as_deref(),
-        password: options.password.as_ref().map(|password| password.as_slice()),
-        will: options.will.as_ref().map(|will| Message {
-            head: Head { retain: will.retain, ..Message::new(&will.topic, &[], will.qos).head },
-            payload: &will.payload,
-        }),
-        ..Connect::new(client_id)
-    }
 }
 
 /// A name of 22 letters and digits, which every server must take (v3.1.1: [MQTT-3.1.3-5]).

@@ -1,12 +1,15 @@
 //! What the handles and the task of a client share, behind one lock.
 
 use crate::{
-    Error, Event, Options, PublishError, Receipt, buffer::Growing, entropy::SystemEntropy,
-    router::Router,
+    Error, Event, Granted, Options, Persistence, PublishError, Receipt, buffer::Growing,
+    entropy::SystemEntropy, granted::said, router::Router,
 };
 use dunlin_drive::{
     Program,
-    dunlin::{self, Config, Message, Qos, ReasonCode, Session, Token},
+    dunlin::{
+        self, Config, Message, Properties, Qos, ReasonCode, Resumption, Session, Token,
+        mqtt::{Malformed, PacketType, SendError},
+    },
 };
 use std::{
     collections::{HashMap, VecDeque},
@@ -85,6 +88,8 @@ pub(crate) struct Desk {
     events: broadcast::Sender<Event>,
     /// When the server accepted the current connection.
     connected: Option<Instant>,
+    /// What it said then, or when it accepted the last one.
+    pub(crate) granted: Option<Arc<Granted>>,
     /// How many messages above QoS 0 have been accepted, and how many of them are on their way into the
     /// store.
     accepted: u64,
@@ -108,10 +113,8 @@ impl Shared {
         let (status, watched) = watch::channel(Status::Connecting);
         let room = Arc::new(Notify::new());
         let outbox = Growing::new(OUTBOX_FIRST, options.outbox);
-        let config = Config::new().manual_acks().qos_max(options.qos_max());
-        let config = if options.store.is_some() { config.journaled() } else { config };
         let state = State {
-            session: Session::new(outbox, config),
+            session: Session::new(outbox, config(options)),
             desk: Desk {
                 router: Router::new(options.queue, options.overflow),
                 publishes: HashMap::new(),
@@ -122,6 +125,7 @@ impl Shared {
                 status,
                 events: broadcast::channel(EVENTS_MAX).0,
                 connected: None,
+                granted: None,
                 accepted: 0,
                 recording: 0,
                 recorded: watch::channel(0).0,
@@ -168,16 +172,67 @@ impl Shared {
 
     /// Asks the task to say good-bye and end.
     pub(crate) fn close(&self) {
+        let closed = self.close_with(ReasonCode::SUCCESS, Properties::NONE);
+        debug_assert!(closed.is_ok(), "{closed:?}");
+    }
+
+    /// The same for this reason and with these properties; the first good-bye counts.
+    pub(crate) fn close_with(
+        &self,
+        reason: ReasonCode,
+        properties: Properties<'_>,
+    ) -> Result<(), SendError> {
+        if !reason.may_stand_in(PacketType::Disconnect) {
+            return Err(SendError::Properties(Malformed::Value));
+        }
         let mut state = self.lock();
-        state.desk.closing = true;
-        state.session.disconnect(ReasonCode::SUCCESS);
-        state.wake_driver();
+        if !state.desk.closing {
+            if properties.is_empty() || !state.session.is_open() {
+                state.session.disconnect(reason);
+            } else {
+                state.session.disconnect_with(reason, properties)?;
+            }
+            state.desk.closing = true;
+            state.wake_driver();
+        }
         drop(state);
         self.closing.notify_one();
+        Ok(())
     }
 }
 
+fn config(options: &Options) -> Config {
+    let config = Config::new().version(options.version).manual_acks().qos_max(options.qos_max());
+    let config = if options.store.is_some() { config.journaled() } else { config };
+    // What the server has kept is the only memory that a program has which starts again.
+    if options.persistence == Persistence::Kept { config.adopting_sessions() } else { config }
+}
+
 impl Desk {
+    /// The server has accepted.
+    fn handle_connected(&mut self, resumption: Resumption, granted: Granted) {
+        self.connected = Some(Instant::now());
+        self.granted = Some(Arc::new(granted));
+        self.router.forget_acks();
+        if resumption == Resumption::Resumed {
+            self.router.expect_early();
+        } else {
+            self.router.forget_answers();
+        }
+        self.tell(Status::Connected, Event::Connected(resumption));
+    }
+
+    /// A message has come to its end; nothing happens where `token` is none of a message.
+    fn settle(&mut self, token: Token, outcome: Outcome) {
+        let sender = self.publishes.remove(&token).or_else(|| {
+            let at = self.unwritten.iter().position(|(unwritten, _)| *unwritten == token)?;
+            self.unwritten.remove(at).map(|(_, sender)| sender)
+        });
+        if let Some(sender) = sender {
+            let _nobody_waits = sender.send(outcome);
+        }
+    }
+
     /// A new attempt begins.
     pub(crate) fn handle_connecting(&mut self) {
         self.connected = None;
@@ -197,6 +252,11 @@ impl Desk {
     /// When the server accepted the current connection; `None` while it has not.
     pub(crate) const fn connected(&self) -> Option<Instant> {
         self.connected
+    }
+
+    /// The client identifier that the server has chosen, where it is to be used again.
+    pub(crate) fn kept_client_id(&self) -> Option<&str> {
+        self.granted.as_ref()?.kept_client_id()
     }
 
     /// A new listener to events.
@@ -220,10 +280,15 @@ impl Desk {
         if session.is_idle() { self.room.notify_waiters() } else { self.room.notify_one() }
     }
 
-    pub(crate) fn tell(&self, status: Status, event: Event) {
-        self.status.send_replace(status);
+    /// Something has happened that leaves the status as it is.
+    pub(crate) fn announce(&self, event: Event) {
         // Nobody has to listen.
         let _ = self.events.send(event);
+    }
+
+    pub(crate) fn tell(&self, status: Status, event: Event) {
+        self.status.send_replace(status);
+        self.announce(event);
     }
 
     /// The client has ended: everything that waits is told.
@@ -247,30 +312,38 @@ impl Program<Growing, INFLIGHT> for Desk {
 
     fn handle_event(&mut self, session: &mut ClientSession, event: dunlin::Event<'_>) {
         match event {
-            dunlin::Event::Connected { resumption, .. } => {
-                self.connected = Some(Instant::now());
-                self.router.forget_acks();
-                if resumption == dunlin::Resumption::Resumed {
-                    self.router.expect_early();
-                } else {
-                    self.router.forget_answers();
-                }
-                self.tell(Status::Connected, Event::Connected(resumption));
+            dunlin::Event::Connected { resumption, properties } => {
+                let granted = Granted::new(&properties, *session.limits(), session.expiry_s());
+                self.handle_connected(resumption, granted);
             }
             dunlin::Event::Message { message, duplicate, ack } => {
                 self.router.handle_message(&message, duplicate, ack, session);
             }
-            dunlin::Event::Acknowledged { token, reason, .. } => {
-                if let Some(sender) = self.publishes.remove(&token) {
-                    let _nobody_waits = sender.send(Ok(reason));
-                }
+            dunlin::Event::Acknowledged { token, reason, properties } => {
+                let outcome = if reason.is_error() {
+                    Err(PublishError::Refused { reason, said: said(&properties) })
+                } else {
+                    Ok(reason)
+                };
+                self.settle(token, outcome);
                 self.make_room(session);
             }
-            dunlin::Event::Subscribed { token, reasons, .. } => {
-                self.router.handle_subscribed(token, reasons);
+            dunlin::Event::Subscribed { token, reasons, properties } => {
+                self.router.handle_subscribed(token, reasons, &properties);
                 self.make_room(session);
             }
-            dunlin::Event::Unsubscribed { .. } => self.make_room(session),
+            dunlin::Event::Unsubscribed { token, reasons, .. } => {
+                self.router.handle_unsubscribed(token, reasons);
+                self.make_room(session);
+            }
+            dunlin::Event::Rejected { token, reason } => {
+                self.settle(
+                    token,
+                    Err(PublishError::Rejected(dunlin::PublishError::Limit(reason))),
+                );
+                self.router.handle_rejected(token, reason);
+                self.make_room(session);
+            }
             _ => {}
         }
         self.router.let_go_of_early(session);

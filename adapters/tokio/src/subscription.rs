@@ -1,7 +1,7 @@
 //! The messages of one subscription, as a stream.
 
-use crate::{Received, SubscribeError, client::Guard, router::Id};
-use dunlin_drive::dunlin::Qos;
+use crate::{Error, Received, SubscribeError, client::Guard, router::Id};
+use dunlin_drive::dunlin::{Qos, ReasonCode};
 use futures_core::Stream;
 use std::{
     future::poll_fn,
@@ -19,11 +19,12 @@ pub struct Subscription {
     guard: Arc<Guard>,
     id: Id,
     granted: Vec<Qos>,
+    is_kept: bool,
 }
 
 impl Subscription {
     pub(crate) const fn new(guard: Arc<Guard>, id: Id) -> Self {
-        Self { guard, id, granted: Vec::new() }
+        Self { guard, id, granted: Vec::new(), is_kept: false }
     }
 
     /// Waits until the server has answered for each filter.
@@ -38,9 +39,41 @@ impl Subscription {
         &self.granted
     }
 
+    /// The same, but dropping it does not unsubscribe: for a program that ends, whose session the server
+    /// keeps for the next one.
+    ///
+    /// What has come and was not taken is not acknowledged, so that the server sends it again.
+    #[must_use]
+    pub fn kept(mut self) -> Self {
+        self.is_kept = true;
+        self
+    }
+
     /// The next message; an error, once, when the subscription has ended; then `None`.
     pub async fn next(&mut self) -> Option<Result<Received, SubscribeError>> {
         poll_fn(|cx| self.poll_message(cx)).await
+    }
+
+    /// Ends it, and waits for the server's answer for each filter, in their order.
+    ///
+    /// It is success for a filter that another subscription still wants, and in MQTT 3.1.1 always.
+    pub async fn unsubscribe(self) -> Result<Vec<ReasonCode>, SubscribeError> {
+        let answers = {
+            let mut state = self.guard.shared.lock();
+            let state = &mut *state;
+            let answers = state.desk.router.remove(self.id, &mut state.session);
+            state.wake_driver();
+            answers
+        };
+        let mut reasons = Vec::with_capacity(answers.len());
+        for answer in answers {
+            let reason = answer.await.map_err(|_| {
+                let ended = self.guard.shared.lock().desk.ended.clone();
+                SubscribeError::Closed(ended.unwrap_or(Error::Closed))
+            })?;
+            reasons.push(reason);
+        }
+        Ok(reasons)
     }
 
     /// How many messages of QoS 0 were dropped because the queue was full.
@@ -73,9 +106,12 @@ impl Stream for Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
+        if self.is_kept {
+            return;
+        }
         let mut state = self.guard.shared.lock();
         let state = &mut *state;
-        state.desk.router.remove(self.id, &mut state.session);
+        let _nobody_waits = state.desk.router.remove(self.id, &mut state.session);
         state.wake_driver();
     }
 }

@@ -1,17 +1,20 @@
 //! The command line, as typed values.
 
 mod connection;
+mod properties;
 mod words;
 
 pub(crate) use connection::Connection;
+pub(crate) use properties::{OfConnect, OfSubscribe};
 
-use crate::{failure::Failure, help};
+use crate::{failure::Failure, format::Format, help};
 use connection::Draft;
 use dunlin_tokio::{
-    Qos, Url,
+    MessageProperties, Persistence, Qos, RetainHandling, Url,
     aws::UnixTime,
-    dunlin::{Head, mqtt},
+    dunlin::{self, mqtt},
 };
+use properties::Packet;
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 use words::Words;
 
@@ -42,12 +45,7 @@ pub(crate) struct Target {
     pub(crate) topic: String,
     pub(crate) qos: Qos,
     pub(crate) retain: bool,
-}
-
-impl Target {
-    pub(crate) fn head(&self) -> Head<'_> {
-        Head { retain: self.retain, ..mqtt::Message::new(&self.topic, &[], self.qos).head }
-    }
+    pub(crate) properties: MessageProperties,
 }
 
 /// Where payloads come from.
@@ -80,10 +78,28 @@ pub(crate) struct Wish {
     pub(crate) count: Option<u64>,
     pub(crate) wait: Option<Duration>,
     pub(crate) form: Form,
+    pub(crate) no_local: bool,
+    pub(crate) retain_as_published: bool,
+    pub(crate) retain_handling: RetainHandling,
+    pub(crate) properties: OfSubscribe,
+    /// Whether the server is to go on collecting when the command has ended.
+    pub(crate) keeps: bool,
+}
+
+impl Wish {
+    /// What is asked of the server for one filter.
+    pub(crate) fn of<'a>(&self, filter: &'a str) -> dunlin::Subscription<'a> {
+        dunlin::Subscription {
+            no_local: self.no_local,
+            retain_as_published: self.retain_as_published,
+            retain_handling: self.retain_handling,
+            ..dunlin::Subscription::new(filter, self.qos)
+        }
+    }
 }
 
 /// How messages are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// The payload, escaped, as a line.
     Line,
@@ -91,6 +107,8 @@ pub(crate) enum Form {
     Verbose,
     /// The payload's bytes and nothing else.
     Raw,
+    /// A line after a pattern.
+    Pattern(Format),
 }
 
 /// `dunlin presign`.
@@ -156,7 +174,7 @@ fn publish(mut words: Words) -> Result<Command, Failure> {
             "-s" => Payload::Input,
             "-n" => Payload::Empty,
             other => {
-                draft.take(other, &mut words)?;
+                draft.take(other, Packet::Publish, &mut words)?;
                 continue;
             }
         };
@@ -164,11 +182,11 @@ fn publish(mut words: Words) -> Result<Command, Failure> {
             return Err(words.wrong("-m, -f, -l, -s and -n exclude one another"));
         }
     }
-    let connection = draft.finish(qos, &words)?;
+    let (connection, given) = draft.finish(qos, &words)?;
     let topic = topic.ok_or_else(|| words.missing("-t TOPIC"))?;
     check_topic("-t", &topic)?;
     let payload = payload.ok_or_else(|| words.missing("-m TEXT, -f FILE, -l, -s or -n"))?;
-    let target = Target { topic, qos, retain };
+    let target = Target { topic, qos, retain, properties: given.publish };
     Ok(Command::Publish(Box::new(Publish { connection, target, payload })))
 }
 
@@ -180,6 +198,11 @@ fn subscribe(mut words: Words) -> Result<Command, Failure> {
         count: None,
         wait: None,
         form: Form::Line,
+        no_local: false,
+        retain_as_published: false,
+        retain_handling: RetainHandling::Send,
+        properties: OfSubscribe::default(),
+        keeps: false,
     };
     while let Some(option) = words.next()? {
         match option.as_str() {
@@ -188,15 +211,27 @@ fn subscribe(mut words: Words) -> Result<Command, Failure> {
             "-q" => wish.qos = words.qos()?,
             "-C" => wish.count = Some(words.number("messages", 1..=u64::MAX)?),
             "-W" => wish.wait = Some(Duration::from_secs(words.number("seconds", 1..=WAIT_MAX_S)?)),
-            "-v" | "--raw" if wish.form != Form::Line => {
-                return Err(words.wrong("-v and --raw exclude one another"));
+            "-v" | "--raw" | "-F" if wish.form != Form::Line => {
+                return Err(words.wrong("-v, -F and --raw exclude one another"));
             }
+            "-F" => {
+                let format = Format::parse(&words.text()?);
+                let format = format.ok_or_else(|| {
+                    words.wrong("-F has a % before a letter that --help does not list")
+                })?;
+                wish.form = Form::Pattern(format);
+            }
+            "--no-local" => wish.no_local = true,
+            "--retain-as-published" => wish.retain_as_published = true,
+            "--retain-handling" => wish.retain_handling = words.retain_handling()?,
             "-v" => wish.form = Form::Verbose,
             "--raw" => wish.form = Form::Raw,
-            other => draft.take(other, &mut words)?,
+            other => draft.take(other, Packet::Subscribe, &mut words)?,
         }
     }
-    let connection = draft.finish(wish.qos, &words)?;
+    let (connection, given) = draft.finish(wish.qos, &words)?;
+    wish.properties = given.subscribe;
+    wish.keeps = connection.persistence == Persistence::Kept;
     if wish.filters.is_empty() {
         return Err(words.missing("-t FILTER"));
     }

@@ -1,7 +1,7 @@
 //! Why the command failed, as one line and an exit code.
 
 use dunlin_tokio::{
-    Error, PublishError, SubscribeError, TlsOptionsError, UrlError,
+    Error, PublishError, ReasonCode, SubscribeError, TlsOptionsError, UrlError,
     dunlin::{self, Closed, Refused, Stage, mqtt},
 };
 use std::io::Write as _;
@@ -116,6 +116,13 @@ const fn code_of(error: &Error, otherwise: Code) -> Code {
             dunlin::Error::Refused(Refused::Upgrade(_) | Refused::Connect(_)) => Code::Refused,
             // It was there, heard who we are, and hung up.
             dunlin::Error::Closed(Closed::Eof(Stage::Connack)) => Code::Refused,
+            // Another client has its identifier: nothing was refused to this one.
+            dunlin::Error::Closed(Closed::Disconnected(ReasonCode::SESSION_TAKEN_OVER)) => {
+                otherwise
+            }
+            dunlin::Error::Closed(Closed::Disconnected(reason)) if !reason.is_retryable() => {
+                Code::Refused
+            }
             _ => otherwise,
         },
         _ => otherwise,
@@ -139,12 +146,16 @@ impl From<PublishError> for Failure {
         match &error {
             PublishError::Rejected(rejected) => {
                 let code = match rejected {
-                    mqtt::PublishError::Topic(_) | mqtt::PublishError::Qos => Code::Usage,
+                    mqtt::PublishError::Topic(_)
+                    | mqtt::PublishError::Qos
+                    | mqtt::PublishError::Properties(_) => Code::Usage,
+                    mqtt::PublishError::Limit(_) => Code::Refused,
                     mqtt::PublishError::TooLarge => Code::Input,
                     _ => Code::Lost,
                 };
                 Self::new(code, format!("cannot publish: {rejected}"))
             }
+            PublishError::Refused { .. } => Self::new(Code::Refused, error.to_string()),
             PublishError::Closed(ended) => Self::new(code_of(ended, Code::Lost), error.to_string()),
             _ => Self::new(Code::Lost, error.to_string()),
         }
@@ -154,6 +165,7 @@ impl From<PublishError> for Failure {
 impl From<SubscribeError> for Failure {
     fn from(error: SubscribeError) -> Self {
         let code = match &error {
+            SubscribeError::Rejected(mqtt::SubscribeError::Limit(_)) => Code::Refused,
             SubscribeError::Rejected(_) => Code::Usage,
             SubscribeError::Refused { .. } => Code::Refused,
             SubscribeError::Closed(ended) => code_of(ended, Code::Lost),
@@ -171,11 +183,11 @@ impl From<SubscribeError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dunlin_tokio::{ConnectError, ReasonCode};
+    use dunlin_tokio::ConnectError;
     use std::{io, sync::Arc};
 
     fn ended(error: dunlin::Error) -> Error {
-        Error::Ended { error, io: None, said: String::new() }
+        Error::Ended { error, io: None, said: String::new(), server_reference: None }
     }
 
     #[test]
@@ -210,10 +222,25 @@ mod tests {
     }
 
     #[test]
+    fn good_bye_of_the_server_is_a_refusal_where_it_will_not_change_its_mind() {
+        let end = |reason| ended(dunlin::Error::Closed(Closed::Disconnected(reason)));
+        for (reason, code) in [
+            (ReasonCode::NOT_AUTHORIZED, Code::Refused),
+            (ReasonCode::PACKET_TOO_LARGE, Code::Refused),
+            (ReasonCode::SESSION_TAKEN_OVER, Code::Lost),
+            (ReasonCode::SERVER_SHUTTING_DOWN, Code::Lost),
+        ] {
+            assert_eq!(Failure::connected(&end(reason)).code(), code, "{reason}");
+        }
+    }
+
+    #[test]
     fn rejected_message_names_the_side_at_fault() {
         let code = |error| Failure::from(PublishError::Rejected(error)).code();
         assert_eq!(code(mqtt::PublishError::Topic(mqtt::TopicError::Empty)), Code::Usage);
         assert_eq!(code(mqtt::PublishError::TooLarge), Code::Input);
         assert_eq!(code(mqtt::PublishError::OutboxFull), Code::Lost);
+        let limit = mqtt::PublishError::Limit(ReasonCode::PACKET_TOO_LARGE);
+        assert_eq!(code(limit), Code::Refused);
     }
 }

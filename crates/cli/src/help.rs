@@ -10,7 +10,10 @@ macro_rules! connection {
 Connection:
   --url URL            wss://host[:port]/path, or ws:// mqtts:// mqtt://; the path of a WebSocket
                        is /mqtt when left out
+  -V 5|311             version of MQTT (311)
   -i ID                client identifier (a random one when left out)
+  -c                   have the broker keep the session under -i ID when the command has ended
+  -x SECS              keep it for so long, also without -c over lost connections; -V 5
   -k SECS              keep alive, 0 turns it off (45)
   -u USER              user name
   -P PASSWORD          password; other users of this machine see it in the list of processes:
@@ -22,6 +25,10 @@ Connection:
   --will-payload TEXT  that message's payload (empty)
   --will-qos 0|1|2     its QoS (0)
   --will-retain        keep it for later subscribers
+  -D PACKET NAME VALUE a property of MQTT 5; may be given several times, with -V 5:
+     connect           receive-maximum, request-problem-information, request-response-information,
+                       session-expiry-interval, user-property NAME VALUE
+     will              will-delay-interval, and what publish has in dunlin pub
 "
     };
 }
@@ -44,7 +51,10 @@ Message:
   -q 0|1|2             QoS: at most once, at least once, exactly once (0)
   -r                   the broker keeps the message for later subscribers
 ",
-    connection!()
+    connection!(),
+    "     publish           content-type, correlation-data, message-expiry-interval, response-topic,
+                       payload-format-indicator, user-property NAME VALUE
+"
 );
 
 /// `dunlin sub --help`; the first line is shown with usage errors.
@@ -62,8 +72,19 @@ Messages:
   -W SECONDS           end after that time, with exit code 27
   -v                   print the topic and a blank before the payload
   --raw                write the payloads' bytes as they are, and nothing else
+  -F FORMAT            print this line: %t topic, %p payload, %x payload in hexadecimal, %l its
+                       length, %q QoS, %r retain flag, %% a percent sign; of MQTT 5: %C content
+                       type, %D correlation data, %E expiry, %F payload format, %P user properties,
+                       %R response topic, %S subscription identifiers
+  --no-local           not what this client itself publishes; -V 5
+  --retain-as-published  keep the retain flag as it was published; -V 5
+  --retain-handling always|new|never
+                       whether kept messages come first: for a subscription, for a new one only,
+                       or not at all; -V 5
 ",
-    connection!()
+    connection!(),
+    "     subscribe         subscription-identifier, user-property NAME VALUE
+"
 );
 
 /// `dunlin presign --help`; the first line is shown with usage errors.

@@ -1,7 +1,7 @@
 //! The connection of `pub` and `sub`: made from options, watched, and ended with a good-bye.
 
 use crate::{
-    args::Connection,
+    args::{Connection, OfConnect},
     credentials::{self, Lookup},
     failure::{Code, Failure, note},
     signals,
@@ -34,6 +34,8 @@ pub(crate) fn options(args: Connection, lookup: Lookup<'_>) -> Result<Options, F
         (None, Some(user_name)) => options.credentials(user_name, password.or(from_url)),
         (None, None) => options,
     };
+    options = options.version(args.version).persistence(args.persistence);
+    options = with_properties(options, args.properties);
     if let Some(client_id) = args.client_id {
         options = options.client_id(client_id);
     }
@@ -50,6 +52,24 @@ pub(crate) fn options(args: Connection, lookup: Lookup<'_>) -> Result<Options, F
         options = options.will(will);
     }
     Ok(options)
+}
+
+/// What CONNECT says in MQTT 5.0 alone.
+fn with_properties(mut options: Options, properties: OfConnect) -> Options {
+    if let Some(session_expiry_s) = properties.session_expiry_s {
+        options = options.session_expiry_s(session_expiry_s);
+    }
+    if let Some(receive_maximum) = properties.receive_maximum {
+        options = options.receive_maximum(receive_maximum);
+    }
+    if properties.no_problem_information {
+        options = options.without_problem_information();
+    }
+    if properties.response_information {
+        options = options.response_information();
+    }
+    let pairs = properties.user_properties.into_iter();
+    pairs.fold(options, |options, (name, value)| options.user_property(name, value))
 }
 
 /// Connects, does `work`, and says good-bye, also when `limit` is reached or a signal comes.

@@ -28,6 +28,7 @@ mod credentials;
 mod demo;
 mod escape;
 mod failure;
+mod format;
 mod help;
 mod link;
 mod output;

@@ -6,7 +6,7 @@ use crate::{
     link::{self, PACKET_MAX, Patience},
 };
 use dunlin_tokio::{
-    Client, Message, Options, PublishError, Receipt,
+    Client, Message, Options, Properties, Property, PublishError, Receipt,
     dunlin::{self, mqtt},
 };
 use std::{
@@ -55,9 +55,15 @@ impl Source {
 /// Publishes all of `source` and waits for the last acknowledgement.
 pub(crate) async fn run(target: &Target, source: Source, options: Options) -> Result<(), Failure> {
     let acknowledged = Cell::new(0);
+    let properties = target.properties.list();
     link::run(options.outbox(PACKET_MAX), std::future::pending(), async |client, watch| {
-        let sender =
-            Sender { client, target, pending: VecDeque::new(), acknowledged: &acknowledged };
+        let sender = Sender {
+            client,
+            target,
+            properties: &properties,
+            pending: VecDeque::new(),
+            acknowledged: &acknowledged,
+        };
         let sending = async {
             match &source {
                 Source::One(payload) => sender.one(payload).await,
@@ -77,6 +83,7 @@ pub(crate) async fn run(target: &Target, source: Source, options: Options) -> Re
 struct Sender<'a> {
     client: &'a Client,
     target: &'a Target,
+    properties: &'a [Property<'a>],
     pending: VecDeque<Receipt>,
     acknowledged: &'a Cell<u64>,
 }
@@ -115,7 +122,10 @@ impl Sender<'_> {
         while self.pending.len() >= PENDING_MAX {
             self.settle_first().await?;
         }
-        let message = Message { head: self.target.head(), payload };
+        let Target { topic, qos, retain, .. } = self.target;
+        let message = Message::new(topic, payload, *qos);
+        let message = if *retain { message.retained() } else { message };
+        let message = message.with_properties(Properties::new(self.properties));
         loop {
             match self.client.enqueue(&message) {
                 Ok(receipt) => {
@@ -135,13 +145,7 @@ impl Sender<'_> {
         let Some(receipt) = self.pending.front_mut() else { return Ok(()) };
         let outcome = receipt.await;
         self.pending.pop_front();
-        let reason = outcome?;
-        if reason.is_error() {
-            let text = format!(
-                "the server did not take the message ({reason}): check what it allows this client"
-            );
-            return Err(Failure::new(Code::Refused, text));
-        }
+        outcome?;
         self.acknowledged.set(self.acknowledged.get() + 1);
         Ok(())
     }

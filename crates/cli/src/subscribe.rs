@@ -7,7 +7,9 @@ use crate::{
     link::{self, Patience},
     output::{self, Reader},
 };
-use dunlin_tokio::{Client, Options, Overflow, QUEUE_DEFAULT, Received, Subscription, dunlin};
+use dunlin_tokio::{
+    Client, Options, Overflow, Properties, Property, QUEUE_DEFAULT, Received, Subscription,
+};
 use std::{cell::Cell, time::Duration};
 use tokio::{io::Stdout, time::sleep};
 
@@ -26,21 +28,32 @@ pub(crate) async fn run(wish: &Wish, options: Options) -> Result<(), Failure> {
 }
 
 async fn follow(client: &Client, wish: &Wish, printed: &Cell<u64>) -> Result<(), Failure> {
-    let filters: Vec<_> =
-        wish.filters.iter().map(|filter| dunlin::Subscription::new(filter, wish.qos)).collect();
-    let mut messages: Subscription = client.subscribe_all(&filters).await?;
+    let filters: Vec<_> = wish.filters.iter().map(|filter| wish.of(filter)).collect();
+    let properties = properties(wish);
+    let subscribing = client.subscribe_with(&filters, Properties::new(&properties));
+    let mut messages: Subscription = subscribing.await?;
+    if wish.keeps {
+        messages = messages.kept();
+    }
     let mut stdout: Stdout = tokio::io::stdout();
     let mut bytes = Vec::new();
     while wish.count.is_none_or(|count| printed.get() < count) {
         let Some(message) = messages.next().await else { break };
         bytes.clear();
-        format(&message?, wish.form, &mut bytes);
+        format(&message?, &wish.form, &mut bytes);
         if output::write(&mut stdout, &bytes).await? == Reader::Gone {
             break;
         }
         printed.set(printed.get() + 1);
     }
     Ok(())
+}
+
+/// What SUBSCRIBE says beside its filters.
+fn properties(wish: &Wish) -> Vec<Property<'_>> {
+    let id = wish.properties.id.map(Property::SubscriptionIdentifier);
+    let pairs = wish.properties.user_properties.iter();
+    id.into_iter().chain(pairs.map(|(name, value)| Property::UserProperty((name, value)))).collect()
 }
 
 /// Ends when the time of `-W` is over; never without one.
@@ -60,13 +73,18 @@ fn timed_out(wait: Duration, count: Option<u64>, printed: u64) -> Failure {
 }
 
 /// One message as it is printed.
-fn format(message: &Received, form: Form, into: &mut Vec<u8>) {
+fn format(message: &Received, form: &Form, into: &mut Vec<u8>) {
     let mut text = String::new();
     match form {
         Form::Raw => return into.extend_from_slice(message.payload()),
         Form::Verbose => {
             escape::push(message.topic().as_bytes(), &mut text);
             text.push(' ');
+        }
+        Form::Pattern(format) => {
+            format.push(message, &mut text);
+            text.push('\n');
+            return into.extend_from_slice(text.as_bytes());
         }
         Form::Line => {}
     }

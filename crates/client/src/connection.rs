@@ -1,18 +1,22 @@
 //! One transport's life, from the first byte to the last.
 
 mod intake;
+mod oversize;
+mod promise;
 
 use crate::{
-    Closed, Entropy, Error, Event, Instant, OpenError, Opening, Overdue, Stage, Transport,
+    Closed, Entropy, Error, Event, Instant, OpenError, Opening, Overdue, Oversize, Stage,
+    Transport,
     timers::{Due, Timers},
     transmit::Transmit,
     ws,
 };
-use core::num::{NonZeroU16, NonZeroU32};
-use dunlin_mqtt::{Aliases, Packet, Properties, Property, Session};
+use dunlin_mqtt::{Aliases, Packet, Properties, Session};
 use dunlin_octet::{Buffer, Inbox, Writer};
 use dunlin_ws::{Deframer, Upgrade};
 use intake::{Front, Ready};
+use oversize::Long;
+use promise::{longest_promised, promises_too_much};
 
 /// Least receive buffer, in bytes: the lines of an upgrade's answer that matter are no longer.
 pub const RECEIVE_MIN: usize = 128;
@@ -43,12 +47,16 @@ pub struct Connection<'o, B, A = [u8; 0]> {
     opening: Opening<'o>,
     transmit: Transmit,
     timers: Timers,
-    /// Longest packet that the server may send, in bytes.
+    /// Longest packet that the server may send, or that the inbox holds, in bytes.
     packet_max: usize,
     /// Length of the packet that the last event lies in.
     surfaced: usize,
     /// Length of the packet of which the front is there.
     awaited: usize,
+    /// The message that is coming in pieces.
+    long: Option<Long>,
+    /// What becomes of a message that is longer than the inbox.
+    oversize: Oversize,
     /// Bytes came since the last poll.
     touched: bool,
     /// A message waits until others are acknowledged.
@@ -65,8 +73,9 @@ pub struct Connection<'o, B, A = [u8; 0]> {
 impl<'o, B: Buffer> Connection<'o, B> {
     /// Begins a connection over a transport that has just been established.
     ///
-    /// `rx` receives: a packet larger than it is, or can grow, ends the connection. In MQTT 5.0 the CONNECT
-    /// says so, and how many messages the session follows, unless its properties promise less.
+    /// `rx` receives: a packet larger than it is, or can grow, ends the connection, unless the session
+    /// knows [what to do with it](Oversize). In MQTT 5.0 the CONNECT says so, and how many messages the
+    /// session follows, unless its properties promise less.
     pub fn open<S: Buffer, const N: usize>(
         session: &mut Session<S, N>,
         rx: B,
@@ -75,6 +84,7 @@ impl<'o, B: Buffer> Connection<'o, B> {
         entropy: &mut dyn Entropy,
     ) -> Result<Self, OpenError> {
         opening.connect.check().map_err(OpenError::Connect)?;
+        let properties = &opening.connect.properties;
         let mut inbox = Inbox::new(rx);
         if !inbox.grow(RECEIVE_MIN) {
             return Err(OpenError::BufferTooSmall);
@@ -82,7 +92,7 @@ impl<'o, B: Buffer> Connection<'o, B> {
         if opening.connect.version != session.version() {
             return Err(OpenError::Version);
         }
-        if promises_too_much(&opening.connect.properties, N, inbox.limit()) {
+        if promises_too_much(properties, N, inbox.limit(), session.oversize()) {
             return Err(OpenError::Promise);
         }
         session.handle_open(&opening.connect);
@@ -99,10 +109,8 @@ impl<'o, B: Buffer> Connection<'o, B> {
             }
         };
         let framed = matches!(wire, Wire::Upgrade(_));
-        let promised = opening.connect.properties.maximum_packet_size();
-        let promised = promised.and_then(|bytes| usize::try_from(bytes.get()).ok());
         Ok(Self {
-            packet_max: promised.map_or(inbox.limit(), |bytes| bytes.min(inbox.limit())),
+            packet_max: longest_promised(properties).min(inbox.limit()),
             inbox,
             aliases: Aliases::NONE,
             wire,
@@ -111,6 +119,8 @@ impl<'o, B: Buffer> Connection<'o, B> {
             timers,
             surfaced: 0,
             awaited: 0,
+            long: None,
+            oversize: session.oversize(),
             touched: false,
             blocked: false,
             undrained: false,
@@ -134,6 +144,8 @@ impl<'o, B: Buffer> Connection<'o, B> {
             timers: self.timers,
             surfaced: self.surfaced,
             awaited: self.awaited,
+            long: self.long,
+            oversize: self.oversize,
             touched: self.touched,
             blocked: self.blocked,
             undrained: self.undrained,
@@ -198,6 +210,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         match ready {
             Some(Ready::Event(event)) => Ok(Some(event)),
             Some(Ready::Packet(front)) => self.surface(front, session, now),
+            Some(Ready::Chunk { offset, len }) => Ok(Some(self.surface_chunk(offset, len))),
             None => Ok(None),
         }
     }
@@ -316,32 +329,6 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         }
     }
 
-    /// The properties of the CONNECT that follow from the memory of both ends.
-    fn own_properties<const N: usize>(&self) -> ([Property<'static>; 3], usize) {
-        let given = &self.opening.connect.properties;
-        let receive_maximum = u16::try_from(N).ok().and_then(NonZeroU16::new);
-        let maximum_packet_size = u32::try_from(self.inbox.limit()).ok().and_then(NonZeroU32::new);
-        let topic_alias_maximum = self.aliases.maximum();
-        let own = [
-            receive_maximum
-                .filter(|_| given.receive_maximum().is_none())
-                .map(Property::ReceiveMaximum),
-            maximum_packet_size
-                .filter(|_| given.maximum_packet_size().is_none())
-                .map(Property::MaximumPacketSize),
-            (topic_alias_maximum > 0).then_some(Property::TopicAliasMaximum(topic_alias_maximum)),
-        ];
-        let mut list = [Property::TopicAliasMaximum(0); 3];
-        let mut len: usize = 0;
-        for property in own.into_iter().flatten() {
-            if let Some(place) = list.get_mut(len) {
-                *place = property;
-                len = len.saturating_add(1);
-            }
-        }
-        (list, len)
-    }
-
     /// Puts as much as there is and as fits.
     fn put<S: Buffer, const N: usize>(
         &mut self,
@@ -372,9 +359,15 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         while transmit.is_started()
             || !(transmit.put_control(out, entropy) || transmit.put_ping(out, entropy))
         {
-            let Some(packet) = session.poll_packet() else { break };
-            let parts = aliases.apply(packet, &limits);
-            if !transmit.put_packet(&parts.as_slices(), out, entropy) {
+            let Some(piece) = session.poll_piece() else { break };
+            let done = match piece.behind {
+                None => {
+                    let parts = aliases.apply(piece.bytes, &limits);
+                    transmit.put_packet(&parts.as_slices(), 0, out, entropy)
+                }
+                Some(behind) => transmit.put_packet(&[piece.bytes], behind, out, entropy),
+            };
+            if !done {
                 return;
             }
             aliases.handle_sent();
@@ -386,15 +379,6 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
             transmit.put_control(out, entropy);
         }
     }
-}
-
-/// Whether a CONNECT promises to take more than the session and the connection hold.
-fn promises_too_much(properties: &Properties<'_>, inflight: usize, limit: usize) -> bool {
-    let messages = properties.receive_maximum().map_or(0, |maximum| usize::from(maximum.get()));
-    let bytes = properties.maximum_packet_size().map_or(0, NonZeroU32::get);
-    messages > inflight
-        || usize::try_from(bytes).map_or(true, |bytes| bytes > limit)
-        || properties.topic_alias_maximum().is_some()
 }
 
 #[cfg(test)]

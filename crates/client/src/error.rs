@@ -84,6 +84,9 @@ pub enum Closed {
     Peer(Option<CloseCode>),
     /// The transport ended without a word.
     Eof(Stage),
+    /// This side gave up a message that was half out
+    /// ([`Session::abandon`](crate::Session::abandon)).
+    Abandoned,
 }
 
 impl Error {
@@ -221,6 +224,7 @@ impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Local => f.write_str("closed by this side"),
+            Self::Abandoned => f.write_str("closed by this side: a message could not be finished"),
             Self::Disconnected(reason) => write!(f, "the server ended the connection: {reason}"),
             Self::Peer(Some(code)) => {
                 write!(f, "the server closed the connection with WebSocket code {}", code.get())

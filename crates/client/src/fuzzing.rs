@@ -2,8 +2,8 @@
 #![allow(clippy::unreachable, reason = "a broken promise is to stop the fuzzer")]
 
 use crate::{
-    Config, Connect, Connection, Entropy, Error, Event, Instant, Message, Misbehaved, Opening, Qos,
-    ReasonCode, Session, Subscription, TRANSMIT_MIN, Transport, ws,
+    Config, Connect, Connection, Entropy, Error, Event, Instant, Message, Misbehaved, Opening,
+    Oversize, Qos, ReasonCode, Session, Subscription, TRANSMIT_MIN, Transport, ws,
 };
 use core::fmt::{self, Write};
 
@@ -27,9 +27,14 @@ pub fn connection(data: &[u8]) {
     let switched = mode & 3 == 0;
     let framed = mode & 3 != 3;
     let connack = mode & 4 != 0 && (switched || !framed);
+    let oversize = match mode >> 3 & 3 {
+        1 => Oversize::Skip,
+        2 => Oversize::Stream,
+        _ => Oversize::Refuse,
+    };
     let step = usize::from(*step & 0x1f).saturating_add(1);
     let outcomes = [usize::MAX, step, 1].map(|step| {
-        let mut run = Run::new(framed);
+        let mut run = Run::new(framed, oversize);
         if switched {
             run.give(SWITCH, step);
         }
@@ -56,8 +61,8 @@ struct Run {
 }
 
 impl Run {
-    fn new(framed: bool) -> Self {
-        let mut session = Session::new([0; 1_024], Config::new());
+    fn new(framed: bool, oversize: Oversize) -> Self {
+        let mut session = Session::new([0; 1_024], Config::new().oversize(oversize));
         let connect = Connect {
             client_id: "fuzz",
             clean_session: true,
@@ -99,7 +104,7 @@ impl Run {
             let polled = self.connection.poll(&mut self.session, now);
             if let Ok(Some(event)) = &polled {
                 self.causes = self.causes.saturating_add(1);
-                let _ = write!(self.tape, "{event:?}");
+                self.tape.note(event);
                 respond(&mut self.session, event);
                 // What comes behind the good-bye is seen only as far as it has come already; behind
                 // frames the peer's Close is waited for.
@@ -115,11 +120,20 @@ impl Run {
                 assert_eq!(again, end, "the same error for ever");
             }
             let sent = self.transmit();
-            if self.end.is_some() || (quiet && !sent) {
+            if self.end.is_some() || (quiet && !sent && !self.supply()) {
                 break;
             }
         }
         assert!(self.polls <= self.causes.saturating_mul(3).saturating_add(10), "a spin");
+    }
+
+    /// Supplies some of a payload that is wanted; returns whether there was one.
+    fn supply(&mut self) -> bool {
+        let Some(wanted) = self.session.wanted() else { return false };
+        let taken = self.session.supply(wanted, &[9; 70]);
+        assert!(taken == wanted.room.min(70), "what is wanted is taken");
+        self.causes = self.causes.saturating_add(taken);
+        true
     }
 
     /// Sends all there is; returns whether that was anything.
@@ -175,6 +189,13 @@ fn respond(session: &mut Session<[u8; 1_024], 4>, event: &Event<'_>) {
         Event::Acknowledged { .. } => {
             let _ = session.publish(&Message::new("t/3", b"", Qos::AtLeastOnce));
         }
+        Event::MessageBegin { head, .. } => {
+            let reply = Message::new("t/5", b"", head.qos).head;
+            let token = session.publish_stream(&reply, 1_500, 100);
+            if let (true, Ok(token)) = (head.retain, token) {
+                assert!(session.abandon(token), "nothing of it is out");
+            }
+        }
         _ => {}
     }
 }
@@ -191,11 +212,24 @@ fn nonce() -> impl Entropy {
 /// What was seen, as a number (FNV-1a).
 struct Tape(u64);
 
+impl Tape {
+    /// Pieces of a payload are one payload, wherever it was cut.
+    fn note(&mut self, event: &Event<'_>) {
+        if let Event::MessageChunk { payload, .. } = event {
+            payload.iter().for_each(|byte| self.push(*byte));
+        } else {
+            let _ = write!(self, "{event:?}");
+        }
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+}
+
 impl Write for Tape {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for byte in text.bytes() {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+        text.bytes().for_each(|byte| self.push(byte));
         Ok(())
     }
 }
@@ -212,6 +246,35 @@ mod tests {
 
     fn framed(payload: &[u8]) -> Vec<u8> {
         [&[0x82, payload.len() as u8], payload, b"\x89\x02hi\x88\x04\x03\xe8ok"].concat()
+    }
+
+    /// A message of 452 bytes in three frames, a short one behind it.
+    fn long() -> Vec<u8> {
+        let long = [&b"\x34\xc1\x03\0\x01t\0\x0b"[..], &[b'x'; 444]].concat();
+        let frame = |first, payload: &[u8]| {
+            [&[first, 126, (payload.len() >> 8) as u8, payload.len() as u8], payload].concat()
+        };
+        let parts = [frame(2, &long[..130]), frame(0, &long[130..300]), frame(0x80, &long[300..])];
+        [&parts.concat()[..], &framed(&PACKETS[4..])].concat()
+    }
+
+    #[test]
+    fn connection_entry_point_holds_for_messages_longer_than_the_buffer() {
+        let long = long();
+        for oversize in 0..3 {
+            let mode = 4 | oversize << 3;
+            for step in [0, 1, 6, 30] {
+                connection(&[&[mode, step], &long[..]].concat());
+            }
+            for at in (0..long.len()).filter(|at| *at < 24 || at % 13 == 0) {
+                for flip in [0x01, 0x20, 0x80] {
+                    let mut spoilt = [&[mode, 6], &long[..]].concat();
+                    spoilt[at + 2] ^= flip;
+                    connection(&spoilt);
+                }
+                connection(&[&[mode, 6], &long[..at]].concat());
+            }
+        }
     }
 
     #[test]
@@ -245,7 +308,7 @@ mod tests {
             state >> 20
         };
         for _ in 0..3_000 {
-            let mut sample = framed(PACKETS);
+            let mut sample = if next() % 4 == 0 { long() } else { framed(PACKETS) };
             for _ in 0..next() % 4 {
                 let at = next() as usize % sample.len();
                 sample[at] = next() as u8;

@@ -84,9 +84,9 @@ pub use authenticator::{AuthenticateError, Authenticator, Denied, authenticate, 
 pub use connection::{Connection, RECEIVE_MIN};
 pub use dunlin_mqtt as mqtt;
 pub use dunlin_mqtt::{
-    AckMode, AckToken, Aliases, Config, Connect, Event, Head, Limits, Message, Properties,
-    Property, PublishError, Qos, ReasonCode, Reasons, Resumption, Session, SubscribeError,
-    Subscription, Token, Version, Will,
+    AckMode, AckToken, Aliases, Config, Connect, Event, Head, Limits, Message, Oversize,
+    Properties, Property, PublishError, Qos, ReasonCode, Reasons, Resumption, Session,
+    SubscribeError, Subscription, Token, Version, Wanted, Will,
 };
 pub use dunlin_octet as octet;
 pub use dunlin_octet::Buffer;

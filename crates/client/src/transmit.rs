@@ -22,7 +22,17 @@ const _: () = assert!(FixedHeader::encoded_len(0) == PINGREQ.len(), "PINGREQ has
 #[derive(Clone, Copy, Debug)]
 struct Started {
     key: [u8; 4],
+    /// Of the piece that is given now.
     sent: usize,
+    /// Of the pieces before.
+    before: usize,
+}
+
+impl Started {
+    /// Where in the frame the next byte stands.
+    const fn at(&self) -> usize {
+        self.before.saturating_add(self.sent)
+    }
 }
 
 /// Puts packets and control frames into the caller's memory, each packet in a frame of its own.
@@ -122,7 +132,7 @@ impl Transmit {
                 return true;
             }
             self.good_bye = None;
-            self.put_packet(&[&disconnect], out, entropy);
+            self.put_packet(&[&disconnect], 0, out, entropy);
         }
         if let Some(code) = self.close {
             if self.framed
@@ -145,7 +155,7 @@ impl Transmit {
         if out.room() < PINGREQ.len().saturating_add(MASKED_HEADER_MIN) {
             return true;
         }
-        self.ping_due = !self.put_packet(&[&PINGREQ], out, entropy);
+        self.ping_due = !self.put_packet(&[&PINGREQ], 0, out, entropy);
         self.ping_due
     }
 
@@ -163,20 +173,22 @@ impl Transmit {
         let mut window = Window::new(place, started.sent);
         connect.write(&mut window);
         mask(place, started.key, started.sent);
-        self.connect_sent = self.advance(started, room, len);
+        self.connect_sent = self.advance(started, room, len, 0);
         !self.connect_sent
     }
 
     /// Puts the parts of one packet, or as much of them as there is room for; returns whether all of it
-    /// is out.
+    /// is out. If it is only a piece, `behind` more bytes follow, and are put by the next calls.
     pub(crate) fn put_packet(
         &mut self,
         parts: &[&[u8]],
+        behind: usize,
         out: &mut Writer<'_>,
         entropy: &mut dyn Entropy,
     ) -> bool {
         let len = parts.iter().map(|part| part.len()).fold(0, usize::saturating_add);
-        let Some(started) = self.start(len, out, entropy) else { return false };
+        let whole = len.saturating_add(behind);
+        let Some(started) = self.start(whole, out, entropy) else { return false };
         let mut begin: usize = 0;
         let mut sent = started.sent;
         for part in parts {
@@ -184,12 +196,12 @@ impl Transmit {
             let rest = part.get(sent.saturating_sub(begin)..).unwrap_or_default();
             let room = if sent < end { out.room().min(rest.len()) } else { 0 };
             if let Ok(place) = out.reserve(room) {
-                copy_masked(rest, place, started.key, sent);
+                copy_masked(rest, place, started.key, started.before.saturating_add(sent));
                 sent = sent.saturating_add(room);
             }
             begin = end;
         }
-        self.advance(started, sent.saturating_sub(started.sent), len)
+        self.advance(started, sent.saturating_sub(started.sent), len, behind)
     }
 
     /// Goes on with the packet that is half out, or begins one with its frame header.
@@ -213,16 +225,22 @@ impl Transmit {
             entropy.fill(&mut key);
             data_header(len, key).encode(out).ok()?;
         }
-        Some(Started { key, sent: 0 })
+        Some(Started { key, sent: 0, before: 0 })
     }
 
-    /// Notes that `more` bytes are out; returns whether those were the last.
-    fn advance(&mut self, started: Started, more: usize, len: usize) -> bool {
+    /// Notes that `more` bytes are out; returns whether those were the last of the piece, which is `len`
+    /// bytes long.
+    fn advance(&mut self, started: Started, more: usize, len: usize, behind: usize) -> bool {
         self.moved |= more > 0;
         let sent = started.sent.saturating_add(more);
         let done = sent >= len;
+        let started = Started { sent, ..started };
         // Nothing of it is on the wire: a bare stream without room has not begun.
-        self.started = (!done && (sent > 0 || self.framed)).then_some(Started { sent, ..started });
+        self.started = match done {
+            false => (started.at() > 0 || self.framed).then_some(started),
+            true if behind == 0 => None,
+            true => Some(Started { sent: 0, before: started.at(), ..started }),
+        };
         done
     }
 }

@@ -1,7 +1,7 @@
 //! What a session tells the program, and what the program tells it.
 
 use crate::{
-    Message, PacketId, Properties, Qos, ReasonCode, Reasons, Version, received::EXACTLY_ONCE,
+    Head, Message, PacketId, Properties, Qos, ReasonCode, Reasons, Version, received::EXACTLY_ONCE,
 };
 
 /// Names a publish, subscribe or unsubscribe until its acknowledgement.
@@ -44,6 +44,24 @@ pub enum AckMode {
     Manual,
 }
 
+/// What becomes of a message that is longer than the receive buffer of its connection can become.
+///
+/// What stands in front of the payload must fit the buffer: a longer topic or longer properties end the
+/// connection. With [`Oversize::Skip`] and [`Oversize::Stream`], CONNECT announces a Maximum Packet Size
+/// only if its properties have one; that one counts, and may be larger than the buffer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Oversize {
+    /// The connection ends; MQTT 5.0 tells the server beforehand not to send it.
+    #[default]
+    Refuse,
+    /// It is taken off the wire without being kept, and [`Event::Skipped`] says so. It is refused in
+    /// MQTT 5.0 (0x97, quota exceeded) and acknowledged in MQTT 3.1.1: it does not come again.
+    Skip,
+    /// It is handed over in pieces: [`Event::MessageBegin`], [`Event::MessageChunk`],
+    /// [`Event::MessageEnd`].
+    Stream,
+}
+
 /// What a session does by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -57,6 +75,8 @@ pub struct Config {
     /// Whether a session that the server has kept is taken up although this side knows nothing of it,
     /// as after a restart; in MQTT 5.0 it ends the connection otherwise ([MQTT-3.2.2-5]).
     pub adopts_session: bool,
+    /// What becomes of a message that is longer than the receive buffer.
+    pub oversize: Oversize,
     /// Whether a store follows what must survive a crash, by
     /// [`Session::poll_record`](crate::Session::poll_record): nothing goes out before it has.
     pub journaled: bool,
@@ -70,6 +90,7 @@ impl Config {
             ack_mode: AckMode::Automatic,
             qos_max: Qos::ExactlyOnce,
             adopts_session: false,
+            oversize: Oversize::Refuse,
             journaled: false,
         }
     }
@@ -98,6 +119,12 @@ impl Config {
         Self { adopts_session: true, ..self }
     }
 
+    /// Messages that are longer than the receive buffer are skipped, or come in pieces.
+    #[must_use]
+    pub const fn oversize(self, oversize: Oversize) -> Self {
+        Self { oversize, ..self }
+    }
+
     /// A store follows what must survive a crash, and nothing goes out before it has.
     #[must_use]
     pub const fn journaled(self) -> Self {
@@ -118,7 +145,8 @@ pub enum Resumption {
     New,
     /// All of it: subscriptions stand, and what was not acknowledged is sent again.
     Resumed,
-    /// A session, but perhaps an empty one: an earlier CONNECT had no answer, and may have made it.
+    /// A session, but perhaps an empty one: an earlier CONNECT had no answer, and may have made it, or an
+    /// earlier DISCONNECT was to end it.
     /// Subscriptions are to be made again; those that stand are not harmed by it.
     Uncertain,
     /// Nothing, although a session should have been there: subscriptions are to be made again, messages
@@ -145,6 +173,40 @@ pub enum Event<'p> {
         duplicate: bool,
         /// Above QoS 0: what to acknowledge in [`AckMode::Manual`].
         ack: Option<AckToken>,
+    },
+    /// The front of a message has come that is longer than the receive buffer: its payload follows in
+    /// [`Event::MessageChunk`]s, and nothing else before [`Event::MessageEnd`] ([`Oversize::Stream`]).
+    ///
+    /// A connection that ends in between takes the message with it: above QoS 0 the server sends it
+    /// again, and it begins anew; with QoS 0 it is lost.
+    MessageBegin {
+        /// Everything of the message but its payload.
+        head: Head<'p>,
+        /// How long the payload is, in bytes.
+        len: usize,
+        /// Whether it may have come before.
+        duplicate: bool,
+        /// Above QoS 0: what to acknowledge in [`AckMode::Manual`]; void until the end has come.
+        ack: Option<AckToken>,
+    },
+    /// The next piece of the payload of a message that has begun.
+    MessageChunk {
+        /// Where in the payload it stands, in bytes.
+        offset: usize,
+        /// The piece, never empty.
+        payload: &'p [u8],
+    },
+    /// All of the message that had begun has been handed over.
+    MessageEnd {
+        /// The same as at its begin.
+        ack: Option<AckToken>,
+    },
+    /// A message is passed over because it is longer than the receive buffer ([`Oversize::Skip`]).
+    Skipped {
+        /// Everything of the message but its payload.
+        head: Head<'p>,
+        /// How long the payload is, in bytes.
+        len: usize,
     },
     /// A message above QoS 0 has arrived at the server, or was refused there.
     Acknowledged {

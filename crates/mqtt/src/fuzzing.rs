@@ -4,6 +4,7 @@ mod input;
 mod journal;
 mod packets;
 mod session;
+mod streams;
 mod values;
 
 pub use journal::{journal, restore};

@@ -7,7 +7,7 @@ use dunlin_octet::{Reader, Sink};
 pub const PACKET_BODY_MAX: usize = 268_435_455;
 
 /// Most bytes that the remaining length takes (MQTT 3.1.1 §2.2.3).
-const VARINT_MAX: usize = 4;
+pub(crate) const VARINT_MAX: usize = 4;
 
 /// The kinds of control packet (MQTT 3.1.1 §2.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -128,15 +128,21 @@ impl FixedHeader {
 }
 
 /// Reads a variable byte integer, and how long it is.
+#[inline]
 pub(crate) fn varint(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
     // Nearly all packets are shorter than 128 bytes, and nearly all others than 16 KiB.
     match bytes {
-        [low @ 0..=0x7f, ..] => return Ok(Some((usize::from(*low), 1))),
+        [low @ 0..=0x7f, ..] => Ok(Some((usize::from(*low), 1))),
         [low, high @ 1..=0x7f, ..] => {
-            return Ok(Some((usize::from(low & 0x7f) | usize::from(*high) << 7, 2)));
+            Ok(Some((usize::from(low & 0x7f) | usize::from(*high) << 7, 2)))
         }
-        _ => {}
+        _ => long_varint(bytes),
     }
+}
+
+/// The same for one of any length.
+#[inline(never)]
+fn long_varint(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
     let mut value = 0;
     for (at, byte) in bytes.iter().take(VARINT_MAX).enumerate() {
         value |= usize::from(byte & 0x7f) << at.saturating_mul(7).min(21);
@@ -154,19 +160,10 @@ pub(crate) fn varint(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> 
 }
 
 /// Puts a first byte and a remaining length of at most [`PACKET_BODY_MAX`].
+// Byte by byte: an array that is made byte by byte and then copied as a whole waits for all of them.
 pub(crate) fn put_header(sink: &mut (impl Sink + ?Sized), first: u8, remaining: usize) {
-    let [_, _, _, low] = u32::try_from(remaining & 0x7f).unwrap_or(0).to_be_bytes();
-    let septet = |shift: u32| {
-        let [.., byte] = (remaining >> shift & 0x7f).to_be_bytes();
-        byte
-    };
-    let (second, third, fourth) = (septet(7), septet(14), septet(21));
-    match FixedHeader::encoded_len(remaining) {
-        2 => sink.put(&[first, low]),
-        3 => sink.put(&[first, low | 0x80, second]),
-        4 => sink.put(&[first, low | 0x80, second | 0x80, third]),
-        _ => sink.put(&[first, low | 0x80, second | 0x80, third | 0x80, fourth]),
-    }
+    sink.put(&[first]);
+    put_varint(sink, remaining);
 }
 
 /// Takes a variable byte integer in its shortest form (MQTT 5.0 §1.5.5, [MQTT-1.5.5-1]).

@@ -61,7 +61,7 @@ pub use disconnect::Disconnect;
 pub use error::{
     AckError, Error, Malformed, Misbehaved, PublishError, SendError, SubscribeError, TopicError,
 };
-pub use event::{AckMode, AckToken, Config, Event, Resumption, Token};
+pub use event::{AckMode, AckToken, Config, Event, Oversize, Resumption, Token};
 pub use header::{FixedHeader, PACKET_BODY_MAX, PacketType};
 pub use limits::Limits;
 pub use message::{Head, Message};
@@ -70,7 +70,7 @@ pub use properties::{Iter as PropertiesIter, Properties, Property};
 pub use publish::Publish;
 pub use reason::ReasonCode;
 pub use record::{FORMAT, RECORD_OVERHEAD, RECORD_PREFIX, Records, RestoreError, TooShort};
-pub use session::{EXACTLY_ONCE_MAX, Session};
+pub use session::{EXACTLY_ONCE_MAX, Piece, Session, Wanted};
 pub use suback::{Reasons, Suback, Unsuback};
 pub use subscribe::{RetainHandling, Subscribe, Subscription, Unsubscribe};
 pub use text::STRING_MAX;

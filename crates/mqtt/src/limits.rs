@@ -1,6 +1,8 @@
 //! What a server takes (MQTT 5.0 §3.2.2.3).
 
-use crate::{Head, Packet, PacketType, Properties, Qos, ReasonCode, Subscription, Version};
+use crate::{
+    FixedHeader, Head, Packet, PacketType, Properties, Qos, ReasonCode, Subscription, Version,
+};
 
 /// What the server takes on a connection, as CONNACK says; everything, where it says nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,17 +95,20 @@ impl Limits {
         refused.map_or(Ok(()), Err)
     }
 
-    /// Whether a packet that was encoded before the limits were known may be sent.
+    /// Whether a packet that was encoded before the limits were known may be sent; of the payload of a
+    /// PUBLISH, any part may be there.
     pub(crate) fn check_packet(&self, version: Version, packet: &[u8]) -> Result<(), ReasonCode> {
-        self.check_len(packet.len())?;
-        let first = packet.first().copied().unwrap_or(0);
-        if first != PacketType::Subscribe.first() && first >> 4 != PacketType::Publish.first() >> 4
-        {
+        let Ok(Some((header, header_len))) = FixedHeader::decode(version, packet) else {
+            return Ok(());
+        };
+        self.check_len(header_len.saturating_add(header.remaining))?;
+        if !matches!(header.packet_type, PacketType::Publish | PacketType::Subscribe) {
             return Ok(());
         }
-        match Packet::decode_front(version, packet) {
-            Ok(Some((Packet::Publish(publish), _))) => self.check_message(&publish.message.head),
-            Ok(Some((Packet::Subscribe(subscribe), _))) => {
+        let body = packet.get(header_len..).unwrap_or_default();
+        match Packet::decode(version, header, body) {
+            Ok(Packet::Publish(publish)) => self.check_message(&publish.message.head),
+            Ok(Packet::Subscribe(subscribe)) => {
                 self.check_subscriptions(subscribe.subscriptions(), &subscribe.properties)
             }
             _ => Ok(()),

@@ -1,12 +1,16 @@
 //! Packets that the server has not acknowledged yet, encoded once and in order.
 
 mod entry;
+mod flow;
 mod recorded;
 
 use crate::{PacketType, Qos, publish::DUP};
 use dunlin_octet::{Buffer, Reader, Writer};
-use entry::{AGAIN, DEAD, GONE, HELD_UNRECORDED, PARKED, RELEASED, SENT, UNMATCHED};
+use entry::{
+    ABANDONED, AGAIN, DEAD, GONE, HELD_UNRECORDED, PARKED, RELEASED, SENT, STREAMED, UNMATCHED,
+};
 pub(crate) use entry::{Entry, STAMPS};
+use flow::Flow;
 
 /// What stands before each packet: its length, its token, its identifier, its flags with its stamp.
 pub(crate) const ENTRY_HEADER: usize = 12;
@@ -52,6 +56,8 @@ pub(crate) struct Outbox<B> {
     ahead: Cursor,
     /// The packet that is lent out, perhaps half sent: it stays.
     sending: Option<usize>,
+    /// How far it is out, if its payload is supplied meanwhile.
+    flow: Option<Flow>,
 }
 
 impl<B: Buffer> Outbox<B> {
@@ -66,6 +72,7 @@ impl<B: Buffer> Outbox<B> {
             cursor: Cursor { at: 0, left: 0 },
             ahead: Cursor { at: 0, left: 0 },
             sending: None,
+            flow: None,
         }
     }
 
@@ -185,6 +192,7 @@ impl<B: Buffer> Outbox<B> {
     /// The packet that is lent out has gone out whole; returns what it was before.
     pub(crate) fn finish(&mut self, stamp: u16) -> Option<Entry> {
         let at = self.sending.take()?;
+        self.flow = None;
         let entry = self.entry(at);
         let dead = if entry.id == 0 { DEAD } else { 0 };
         self.set_entry(at, entry.with(SENT | GONE | dead).without(AGAIN).stamped(stamp));
@@ -195,6 +203,7 @@ impl<B: Buffer> Outbox<B> {
     /// A new connection: everything is to be sent again, from the oldest on.
     pub(crate) fn rewind(&mut self, stamp: u16) {
         self.sending = None;
+        self.flow = None;
         self.update(|entry| entry.without(GONE | AGAIN).stamped(stamp));
         self.go_back();
         self.reclaim();

@@ -47,14 +47,20 @@ impl<const N: usize> Owed<N> {
 
     /// Owes an acknowledgement for `id`, PUBACK or PUBREC; `None` when the queue is full.
     pub(crate) fn push(&mut self, id: PacketId, kind: AckKind) -> Option<AckToken> {
+        let token = self.next_token(id)?;
+        let debt = self.debts.get_mut(usize::from(token.place))?;
+        *debt = Debt { id: id.value(), kind, ..NOTHING };
+        self.len = self.len.saturating_add(1);
+        Some(token)
+    }
+
+    /// What [`Owed::push`] will return for `id`, if nothing else is pushed before.
+    pub(crate) fn next_token(&self, id: PacketId) -> Option<AckToken> {
         if self.is_full() {
             return None;
         }
         let place = Self::wrap(self.first.saturating_add(self.len));
-        *self.debts.get_mut(place)? = Debt { id: id.value(), kind, ..NOTHING };
-        self.len = self.len.saturating_add(1);
-        let place = u16::try_from(place).ok()?;
-        Some(AckToken { packet_id: id, place, epoch: self.epoch })
+        Some(AckToken { packet_id: id, place: u16::try_from(place).ok()?, epoch: self.epoch })
     }
 
     /// The program has let go of the message; says whether it still waited for that.
@@ -76,6 +82,15 @@ impl<const N: usize> Owed<N> {
             && behind < self.len
             && debt.id == token.packet_id.value()
             && !debt.due
+    }
+
+    /// Whether an acknowledgement of this kind for `id` has yet to go out on this connection.
+    pub(crate) fn owes(&self, id: PacketId, kind: AckKind) -> bool {
+        let mut places = (0..self.len).map(|behind| Self::wrap(self.first.saturating_add(behind)));
+        places.any(|place| {
+            let debt = self.debts.get(place);
+            debt.is_some_and(|debt| debt.id == id.value() && debt.kind == kind)
+        })
     }
 
     /// The program has let go of the message of QoS 2, however often it came on this connection.

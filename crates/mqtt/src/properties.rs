@@ -110,6 +110,11 @@ impl<'a> Properties<'a> {
     // Apart from its callers, which stay as short for MQTT 3.1.1 as they are without it.
     #[inline(never)]
     pub(crate) fn take(place: Place, body: &mut Reader<'a>) -> Result<Self, Malformed> {
+        Self::take_wire(place, body).map(Self::checked)
+    }
+
+    /// The same as bytes, for [`Properties::checked`].
+    pub(crate) fn take_wire(place: Place, body: &mut Reader<'a>) -> Result<&'a [u8], Malformed> {
         let len = take_varint(body)?;
         let bytes = body.take(len).ok_or(Malformed::Length)?;
         let mut wire = Reader::new(bytes);
@@ -119,7 +124,13 @@ impl<'a> Properties<'a> {
             Property::take(id, &mut wire)?;
         }
         seen.finish()?;
-        Ok(Self { form: Form::Wire(bytes) })
+        Ok(bytes)
+    }
+
+    /// Properties behind one another, which have been checked.
+    #[inline]
+    pub(crate) const fn checked(wire: &'a [u8]) -> Self {
+        Self { form: Form::Wire(wire) }
     }
 
     /// The same in MQTT 5.0, and nothing in MQTT 3.1.1.

@@ -2,7 +2,7 @@
 
 mod recorded;
 
-use crate::{AckToken, Message, PacketId, ReasonCode};
+use crate::{AckToken, PacketId, ReasonCode};
 
 /// Stands in a token for a message of QoS 2, whose place is found by its identifier.
 pub(crate) const EXACTLY_ONCE: u16 = u16::MAX;
@@ -163,17 +163,17 @@ impl<const N: usize> Received<N> {
     ///
     /// One that is not marked as a repetition, and has another content, is none: a server that was rolled
     /// back to an older state uses identifiers again.
-    pub(crate) fn is_repeat(&self, id: PacketId, duplicate: bool, message: &Message<'_>) -> bool {
+    pub(crate) fn is_repeat(&self, id: PacketId, duplicate: bool, digest: u32) -> bool {
         let known = self.find(id).and_then(|place| self.arrivals.get(place));
         known.is_some_and(|arrival| {
-            let same = arrival.digest == digest(message);
+            let same = arrival.digest == digest;
             // In doubt, only what is both can be nothing else.
             if arrival.is(DOUBTFUL) { duplicate && same } else { duplicate || same }
         })
     }
 
     /// A message has come; says what stands for it until the program lets go.
-    pub(crate) fn push(&mut self, id: PacketId, message: &Message<'_>) -> Option<AckToken> {
+    pub(crate) fn push(&mut self, id: PacketId, digest: u32) -> Option<AckToken> {
         // A server that knew those in doubt would neither use the identifier of one again, nor have
         // more under way than there is room for: it has forgotten them.
         if self.find(id).is_some() {
@@ -185,16 +185,21 @@ impl<const N: usize> Received<N> {
         if gone.is_none() {
             self.make_room();
         }
-        let serial = self.serial.wrapping_add(1);
+        let token = self.next_token(id);
+        let serial = token.epoch;
         let stored = if gone.is_some() { Stored::Earlier } else { Stored::Nothing };
-        let arrival =
-            Arrival { id: id.value(), serial, digest: digest(message), stored, ..NOTHING };
+        let arrival = Arrival { id: id.value(), serial, digest, stored, ..NOTHING };
         match gone {
             Some(place) => *self.arrivals.get_mut(place)? = arrival,
             None => self.append(arrival)?,
         }
         self.serial = serial;
-        Some(AckToken { packet_id: id, place: EXACTLY_ONCE, epoch: serial })
+        Some(token)
+    }
+
+    /// What [`Received::push`] will return for `id`, if nothing else is pushed before.
+    pub(crate) const fn next_token(&self, id: PacketId) -> AckToken {
+        AckToken { packet_id: id, place: EXACTLY_ONCE, epoch: self.serial.wrapping_add(1) }
     }
 
     /// What the program said of the message with this identifier, if it has let go of it.
@@ -317,13 +322,14 @@ impl<const N: usize> Received<N> {
 /// As much of a payload as tells two messages apart in practice, in bytes.
 const DIGEST_MAX: usize = 1_024;
 
-/// FNV-1a over the topic, the length of the payload, and the front of the payload.
-fn digest(message: &Message<'_>) -> u32 {
-    let payload = message.payload;
-    let front = payload.get(..DIGEST_MAX).unwrap_or(payload);
-    let topic = message.head.topic.as_bytes();
-    let len = payload.len().to_le_bytes();
+/// What tells a message from others: FNV-1a over the topic, the length of the payload, and its front.
+///
+/// Of a message that is longer than the receive buffer, `front` is empty on every connection.
+pub(crate) fn digest(topic: &str, len: usize, front: &[u8]) -> u32 {
+    let front = front.get(..DIGEST_MAX).unwrap_or(front);
+    let len = len.to_le_bytes();
     topic
+        .as_bytes()
         .iter()
         .chain(&len)
         .chain(front)

@@ -1,17 +1,21 @@
 //! The client's session: what outlives connections.
 
 mod command;
+mod oversize;
 mod receive;
 mod record;
 mod restore;
 mod send;
+mod stream;
 
 use crate::{
-    AckToken, Config, FixedHeader, Limits, PacketType, Qos, ReasonCode, Token, Version, line::Line,
-    outbox::Outbox, owed::Owed, received::Received, slots::Slots,
+    AckToken, Config, FixedHeader, Limits, Oversize, PacketType, Qos, ReasonCode, Token, Version,
+    line::Line, outbox::Outbox, owed::Owed, received::Received, slots::Slots,
 };
 use dunlin_octet::Buffer;
+use oversize::Begun;
 use record::Journal;
+pub use stream::{Piece, Wanted};
 
 /// Most filters in one SUBSCRIBE or UNSUBSCRIBE.
 const FILTERS_MAX: usize = 1_024;
@@ -93,6 +97,8 @@ pub struct Session<B, const INFLIGHT: usize> {
     current: Current,
     /// The message handed over last, to be acknowledged when the program comes back.
     held: Option<AckToken>,
+    /// The message that is coming in pieces.
+    begun: Option<Begun>,
     next_token: u32,
     sent: Option<Token>,
     /// Tells how long ago packets went out.
@@ -101,8 +107,11 @@ pub struct Session<B, const INFLIGHT: usize> {
     established: bool,
     /// The CONNECT of the current connection is out.
     connect_sent: bool,
-    /// A CONNECT has had no answer: it may have made a session that we do not know.
+    /// A CONNECT has had no answer, and may have made a session that we do not know; or a DISCONNECT was
+    /// to end one, and may not have arrived.
     unanswered: bool,
+    /// A message has been abandoned that was half out: nothing can follow on this connection.
+    cut_off: bool,
     /// Packets may wait that the limits of the server do not allow.
     unfit: bool,
     /// Acknowledgements with properties that wait in the outbox.
@@ -139,12 +148,14 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             phase: Phase::Offline,
             current: Current::Nothing,
             held: None,
+            begun: None,
             next_token: 0,
             sent: None,
             stamp: 0,
             established: false,
             connect_sent: false,
             unanswered: false,
+            cut_off: false,
             unfit: false,
             parked_acks: 0,
             authenticating: false,
@@ -157,6 +168,11 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// The version that every connection speaks.
     pub const fn version(&self) -> Version {
         self.config.version
+    }
+
+    /// What becomes of a message that is longer than the receive buffer.
+    pub const fn oversize(&self) -> Oversize {
+        self.config.oversize
     }
 
     /// What the server takes on the current connection, or took on the last one.

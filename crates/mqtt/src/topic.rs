@@ -1,6 +1,9 @@
 //! Topic names and topic filters (MQTT 3.1.1 §4.7).
 
-use crate::{TopicError, text::STRING_MAX};
+use crate::{
+    TopicError,
+    text::{STRING_MAX, all_words, every, zero_bytes},
+};
 
 /// Whether `topic` can be published to.
 pub fn check_topic(topic: &str) -> Result<(), TopicError> {
@@ -68,42 +71,40 @@ const fn check_length(text: &str) -> Result<(), TopicError> {
     }
 }
 
-/// How many bytes are looked at in one step.
-const WORD: usize = size_of::<usize>();
-
 /// Whether neither U+0000 nor a wildcard stands anywhere in `topic`.
 ///
 /// Asked for every message, so it goes by words; the last word may overlap the one before it.
-fn is_plain(topic: &[u8]) -> bool {
-    let Some(last) = topic.last_chunk() else {
-        return !topic.iter().any(|byte| matches!(byte, 0 | b'+' | b'#'));
-    };
-    let (words, _) = topic.as_chunks();
-    words.iter().fold(special(*last), |found, word| found | special(*word)) == 0
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+pub(crate) fn is_plain(topic: &[u8]) -> bool {
+    all_words(topic, is_common_word) == Some(true) || is_plain_at_all(topic)
 }
 
-/// Not zero if a byte of `word` is U+0000 or a wildcard.
-fn special(word: [u8; WORD]) -> usize {
-    let word = usize::from_ne_bytes(word);
+/// Whether all bytes are between `,` and the end of ASCII, as in most topics.
+#[inline]
+const fn is_common_word(word: usize) -> bool {
+    // A lower byte borrows the top bit; where there is none, no byte borrows.
+    (word.wrapping_sub(every(b',')) | word) & every(0x80) == 0
+}
+
+/// Whether `topic`, of any bytes, is plain.
+#[inline(never)]
+fn is_plain_at_all(topic: &[u8]) -> bool {
+    let is_plain_byte = |byte: &u8| !matches!(byte, 0 | b'+' | b'#');
+    all_words(topic, is_plain_word).unwrap_or_else(|| topic.iter().all(is_plain_byte))
+}
+
+#[inline]
+const fn is_plain_word(word: usize) -> bool {
     // The two wildcards differ in this bit and in no other.
     const EITHER: u8 = b'+' ^ b'#';
     let wild = (word | every(EITHER)) ^ every(b'+' | EITHER);
-    zero_bytes(word) | zero_bytes(wild)
-}
-
-/// Not zero if a byte of `word` is zero: the lowest such byte borrows its top bit, and where there is
-/// none, no byte borrows.
-const fn zero_bytes(word: usize) -> usize {
-    word.wrapping_sub(every(1)) & !word & every(0x80)
-}
-
-const fn every(byte: u8) -> usize {
-    usize::from_ne_bytes([byte; WORD])
+    zero_bytes(word) | zero_bytes(wild) == 0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::WORD;
     use crate::{Config, Qos, Session, SubscribeError, Subscription, Version};
 
     /// [MQTT-4.7.1-1] [MQTT-4.7.1-2], v3.1.1: [MQTT-4.7.1-2] [MQTT-4.7.1-3]
@@ -147,8 +148,9 @@ mod tests {
     fn topic_with_a_special_byte_anywhere_is_refused_and_with_any_other_is_not() {
         for len in 1..=3 * WORD + 1 {
             for at in 0..len {
-                for byte in 0..0x80 {
-                    let mut topic = std::vec![b'"'; len];
+                // Beside common bytes, and beside others.
+                for (byte, beside) in (0..0x80).flat_map(|byte| [(byte, b'a'), (byte, b'"')]) {
+                    let mut topic = std::vec![beside; len];
                     topic[at] = byte;
                     let expected = match byte {
                         0 => Err(TopicError::Nul),

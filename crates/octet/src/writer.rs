@@ -77,6 +77,16 @@ impl<'a> Writer<'a> {
 /// Puts as much as fits, and no more.
 impl Sink for Writer<'_> {
     fn put(&mut self, bytes: &[u8]) {
+        // What fits whole has a length that the compiler often knows.
+        if self.put_slice(bytes).is_err() {
+            self.put_front(bytes);
+        }
+    }
+}
+
+impl Writer<'_> {
+    #[cold]
+    fn put_front(&mut self, bytes: &[u8]) {
         let place = self.memory.get_mut(self.at..).unwrap_or_default();
         self.at = self.at.saturating_add(copy(bytes, place));
     }
@@ -95,6 +105,16 @@ mod tests {
         writer.put_u32(0x0405_0607).unwrap();
         assert_eq!(writer.room(), 0);
         assert_eq!(writer.finish(), [1, 2, 3, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn sink_without_room_for_all_keeps_the_front() {
+        let mut memory = [0; 3];
+        let mut writer = Writer::new(&mut memory);
+        writer.put(&[1, 2]);
+        writer.put(&[3, 4]);
+        writer.put(&[5]);
+        assert_eq!(writer.finish(), [1, 2, 3]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `cargo x ci`: what must hold before a change lands.
 
 use crate::process::{cargo, run as run_command};
-use crate::{Outcome, autobahn, fuzz, panic_proof, test, thumb};
+use crate::{Outcome, autobahn, fuzz, panic_proof, spec, test, thumb};
 use std::time::Instant;
 
 type Stage = (&'static str, fn() -> Outcome);
@@ -9,6 +9,7 @@ type Stage = (&'static str, fn() -> Outcome);
 /// Cheap ones first. Stages share what they build: the same profile and flags throughout.
 const STAGES: &[Stage] = &[
     ("fmt", fmt),
+    ("spec", || spec::run(&[])),
     ("clippy", clippy),
     ("docs", docs),
     ("test", || test::run(&[])),

@@ -1,6 +1,7 @@
 //! The whole: bytes in, events, commands, bytes out.
 
 use crate::group::{Group, OURS, Target};
+use crate::protocol_core;
 use crate::random::Random;
 use dunlin::ws::{Acceptance, Request};
 use dunlin::{
@@ -14,6 +15,10 @@ const TOPIC: &str = "devices/seven/telemetry";
 const NOW: Instant = Instant::from_millis(1);
 /// Most nanoseconds for a message in and its acknowledgement out.
 const MESSAGE_MAX_NS: f64 = 100.0;
+/// The same beside a peer that does it without frames.
+const PEER_MAX: f64 = 1.0 / 3.0;
+/// Equal, as far as can be measured.
+const SAME: f64 = 1.1;
 
 const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
 
@@ -47,6 +52,7 @@ fn incoming(over: Over, len: usize, label: &str) -> Group {
     let mut eight = Pair::<8>::open(over, 1 << 14);
     let bytes = received_publish(over, len);
     let read = bytes.repeat(8);
+    let theirs = received_publish(Over::Stream, len);
     let mut left = 0;
     Group::new(format!("connection: PUBLISH in, PUBACK out, {label}"))
         .case(OURS, move || {
@@ -64,6 +70,7 @@ fn incoming(over: Over, len: usize, label: &str) -> Group {
             }
             left -= 1;
         })
+        .peer(protocol_core::NAME, PEER_MAX, protocol_core::receiver(theirs))
         .target(Target::Nanos(MESSAGE_MAX_NS))
         .counted()
 }
@@ -79,7 +86,7 @@ fn in_flight() -> Group {
     let over = Over::WebSocket;
     Group::new("connection: PUBACK with 10,000 in flight")
         .case(OURS, publisher::<10_000>(over, 16, 10_000))
-        .case("dunlin, 10 in flight", publisher::<10>(over, 16, 10))
+        .peer("dunlin, 10 in flight", SAME, publisher::<10>(over, 16, 10))
         .counted()
 }
 
@@ -219,7 +226,7 @@ impl<const N: usize> Pair<N> {
     fn take_messages(&mut self, count: usize) {
         for _ in 0..count {
             let event = self.connection.poll(&mut self.session, NOW).unwrap();
-            assert!(matches!(black_box(event), Some(Event::Message { .. })));
+            assert!(matches!(black_box(&event), Some(Event::Message { .. })));
         }
         assert!(self.connection.poll(&mut self.session, NOW).unwrap().is_none());
     }

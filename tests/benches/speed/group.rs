@@ -7,6 +7,8 @@ pub(crate) const OURS: &str = "dunlin";
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) run: Box<dyn FnMut(u32)>,
+    /// So much of this one's time ours may take, at most.
+    pub(crate) ratio_max: Option<f64>,
 }
 
 /// What ours must reach.
@@ -16,8 +18,6 @@ pub(crate) enum Target {
     Nanos(f64),
     /// So many million turns a second at least.
     Millions(f64),
-    /// So much of the time that the first peer takes, at most.
-    OfPeer(f64),
 }
 
 /// The same work, done by ours first and then by peers.
@@ -46,14 +46,18 @@ impl Group {
     }
 
     /// Adds one who does the work; the loop is compiled with it, so that a turn is not a call.
-    pub(crate) fn case(mut self, name: &'static str, mut turn: impl FnMut() + 'static) -> Self {
-        let run = Box::new(move |turns| {
-            for _ in 0..turns {
-                turn();
-            }
-        });
-        self.cases.push(Case { name, run });
-        self
+    pub(crate) fn case(self, name: &'static str, turn: impl FnMut() + 'static) -> Self {
+        self.add(name, None, turn)
+    }
+
+    /// The same for a peer of whose time ours must not take more than `ratio_max`.
+    pub(crate) fn peer(
+        self,
+        name: &'static str,
+        ratio_max: f64,
+        turn: impl FnMut() + 'static,
+    ) -> Self {
+        self.add(name, Some(ratio_max), turn)
     }
 
     pub(crate) fn bytes(mut self, bytes: usize) -> Self {
@@ -74,5 +78,20 @@ impl Group {
     pub(crate) fn instructions_max(mut self, most: u32) -> Self {
         self.instructions_max = Some(most);
         self.counted()
+    }
+
+    fn add(
+        mut self,
+        name: &'static str,
+        ratio_max: Option<f64>,
+        mut turn: impl FnMut() + 'static,
+    ) -> Self {
+        let run = Box::new(move |turns| {
+            for _ in 0..turns {
+                turn();
+            }
+        });
+        self.cases.push(Case { name, run, ratio_max });
+        self
     }
 }

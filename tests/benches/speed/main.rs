@@ -29,6 +29,7 @@ mod masking;
 mod measure;
 mod memory;
 mod mqtt;
+mod protocol_core;
 mod random;
 mod report;
 mod signing;

@@ -1,6 +1,6 @@
 //! Masking, beside a copy of the same length.
 
-use crate::group::{Group, OURS, Target};
+use crate::group::{Group, OURS};
 use crate::memory::{FROM, Memory, TO};
 use crate::random::Random;
 use dunlin_octet::{copy_masked, mask};
@@ -8,6 +8,8 @@ use std::hint::black_box;
 
 const LENGTHS: &[(usize, &str)] =
     &[(16, "16 B"), (125, "125 B"), (1 << 10, "1 KiB"), (1 << 16, "64 KiB"), (1 << 20, "1 MiB")];
+
+const COPY: &str = "copy_from_slice";
 
 /// From here on, masking keeps up with a copy.
 const LONG: usize = 1 << 16;
@@ -35,6 +37,6 @@ fn in_place(len: usize, label: &str) -> Group {
 fn finish(group: Group, len: usize) -> Group {
     let (from, mut to) = (Memory::new(len, FROM), Memory::new(len, TO));
     let copy = move || black_box(to.get_mut()).copy_from_slice(black_box(from.get()));
-    let group = group.case("copy_from_slice", copy).bytes(len);
-    if len >= LONG { group.target(Target::OfPeer(OF_COPY)) } else { group }
+    let group = group.bytes(len);
+    if len >= LONG { group.peer(COPY, OF_COPY, copy) } else { group.case(COPY, copy) }
 }

@@ -27,6 +27,7 @@ pub(crate) struct Times {
     pub(crate) nanos: Spread,
     /// The time of ours as a part of this one's: medians of all rounds, and of blocks of them.
     pub(crate) ratio: Spread,
+    pub(crate) ratio_max: Option<f64>,
 }
 
 pub(crate) struct Measured {
@@ -49,6 +50,7 @@ pub(crate) fn measure(group: &mut Group) -> Measured {
         name: case.name,
         nanos: spread(of_case),
         ratio: ratio(&samples[0], of_case),
+        ratio_max: case.ratio_max,
     });
     Measured {
         title: group.title.clone(),

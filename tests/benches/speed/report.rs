@@ -30,23 +30,22 @@ pub(crate) fn print_ratios(measured: &[Measured]) {
         "", OURS, "peer", "", "ratio", "blocks"
     );
     for group in measured {
-        let ours = &group.times[0];
-        let verdict = verdict(group);
-        if group.times.len() == 1 {
-            println!("{:<53}{:>9}{:>58}{verdict}", group.title, figure(ours.nanos.median), "");
+        let (ours, peers) = (&group.times[0], &group.times[1..]);
+        let mut left = format!("{:<53}{:>9}", group.title, figure(ours.nanos.median));
+        if group.target.is_some() || peers.is_empty() {
+            println!("{left}{:>58}{}", "", of_target(group));
+            left.clear();
         }
-        for (at, peer) in group.times.iter().skip(1).enumerate() {
+        for peer in peers {
             let spread = format!("{:.2} .. {:.2}", peer.ratio.low, peer.ratio.high);
             println!(
-                "{:<53}{:>9}  {:<24}{:>9}{:>7.2}  {:<14}{}",
-                if at == 0 { group.title.as_str() } else { "" },
-                if at == 0 { figure(ours.nanos.median) } else { String::new() },
+                "{left:<62}  {:<24}{:>9}{:>7.2}  {spread:<14}{}",
                 peer.name,
                 figure(peer.nanos.median),
                 peer.ratio.median,
-                spread,
-                if at == 0 { verdict.as_str() } else { "" },
+                of_peer(peer),
             );
+            left.clear();
         }
     }
 }
@@ -66,17 +65,23 @@ fn rate(group: &Measured, times: &Times) -> String {
     }
 }
 
-fn verdict(group: &Measured) -> String {
+/// Whether ours took the time that it may take.
+fn of_target(group: &Measured) -> String {
     let ours = group.times[0].nanos.median;
-    let (met, words) = match group.target {
-        None => return String::new(),
-        Some(Target::Nanos(most)) => (ours <= most, format!("<= {most} ns")),
-        Some(Target::Millions(least)) => (1000.0 / ours >= least, format!(">= {least} M/s")),
-        Some(Target::OfPeer(most)) => {
-            let ratio = group.times[1].ratio.median;
-            (ratio <= most, format!("ratio <= {most:.2}"))
-        }
-    };
+    match group.target {
+        None => String::new(),
+        Some(Target::Nanos(most)) => verdict(ours <= most, format!("<= {most} ns")),
+        Some(Target::Millions(least)) => verdict(1000.0 / ours >= least, format!(">= {least} M/s")),
+    }
+}
+
+/// Whether ours took as much of the peer's time as it may take.
+fn of_peer(peer: &Times) -> String {
+    let Some(most) = peer.ratio_max else { return String::new() };
+    verdict(peer.ratio.median <= most, format!("ratio <= {most:.2}"))
+}
+
+fn verdict(met: bool, words: String) -> String {
     if met { format!("met: {words}") } else { format!("MISSED: {words}") }
 }
 

@@ -45,6 +45,8 @@ pub struct Options {
     pub credentials: Option<(String, String)>,
     /// QoS 1 and 2 messages in flight towards one client: mosquitto's 20 when absent, 0 unlimited.
     pub max_inflight: Option<u16>,
+    /// The longest packet it takes, in bytes; any when absent.
+    pub max_packet_size: Option<u32>,
     /// Where sessions and messages live.
     pub storage: Storage,
 }
@@ -186,7 +188,6 @@ impl Mosquitto {
         fs::write(self.path("conf"), self.config()).expect("the folder is writable");
     }
 
-    /// `max_packet_size` is left alone: without it there is no limit.
     fn config(&self) -> String {
         let mut text = String::from(
             "user root\n\
@@ -204,6 +205,9 @@ impl Mosquitto {
         .expect("a string grows");
         if let Some(limit) = self.options.max_inflight {
             writeln!(text, "max_inflight_messages {limit}").expect("a string grows");
+        }
+        if let Some(limit) = self.options.max_packet_size {
+            writeln!(text, "max_packet_size {limit}").expect("a string grows");
         }
         if self.options.storage == Storage::Disk {
             text.push_str("persistence true\nautosave_on_changes true\nautosave_interval 1\n");

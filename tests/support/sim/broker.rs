@@ -1,20 +1,52 @@
-//! A model broker of MQTT 3.1.1, which judges its clients.
+//! A model broker of both versions, which judges its clients.
 
+mod connect;
 mod exchange;
+mod grants;
+mod outgoing;
 
 use super::{Bug, Key, Peer, Random, Record, peer::Incoming};
 use dunlin::{octet::Text, ws::CloseCode};
-use dunlin_mqtt::{Ack, AckKind, Connack, Packet, PacketId, Qos, ReasonCode, Suback, Version};
-use exchange::{Due, Outgoing, Stored};
+use dunlin_mqtt::{Ack, AckKind, Packet, PacketId, Qos, ReasonCode, Suback, Subscribe};
+use exchange::{Due, Stored};
+use grants::{Asked, Grants};
+use outgoing::Outgoing;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 /// How late a packet of the client may come because of the network, in milliseconds.
 const NETWORK_SLACK_MS: u64 = 500;
 
+/// A point in time, with the checker and with chance.
+#[derive(Debug)]
+pub struct Moment<'m> {
+    /// Milliseconds since the run began.
+    pub now: u64,
+    /// The checker.
+    pub record: &'m mut Record,
+    /// Chance.
+    pub random: &'m mut Random,
+}
+
+/// What the broker's host knows of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Guest {
+    /// Which node it is.
+    pub node: u8,
+    /// WebSocket, or the bare stream.
+    pub framed: bool,
+    /// After how many milliseconds it sends again what has no answer, over the same connection.
+    pub resends_after: Option<u64>,
+}
+
 /// What the broker keeps for a client.
 #[derive(Debug, Default)]
 struct Kept {
+    node: u8,
     connection: Option<u32>,
+    /// For how long it outlives its connection, in seconds.
+    expiry_s: u32,
+    /// When it ends, unless the client comes back.
+    ends_at: Option<u64>,
     subscriptions: Vec<(String, Qos)>,
     queue: VecDeque<Outgoing>,
     last_id: u16,
@@ -26,26 +58,51 @@ struct Kept {
     stored: HashMap<PacketId, Stored>,
     /// The identifiers of those that it has.
     released: HashMap<PacketId, Key>,
+    /// The identifiers of those that PUBREC has refused.
+    refused: HashSet<PacketId>,
     /// Messages that the client has released: they must not come again (v3.1.1: [MQTT-4.3.3-1]).
     over: HashSet<Key>,
+    /// The topic aliases of the last connection.
+    aliases: HashMap<u16, String>,
 }
 
 /// One connection.
 #[derive(Debug)]
 struct Line {
+    guest: Guest,
     peer: Peer,
     client: Option<String>,
+    asked: Asked,
+    grants: Grants,
+    /// The CONNACK, which goes out some time later.
+    greeting: Option<(u64, Vec<u8>)>,
     /// The client was told that its session is there.
     is_resumed: bool,
     keep_alive_ms: u64,
     last_packet: u64,
     pinged: u64,
     acks: VecDeque<Due>,
-    /// The PUBACKs and PUBRECs that the client owes, in order ([MQTT-4.6.0-2], [MQTT-4.6.0-3]).
-    expected: VecDeque<(Ack<'static>, Key)>,
-    /// The PUBCOMPs that it owes.
-    completions: VecDeque<PacketId>,
-    came_here: HashSet<Key>,
+    /// The PUBACKs that the client owes, in order ([MQTT-4.6.0-2]).
+    pubacks: VecDeque<(PacketId, Key)>,
+    /// The PUBRECs that it owes, in order ([MQTT-4.6.0-3]).
+    pubrecs: VecDeque<(PacketId, Key)>,
+    /// The PUBRELs that it owes for what was stored here, in order ([MQTT-4.6.0-4]).
+    pubrels: VecDeque<PacketId>,
+    /// The PUBCOMPs that it owes, with their reason where there can be but one.
+    completions: VecDeque<(PacketId, Option<ReasonCode>)>,
+    /// PUBRECs that answered nothing.
+    strays: HashSet<PacketId>,
+    next_stray: u16,
+    /// When each message came here last.
+    came_here: HashMap<Key, u64>,
+    /// The client's messages above QoS 0 that are not acknowledged.
+    followed: HashSet<PacketId>,
+    /// Those on their way to it.
+    under_way: HashSet<PacketId>,
+    /// The topics of the client's aliases.
+    aliases: HashMap<u16, String>,
+    /// The topics of the broker's, from 1 on.
+    own_aliases: Vec<String>,
     has_said_bye: bool,
     is_over: bool,
     stash: Option<Vec<u8>>,
@@ -60,12 +117,36 @@ pub struct Manners {
     pub window: usize,
     /// A message of QoS 2 is handed on when it comes, not when it is released: either is allowed.
     pub eager: bool,
-    /// How often a message, or its release, is sent twice, in percent.
+    /// How often a message, or its release, is sent twice in MQTT 3.1.1, in percent.
     pub duplicates: u64,
     /// How often frames bring a ping, in milliseconds; zero for never.
     pub ping_every: u64,
     /// How often a CONNECT is refused for now, in percent.
     pub refusals: u64,
+    /// How often a message or a subscription is refused, in percent.
+    pub denials: u64,
+    /// How often an acknowledgement gets lost, in percent.
+    pub lost_acks: u64,
+    /// How often PUBREC or PUBREL comes for nothing, in percent.
+    pub strays: u64,
+    /// How often CONNACK has limits in MQTT 5.0, in percent.
+    pub limits: u64,
+}
+
+impl Manners {
+    /// A broker that does everything at once, and nothing amiss.
+    pub const PLAIN: Self = Self {
+        ack_delay: 0,
+        window: 8,
+        eager: false,
+        duplicates: 0,
+        ping_every: 0,
+        refusals: 0,
+        denials: 0,
+        lost_acks: 0,
+        strays: 0,
+        limits: 0,
+    };
 }
 
 /// Keeps sessions, routes messages, and holds clients to the rules.
@@ -76,6 +157,7 @@ pub struct Broker {
     kept: BTreeMap<String, Kept>,
     lines: BTreeMap<u32, Line>,
     has_forgotten: bool,
+    names_given: usize,
 }
 
 impl Broker {
@@ -83,70 +165,23 @@ impl Broker {
     pub const fn new(manners: Manners, bug: Option<Bug>) -> Self {
         let kept = BTreeMap::new();
         let lines = BTreeMap::new();
-        Self { manners, bug, kept, lines, has_forgotten: false }
+        Self { manners, bug, kept, lines, has_forgotten: false, names_given: 0 }
     }
 
-    /// Faults have stopped: nothing is refused any more.
+    /// Faults have stopped: nothing gets lost or is refused for now any more.
     pub const fn calm_down(&mut self) {
         self.manners.refusals = 0;
-    }
-
-    /// A transport connection has come.
-    pub fn handle_open(&mut self, id: u32, framed: bool, now: u64) {
-        let line = Line {
-            peer: Peer::new(framed),
-            client: None,
-            is_resumed: false,
-            keep_alive_ms: 0,
-            last_packet: now,
-            pinged: now,
-            acks: VecDeque::new(),
-            expected: VecDeque::new(),
-            completions: VecDeque::new(),
-            came_here: HashSet::new(),
-            has_said_bye: false,
-            is_over: false,
-            stash: None,
-        };
-        self.lines.insert(id, line);
-    }
-
-    /// A transport connection has ended.
-    pub fn handle_gone(&mut self, id: u32) {
-        let Some(line) = self.lines.remove(&id) else { return };
-        if let Some(kept) = line.client.and_then(|name| self.kept.get_mut(&name))
-            && kept.connection == Some(id)
-        {
-            kept.connection = None;
-        }
-    }
-
-    /// All connections end; without `keep`, everything is forgotten.
-    pub fn crash(&mut self, keep: bool, record: &mut Record) {
-        self.lines.clear();
-        self.kept.values_mut().for_each(|kept| kept.connection = None);
-        if !keep {
-            let queues = self.kept.values().flat_map(|kept| &kept.queue);
-            queues.for_each(|outgoing| record.owe(outgoing.key, false));
-            self.kept.clear();
-            self.has_forgotten = true;
-            record.lose(None);
-        }
+        self.manners.denials = 0;
+        self.manners.lost_acks = 0;
+        self.manners.strays = 0;
     }
 
     /// Bytes have come from a client.
-    pub fn receive(
-        &mut self,
-        id: u32,
-        bytes: &[u8],
-        now: u64,
-        record: &mut Record,
-        random: &mut Random,
-    ) -> Result<(), String> {
+    pub fn receive(&mut self, id: u32, bytes: &[u8], at: &mut Moment<'_>) -> Result<(), String> {
         let Some(line) = self.lines.get_mut(&id) else { return Ok(()) };
         for incoming in line.peer.receive(bytes)? {
             match incoming {
-                Incoming::Packet(packet) => self.on_packet(id, &packet, now, record, random)?,
+                Incoming::Packet(packet) => self.on_packet(id, &packet, at)?,
                 Incoming::Pong(_) => {}
                 Incoming::Close(code) => self.on_close(id, code)?,
             }
@@ -154,33 +189,40 @@ impl Broker {
         Ok(())
     }
 
-    /// Sends what is due, and looks for clients that have been silent for too long.
-    pub fn tick(&mut self, now: u64, record: &mut Record) -> Result<(), String> {
+    /// Sends what is due, and forgets whose time is over.
+    pub fn tick(&mut self, at: &mut Moment<'_>) -> Result<(), String> {
+        self.expire(at);
         let ping_every = self.manners.ping_every;
-        for line in self.lines.values_mut() {
-            if ping_every > 0 && line.pinged + ping_every <= now {
-                line.pinged = now;
+        let ids: Vec<_> = self.lines.keys().copied().collect();
+        for id in ids {
+            let Some(line) = self.lines.get_mut(&id) else { continue };
+            if ping_every > 0 && line.pinged + ping_every <= at.now {
+                line.pinged = at.now;
                 line.peer.ping(b"there?");
             }
-            while line.acks.front().is_some_and(|due| due.at <= now)
-                && let Some(Due { ack, key, .. }) = line.acks.pop_front()
-            {
-                line.peer.put(&ack.encode());
-                let name = line.client.clone().unwrap_or_default();
-                if let (Some(kept), Some(key)) = (self.kept.get_mut(&name), key) {
-                    kept.on_answered(ack, key, record)?;
-                }
+            if line.greeting.as_ref().is_some_and(|(due, _)| *due <= at.now) {
+                self.greet(id, at);
             }
+            self.send_acks(id, at)?;
         }
         Ok(())
     }
 
-    /// A client that can be heard says too little (v3.1.1: [MQTT-3.1.2-23]).
+    /// A client that can be heard says too little ([MQTT-3.1.2-20], v3.1.1: [MQTT-3.1.2-23]).
     pub fn check_silence(&self, id: u32, now: u64) -> Result<(), String> {
         let Some(line) = self.lines.get(&id) else { return Ok(()) };
         let limit = line.keep_alive_ms + NETWORK_SLACK_MS;
-        if line.keep_alive_ms > 0 && !line.has_said_bye && now > line.last_packet + limit {
+        let silent = now > line.last_packet + limit;
+        if line.keep_alive_ms > 0 && !line.has_said_bye && !line.is_over && silent {
             return Err(format!("no packet since {} ms", now - line.last_packet));
+        }
+        Ok(())
+    }
+
+    /// Whether a client that has come to rest gets what it wants.
+    pub fn check_subscribed(&self, name: &str) -> Result<(), String> {
+        if self.kept.get(name).is_none_or(|kept| kept.subscriptions.is_empty()) {
+            return Err(format!("{name} is at rest without its subscriptions"));
         }
         Ok(())
     }
@@ -196,15 +238,22 @@ impl Broker {
         let ping_every = self.manners.ping_every;
         let pings = self.lines.values().map(|line| line.pinged + ping_every);
         let acks = self.lines.values().filter_map(|line| line.acks.front().map(|due| due.at));
-        acks.chain(pings.filter(|_| ping_every > 0)).min()
+        let greetings = self.lines.values().filter_map(|line| Some(line.greeting.as_ref()?.0));
+        acks.chain(greetings).chain(pings.filter(|_| ping_every > 0)).min()
     }
 
     /// Whether nothing is on its way to anybody.
-    pub fn is_idle(&self) -> bool {
+    pub fn is_idle(&self, record: &Record) -> bool {
         let quiet = |line: &Line| {
-            line.acks.is_empty() && line.expected.is_empty() && line.completions.is_empty()
+            line.acks.is_empty()
+                && line.greeting.is_none()
+                && line.pubacks.is_empty()
+                && line.pubrecs.is_empty()
+                && line.completions.is_empty()
         };
-        self.kept.values().all(|kept| kept.queue.is_empty() && kept.stored.is_empty())
+        // What the client has given up it releases once, which may get lost.
+        let open = |kept: &Kept| kept.stored.values().any(|it| !record.is_rejected(it.key));
+        self.kept.values().all(|kept| kept.queue.is_empty() && !open(kept))
             && self.lines.values().all(quiet)
     }
 
@@ -223,14 +272,7 @@ impl Broker {
         }
     }
 
-    fn on_packet(
-        &mut self,
-        id: u32,
-        bytes: &[u8],
-        now: u64,
-        record: &mut Record,
-        random: &mut Random,
-    ) -> Result<(), String> {
+    fn on_packet(&mut self, id: u32, bytes: &[u8], at: &mut Moment<'_>) -> Result<(), String> {
         let Some(line) = self.lines.get_mut(&id) else { return Ok(()) };
         if line.is_over {
             return Ok(());
@@ -238,47 +280,57 @@ impl Broker {
         if line.has_said_bye {
             return Err("a packet behind DISCONNECT".into());
         }
-        line.last_packet = now;
-        let (packet, _) = Packet::decode_front(Version::V3, bytes)
+        line.last_packet = at.now;
+        let (packet, len) = Packet::decode_front(line.asked.version, bytes)
             .map_err(|error| format!("{error}: {bytes:x?}"))?
             .ok_or("half a packet")?;
         let Some(name) = line.client.clone() else {
-            return self.on_connect(id, &packet, record, random);
+            return self.on_connect(id, &packet, at);
         };
+        if line.greeting.is_some() {
+            return Err(format!("{:?} between CONNECT and CONNACK", packet.packet_type()));
+        }
+        line.grants.check(&packet, len)?;
+        self.release_refused(id, &name, at)?;
+        self.obey(id, &name, packet, bytes, at)
+    }
+
+    fn obey(
+        &mut self,
+        id: u32,
+        name: &str,
+        packet: Packet<'_>,
+        bytes: &[u8],
+        at: &mut Moment<'_>,
+    ) -> Result<(), String> {
+        let Some(line) = self.lines.get_mut(&id) else { return Ok(()) };
         match packet {
             Packet::Publish(publish) => {
-                if self.bug == Some(Bug::OrderLost) && line.stash.is_none() && random.chance(20) {
+                if self.bug == Some(Bug::OrderLost) && line.stash.is_none() && at.random.chance(20)
+                {
                     line.stash = Some(bytes.to_vec());
                     return Ok(());
                 }
                 let stash = line.stash.take();
-                self.on_publish(id, &name, publish, now, record, random)?;
-                stash.map_or(Ok(()), |bytes| self.on_packet(id, &bytes, now, record, random))
+                self.on_publish(id, name, publish, at)?;
+                if self.bug == Some(Bug::ResentHere) && publish.packet_id.is_some() {
+                    self.on_publish(id, name, publish, at)?;
+                }
+                stash.map_or(Ok(()), |bytes| self.on_packet(id, &bytes, at))
             }
-            Packet::Ack(Ack { kind: AckKind::Pubrel, packet_id, .. }) => {
-                self.on_pubrel(id, &name, packet_id, now, record, random)
-            }
-            // This version's acknowledgements are nothing but kind and identifier.
-            Packet::Ack(ack) => {
-                self.on_ack(id, &name, Ack::new(ack.kind, ack.packet_id), record, random)
-            }
-            Packet::Subscribe(subscribe) => {
-                let filters: Vec<_> =
-                    subscribe.subscriptions().map(|it| (it.filter.to_owned(), it.qos)).collect();
-                let codes: Vec<_> = filters.iter().map(|(_, qos)| qos.bits()).collect();
-                put(&mut line.peer, &Suback::new(subscribe.packet_id, &codes).with(Version::V3));
-                let kept = self.kept.entry(name).or_default();
-                kept.subscriptions
-                    .retain(|(older, _)| filters.iter().all(|(newer, _)| newer != older));
-                kept.subscriptions.extend(filters);
-                Ok(())
-            }
+            Packet::Ack(ack) if ack.kind == AckKind::Pubrel => self.on_pubrel(id, name, ack, at),
+            Packet::Ack(ack) => self.on_ack(id, name, Ack { reason: ack.reason, ..bare(ack) }, at),
+            Packet::Subscribe(subscribe) => self.on_subscribe(id, name, &subscribe, at),
             Packet::Pingreq => {
                 line.peer.put(&[0xd0, 0]);
                 Ok(())
             }
-            Packet::Disconnect(_) => {
+            Packet::Disconnect(disconnect) => {
                 line.has_said_bye = true;
+                let expiry_s = disconnect.properties.session_expiry_interval_s();
+                if let (Some(expiry_s), Some(kept)) = (expiry_s, self.kept.get_mut(name)) {
+                    kept.expiry_s = expiry_s;
+                }
                 // On a bare stream the client closes; behind frames its Close follows.
                 Ok(())
             }
@@ -286,52 +338,43 @@ impl Broker {
         }
     }
 
-    fn on_connect(
+    fn on_subscribe(
         &mut self,
         id: u32,
-        packet: &Packet<'_>,
-        record: &mut Record,
-        random: &mut Random,
+        name: &str,
+        subscribe: &Subscribe<'_>,
+        at: &mut Moment<'_>,
     ) -> Result<(), String> {
-        // v3.1.1: [MQTT-3.1.0-1]
-        let Packet::Connect(connect) = packet else {
-            return Err(format!("the first packet is {packet:?}"));
-        };
-        let name = connect.client_id.to_owned();
         let Some(line) = self.lines.get_mut(&id) else { return Ok(()) };
-        if random.chance(self.manners.refusals) {
-            let reason = ReasonCode::SERVER_UNAVAILABLE;
-            put(&mut line.peer, &connack(false, reason).with(Version::V3));
-            line.is_over = true;
-            return Ok(());
+        let denial = ReasonCode::UNSPECIFIED_ERROR.value();
+        let mut codes = Vec::new();
+        let mut granted = Vec::new();
+        for wish in subscribe.subscriptions() {
+            if at.random.chance(self.manners.denials) {
+                codes.push(denial);
+            } else {
+                codes.push(wish.qos.bits());
+                granted.push((wish.filter.to_owned(), wish.qos));
+            }
         }
-        if connect.clean_session {
-            self.kept.remove(&name);
-            record.lose(Some(u8::from(name == "node-1")));
+        if !at.random.chance(self.manners.lost_acks) {
+            let suback = Suback::new(subscribe.packet_id, &codes);
+            put(&mut line.peer, &suback.with(line.asked.version));
         }
-        let session_present = self.kept.contains_key(&name);
-        let kept = self.kept.entry(name.clone()).or_default();
-        kept.queue.iter_mut().for_each(|outgoing| outgoing.sent_here = false);
-        line.client = Some(name.clone());
-        line.is_resumed = session_present;
-        line.keep_alive_ms = u64::from(connect.keep_alive_s) * 1_000;
-        put(&mut line.peer, &connack(session_present, ReasonCode::SUCCESS).with(Version::V3));
-        // v3.1.1: [MQTT-3.1.4-2] The older connection of the same client ends.
-        if let Some(older) = kept.connection.replace(id).filter(|older| *older != id)
-            && let Some(line) = self.lines.get_mut(&older)
-        {
-            line.is_over = true;
-        }
-        self.pump(&name, random);
+        let kept = self.kept.get_mut(name).ok_or("a client without a session")?;
+        kept.subscriptions.retain(|(older, _)| granted.iter().all(|(newer, _)| newer != older));
+        kept.subscriptions.extend(granted);
         Ok(())
     }
 }
 
-const fn connack(session_present: bool, reason: ReasonCode) -> Connack<'static> {
-    Connack { session_present, reason, properties: dunlin_mqtt::Properties::NONE }
+/// An acknowledgement without its properties.
+const fn bare(ack: Ack<'_>) -> Ack<'static> {
+    Ack::new(ack.kind, ack.packet_id)
 }
 
-fn put(peer: &mut Peer, packet: &dyn Text) {
+/// The bytes of a packet.
+fn bytes(packet: &dyn Text) -> Vec<u8> {
     struct Bytes(Vec<u8>);
     impl dunlin::octet::Sink for Bytes {
         fn put(&mut self, bytes: &[u8]) {
@@ -340,5 +383,9 @@ fn put(peer: &mut Peer, packet: &dyn Text) {
     }
     let mut bytes = Bytes(Vec::new());
     packet.write(&mut bytes);
-    peer.put(&bytes.0);
+    bytes.0
+}
+
+fn put(peer: &mut Peer, packet: &dyn Text) {
+    peer.put(&bytes(packet));
 }

@@ -4,49 +4,35 @@
 //! Dunlin's own codecs: what is tested here is what happens when, not what a byte means.
 
 mod broker;
+mod bug;
 mod link;
 mod node;
 mod peer;
+mod plan;
 mod random;
 mod record;
 mod world;
 
-pub use broker::{Broker, Manners};
+pub use broker::{Broker, Guest, Manners, Moment};
+pub use bug::Bug;
 pub use link::{Link, Pipe};
 pub use node::{INFLIGHT, KEEP_ALIVE_S, Memory, Node, Traits};
 pub use peer::{Incoming, Peer};
+pub use plan::{Act, Plan};
 pub use random::Random;
 pub use record::{Key, Life, Record};
-pub use world::{Act, Plan, Summary, run};
+pub use world::{Summary, run};
 
-/// A fault planted to show that the checker finds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bug {
-    /// A message is acknowledged before the program has it, and then dropped.
-    AcknowledgedFirst,
-    /// What was not acknowledged is not sent again.
-    ResendForgotten,
-    /// What is sent again has no DUP flag.
-    DupForgotten,
-    /// An identifier is used again while it is in flight.
-    IdReusedEarly,
-    /// An acknowledgement completes another message.
-    WrongToken,
-    /// A message is acknowledged and gets lost.
-    Swallowed,
-    /// Messages overtake each other.
-    OrderLost,
-    /// No deadline is honoured.
-    ClockIgnored,
-    /// A connection that goes on with a session begins without the PUBRELs that are owed.
-    PubrelForgotten,
-    /// PUBREL is not always answered.
-    PubcompForgotten,
-    /// Which messages of QoS 2 have come is forgotten with the connection.
-    ArrivalsForgotten,
-    /// A message of QoS 2 is taken for complete when its PUBREC comes.
-    DoneAtPubrec,
-}
+/// The topics that messages go to, by number.
+pub const TOPICS: [&str; 4] = ["t/0", "t/11", "t/2/22", "t/3/33/333"];
+
+/// The names that the broker gives to clients without one.
+pub const NAMES: [&str; 32] = [
+    "given-00", "given-01", "given-02", "given-03", "given-04", "given-05", "given-06", "given-07",
+    "given-08", "given-09", "given-10", "given-11", "given-12", "given-13", "given-14", "given-15",
+    "given-16", "given-17", "given-18", "given-19", "given-20", "given-21", "given-22", "given-23",
+    "given-24", "given-25", "given-26", "given-27", "given-28", "given-29", "given-30", "given-31",
+];
 
 /// The shortest payload: a key, and the length.
 pub const PAYLOAD_MIN: usize = 7;

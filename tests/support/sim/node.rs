@@ -1,19 +1,25 @@
 //! A program with a Dunlin client in it.
 
 mod bugs;
+mod program;
+mod told;
+mod traits;
+mod verdict;
 
-use super::{Bug, Key, Link, Random, Record, payload, read_key};
+use super::{Bug, Guest, Key, Link, Moment};
 use dunlin::{
-    AckMode, AckToken, Buffer, Closed, Config, Connect, Connection, Error, Event, Instant, Message,
-    Opening, Qos, ReasonCode, Resumption, Session, Subscription, TRANSMIT_MIN, Token, Transport,
-    ws,
+    AckToken, Aliases, Closed, Config, Connect, Connection, Error, Instant, Opening, Overdue,
+    Properties, Session, Token, Transport, Version, ws,
 };
 use std::collections::VecDeque;
+use told::Told;
+pub(super) use traits::PROMISES;
+pub use traits::{Memory, Traits};
 
 /// Exchanges in flight, each way.
 pub const INFLIGHT: usize = 4;
 
-/// The keep alive of every connection, in seconds.
+/// The keep alive of every connection, in seconds, unless the broker wants another.
 pub const KEEP_ALIVE_S: u16 = 10;
 
 /// How long a connection may take to open, in milliseconds.
@@ -22,77 +28,14 @@ const OPENING_MS: u64 = 5_000;
 /// Most turns of the loop at one point in time: more is a loop without progress.
 const TURNS_MAX: usize = 500;
 
-/// Memory that grows up to a limit, or starts there.
-#[derive(Debug)]
-pub struct Memory {
-    bytes: Vec<u8>,
-    limit: usize,
-}
-
-impl Memory {
-    fn new(limit: usize, grows: bool) -> Self {
-        Self { bytes: vec![0; if grows { 0 } else { limit }], limit }
-    }
-}
-
-impl Buffer for Memory {
-    fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes
-    }
-
-    fn limit(&self) -> usize {
-        self.limit
-    }
-
-    fn grow(&mut self, len: usize) -> bool {
-        let fits = len <= self.limit;
-        if fits && len > self.bytes.len() {
-            self.bytes.resize(len, 0);
-        }
-        fits
-    }
-}
-
-/// What distinguishes one node from another.
-#[derive(Clone, Copy, Debug)]
-pub struct Traits {
-    /// WebSocket, or the bare stream.
-    pub framed: bool,
-    /// It asks for a session that ends with its connection.
-    pub clean: bool,
-    /// It wants messages.
-    pub subscribes: bool,
-    /// It acknowledges messages itself, some time later.
-    pub manual: bool,
-    /// The memory of its outbox.
-    pub outbox: usize,
-    /// The memory that it receives into.
-    pub rx: usize,
-    /// The memory that it sends from.
-    pub tx: usize,
-    /// Whether memory grows from nothing.
-    pub grows: bool,
-    /// What it asks for.
-    pub qos: Qos,
-    /// How often it drops its connection at an event, in percent.
-    pub leaves: u64,
-}
-
-impl Traits {
-    const fn filters(&self) -> [Subscription<'static>; 2] {
-        let qos = self.qos;
-        [Subscription::new("t/#", qos), Subscription::new("else/+", qos)]
-    }
-}
+/// Memory for the topics of aliases: enough for what the broker may use, and for two of its own.
+const ALIASES_IN: usize = 96;
+const ALIASES_OUT: usize = 32;
 
 /// One connection and what lies before it.
 #[derive(Debug)]
 struct Live {
-    connection: Connection<'static, Memory>,
+    connection: Connection<'static, Memory, Memory>,
     unread: VecDeque<Vec<u8>>,
     last_heard: u64,
     is_over: bool,
@@ -104,10 +47,19 @@ pub struct Node {
     index: u8,
     traits: Traits,
     bug: Option<Bug>,
+    /// What it calls itself, or was called.
+    name: &'static str,
     session: Session<Memory, INFLIGHT>,
     live: Option<Live>,
+    /// The number of the connection.
+    link: u32,
+    keep_alive_s: u16,
+    /// For how long the last session that stood was to outlive its connection.
+    expiry_s: Option<u32>,
     /// The broker is to be asked for messages.
     asks: bool,
+    /// The SUBSCRIBE that waits for its answer, and how many filters it has.
+    asked: Option<(Token, usize)>,
     /// When it connects again.
     reopen_at: Option<u64>,
     next: u32,
@@ -121,15 +73,20 @@ pub struct Node {
 impl Node {
     /// A program that will connect at once.
     pub fn new(index: u8, traits: Traits, bug: Option<Bug>) -> Self {
-        let config = if traits.manual { Config::new().manual_acks() } else { Config::new() };
-        assert_eq!(config.ack_mode == AckMode::Manual, traits.manual);
+        let nameless = traits.nameless && traits.version == Version::V5;
+        let name = if nameless { "" } else { ["node-0", "node-1"][usize::from(index)] };
         Self {
             index,
             traits,
             bug,
-            session: Session::new(Memory::new(traits.outbox, traits.grows), config),
+            name,
+            session: fresh_session(&traits),
             live: None,
+            link: 0,
+            keep_alive_s: KEEP_ALIVE_S,
+            expiry_s: None,
             asks: traits.subscribes,
+            asked: None,
             reopen_at: Some(0),
             next: 0,
             pending: Vec::new(),
@@ -139,9 +96,18 @@ impl Node {
         }
     }
 
-    /// Whether frames are spoken.
-    pub const fn is_framed(&self) -> bool {
-        self.traits.framed
+    /// What the broker's host knows of its connections.
+    pub fn guest(&self) -> Guest {
+        let resends_after = match self.traits.answers {
+            Some((timeout_ms, Overdue::Resend)) => Some(timeout_ms),
+            _ => None,
+        };
+        Guest { node: self.index, framed: self.traits.framed, resends_after }
+    }
+
+    /// The client identifier of the connection that stands, if it gets messages there.
+    pub fn subscriber(&self) -> Option<&'static str> {
+        self.traits.subscribes.then_some(self.name)
     }
 
     /// Whether there is a connection.
@@ -154,52 +120,43 @@ impl Node {
         self.live.is_none() && self.reopen_at.is_some_and(|at| at <= now)
     }
 
-    /// Begins a connection.
-    pub fn open(&mut self, now: u64, random: &mut Random) -> Result<(), String> {
+    /// Begins the connection `link`.
+    pub fn open(&mut self, link: u32, at: &mut Moment<'_>) -> Result<(), String> {
         self.forget_arrivals();
         let request = ws::Request::new("broker.test", &"/mqtt", &[]).map_err(|e| e.to_string())?;
         let transport =
             if self.traits.framed { Transport::WebSocket(request) } else { Transport::Stream };
+        let promise = match self.traits.version {
+            Version::V3 => &[],
+            Version::V5 => PROMISES[self.traits.promise],
+        };
         let connect = Connect {
-            client_id: ["node-0", "node-1"][usize::from(self.index)],
+            version: self.traits.version,
             clean_session: self.traits.clean,
             keep_alive_s: KEEP_ALIVE_S,
-            user_name: None,
-            password: None,
-            will: None,
-            ..Connect::new("")
+            properties: Properties::new(promise),
+            ..Connect::new(self.name)
         };
-        let now_at = Instant::from_millis(now);
-        let opening = Opening { transport, connect, deadline: now_at.after(OPENING_MS) };
+        let now = Instant::from_millis(at.now);
+        let opening = Opening { transport, connect, deadline: now.after(OPENING_MS) };
         let rx = Memory::new(self.traits.rx, self.traits.grows);
-        let mut entropy = |bytes: &mut [u8]| random.fill(bytes);
-        let connection = Connection::open(&mut self.session, rx, opening, now_at, &mut entropy)
+        let mut entropy = |bytes: &mut [u8]| at.random.fill(bytes);
+        let connection = Connection::open(&mut self.session, rx, opening, now, &mut entropy)
             .map_err(|error| error.to_string())?;
+        let incoming = Memory::new(ALIASES_IN, self.traits.grows);
+        let outgoing = Memory::new(ALIASES_OUT, self.traits.grows);
+        let aliases = Aliases::new(incoming, self.traits.aliases, outgoing);
+        let mut connection = connection.with_topic_aliases(aliases);
+        if let Some((timeout_ms, overdue)) = self.traits.answers {
+            connection = connection.with_answer_timeout(timeout_ms, overdue);
+        }
         let (unread, is_over) = (VecDeque::new(), false);
-        self.live = Some(Live { connection, unread, last_heard: now, is_over });
+        self.live = Some(Live { connection, unread, last_heard: at.now, is_over });
+        self.link = link;
+        self.keep_alive_s = KEEP_ALIVE_S;
         self.reopen_at = None;
+        self.believe_connected();
         Ok(())
-    }
-
-    /// Publishes; what the session refuses never happened.
-    pub fn publish(&mut self, topic: &str, qos: Qos, len: usize, record: &mut Record) {
-        let key = (self.index, self.next);
-        let payload = payload(key, len);
-        self.causes += 1;
-        if let Ok(token) = self.session.publish(&Message::new(topic, &payload, qos)) {
-            self.next += 1;
-            record.accept(key, topic, qos, token);
-            if qos != Qos::AtMostOnce {
-                self.pending.push((key, token));
-            }
-        }
-    }
-
-    /// Says good-bye.
-    pub const fn disconnect(&mut self) {
-        if self.live.is_some() {
-            self.session.disconnect(ReasonCode::SUCCESS);
-        }
     }
 
     /// Bytes have arrived.
@@ -216,30 +173,27 @@ impl Node {
         }
     }
 
-    /// Does everything that can be done at `now`.
+    /// Does everything that can be done now.
     pub fn run(
         &mut self,
-        now: u64,
         link: &mut Link,
         latency: u64,
-        record: &mut Record,
-        random: &mut Random,
+        at: &mut Moment<'_>,
     ) -> Result<(), String> {
-        self.settle_acks(now, record)?;
+        self.settle_acks(at)?;
         self.causes += 1;
         for _ in 0..TURNS_MAX {
             let Some(mut live) = self.live.take() else { return Ok(()) };
-            let turn = self.turn(&mut live, now, link, latency, record, random)?;
-            match turn {
+            match self.turn(&mut live, link, latency, at)? {
                 Turn::Ended(error) => {
-                    self.transmit(&mut live, now, link, latency, random);
-                    self.on_end(error, now, random)?;
+                    self.transmit(&mut live, link, latency, at);
+                    self.on_end(error, at)?;
                     return Ok(());
                 }
                 Turn::Again => self.live = Some(live),
                 Turn::Quiet => {
                     self.live = Some(live);
-                    return self.check(now);
+                    return self.check(at.now);
                 }
             }
         }
@@ -254,74 +208,78 @@ impl Node {
         [deadline.map(Instant::as_millis), held, self.reopen_at].into_iter().flatten().min()
     }
 
-    /// Whether everything accepted has ended, and the connection stands.
-    pub fn is_settled(&self) -> bool {
-        self.session.is_idle()
-            && self.session.in_flight() == 0
-            && !self.asks
-            && self.live.is_some()
-            && self.session.is_open()
-            && self.held.is_empty()
-            && self.session.unacknowledged() == 0
-    }
-
-    /// Nothing leaks: every identifier and every byte of the outbox can be used again.
-    pub fn conclude(&mut self) -> Result<(), String> {
-        let allowed = 4 * self.causes + 100;
-        if self.polls > allowed {
-            return Err(format!("{} polls for {} causes", self.polls, self.causes));
-        }
-        for _ in 0..INFLIGHT {
-            let message = Message::new("t", &[], Qos::AtLeastOnce);
-            self.session.publish(&message).map_err(|error| format!("a slot leaks: {error}"))?;
-        }
-        let rest = self.traits.outbox - INFLIGHT * (12 + 7);
-        let payload = vec![0; rest - 12 - 6];
-        let message = Message::new("t", &payload, Qos::AtMostOnce);
-        self.session.publish(&message).map_err(|error| format!("outbox leaks: {error}"))?;
-        Ok(())
-    }
-
     fn turn(
         &mut self,
         live: &mut Live,
-        now: u64,
         link: &mut Link,
         latency: u64,
-        record: &mut Record,
-        random: &mut Random,
+        at: &mut Moment<'_>,
     ) -> Result<Turn, String> {
-        let at = Instant::from_millis(now);
+        let now = Instant::from_millis(at.now);
         let mut again = false;
-        let due = live.connection.next_deadline().is_some_and(|deadline| deadline <= at);
-        if due && self.bug != Some(Bug::ClockIgnored) {
-            self.causes += 1;
-            if let Err(error) = live.connection.handle_timeout(at) {
-                return Ok(Turn::Ended(error));
-            }
-            if live.connection.next_deadline().is_some_and(|deadline| deadline <= at) {
-                return Err("a deadline stays in the past".into());
-            }
-            again = true;
+        if let Some(error) = self.keep_deadlines(live, now, &mut again)? {
+            return Ok(Turn::Ended(error));
         }
-        again |= feed(live, now, random, &mut self.causes);
+        again |= feed(live, at, &mut self.causes);
+        match self.drain(live, at)? {
+            Turn::Quiet => {}
+            Turn::Again => again = true,
+            ended @ Turn::Ended(_) => return Ok(ended),
+        }
+        self.ask(live.connection.stage());
+        self.misbehave(at)?;
+        again |= self.transmit(live, link, latency, at);
+        if live.is_over && live.unread.is_empty() && !again {
+            return Ok(Turn::Ended(live.connection.handle_eof()));
+        }
+        Ok(if again { Turn::Again } else { Turn::Quiet })
+    }
+
+    /// Tells the connection that time has passed: once for each thing that it may wait for.
+    fn keep_deadlines(
+        &mut self,
+        live: &mut Live,
+        now: Instant,
+        again: &mut bool,
+    ) -> Result<Option<Error>, String> {
+        /// A keep alive, and answers.
+        const DEADLINES: usize = 2;
+        let due =
+            |live: &Live| live.connection.next_deadline().is_some_and(|deadline| deadline <= now);
+        for _ in 0..DEADLINES {
+            if self.bug == Some(Bug::ClockIgnored) || !due(live) {
+                return Ok(None);
+            }
+            *again = true;
+            self.causes += 1;
+            if let Err(error) = live.connection.handle_timeout(now) {
+                return Ok(Some(error));
+            }
+        }
+        if due(live) { Err("a deadline stays in the past".into()) } else { Ok(None) }
+    }
+
+    /// Takes all events that there are.
+    fn drain(&mut self, live: &mut Live, at: &mut Moment<'_>) -> Result<Turn, String> {
+        let now = Instant::from_millis(at.now);
+        let mut turn = Turn::Quiet;
         loop {
             self.polls += 1;
-            match live.connection.poll(&mut self.session, at) {
-                Ok(None) => break,
+            match live.connection.poll(&mut self.session, now) {
+                Ok(None) => return Ok(turn),
                 Ok(Some(event)) => {
-                    again = true;
+                    turn = Turn::Again;
                     self.causes += 1;
                     let told = Told::from(event)?;
-                    self.on_event(told, now, record, random)?;
+                    self.on_event(told, at)?;
                     // The program may end the connection before it asks again.
-                    if random.chance(self.traits.leaves) {
-                        record.faults += 1;
+                    if at.random.chance(self.traits.leaves) {
+                        at.record.faults += 1;
                         return Ok(Turn::Ended(Error::Closed(Closed::Local)));
                     }
                 }
                 Err(error) => {
-                    let same = live.connection.poll(&mut self.session, at);
+                    let same = live.connection.poll(&mut self.session, now);
                     if same != Err(error) {
                         return Err(format!("{error:?} became {same:?}"));
                     }
@@ -329,120 +287,31 @@ impl Node {
                 }
             }
         }
-        // With a full outbox, at the next turn.
-        if self.asks
-            && self.session.is_open()
-            && self.session.subscribe(&self.traits.filters()).is_ok()
-        {
-            self.asks = false;
-            self.causes += 1;
-        }
-        self.misbehave(record, random)?;
-        again |= self.transmit(live, now, link, latency, random);
-        if live.is_over && live.unread.is_empty() && !again {
-            return Ok(Turn::Ended(live.connection.handle_eof()));
-        }
-        Ok(if again { Turn::Again } else { Turn::Quiet })
     }
 
     fn transmit(
         &mut self,
         live: &mut Live,
-        now: u64,
         link: &mut Link,
         latency: u64,
-        random: &mut Random,
+        at: &mut Moment<'_>,
     ) -> bool {
-        let at = Instant::from_millis(now);
+        if self.withholds() {
+            return false;
+        }
+        let now = Instant::from_millis(at.now);
         let mut out = vec![0; self.traits.tx];
         let mut any = false;
-        let mut chance = random.clone();
+        let mut chance = at.random.clone();
         let mut entropy = |bytes: &mut [u8]| chance.fill(bytes);
         while let Some(len) =
-            live.connection.poll_transmit(&mut self.session, at, &mut entropy, &mut out)
+            live.connection.poll_transmit(&mut self.session, now, &mut entropy, &mut out)
         {
-            link.send_up(&out[..len], now, latency, random);
+            link.send_up(&out[..len], at.now, latency, at.random);
             self.causes += 1;
             any = true;
         }
         any
-    }
-
-    fn on_event(
-        &mut self,
-        told: Told,
-        now: u64,
-        record: &mut Record,
-        random: &mut Random,
-    ) -> Result<(), String> {
-        match told {
-            Told::Connected(resumption) => {
-                self.asks |= self.traits.subscribes && resumption != Resumption::Resumed;
-                while self.bug == Some(Bug::PubrelForgotten) && self.skip(0x62) {}
-            }
-            Told::Message { key, qos, ack } => {
-                if self.bug == Some(Bug::AcknowledgedFirst) && random.chance(20) {
-                    return Ok(());
-                }
-                record.deliver(key, qos)?;
-                match ack.filter(|_| self.traits.manual) {
-                    Some(ack) => self.held.push((now + random.below(1_500), ack, key)),
-                    None => record.let_go(key)?,
-                }
-            }
-            Told::Done(mut token) => {
-                if self.bug == Some(Bug::WrongToken)
-                    && let Some((_, other)) = self.pending.last()
-                {
-                    token = *other;
-                }
-                record.acknowledge(self.index, token)?;
-                self.pending.retain(|(_, pending)| *pending != token);
-            }
-            Told::Subscribed(codes) => {
-                if codes != self.traits.filters().len() {
-                    return Err(format!("{codes} answers"));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn on_end(&mut self, error: Error, now: u64, random: &mut Random) -> Result<(), String> {
-        if matches!(error, Error::Malformed(dunlin::Malformed::Packet(_)) | Error::Misbehaved(_)) {
-            return Err(format!("the broker behaves, and yet: {error}"));
-        }
-        if self.bug == Some(Bug::ResendForgotten) {
-            let memory = Memory::new(self.traits.outbox, self.traits.grows);
-            self.session = Session::new(memory, Config::new());
-        }
-        self.reopen_at = Some(now + 1 + random.below(500));
-        Ok(())
-    }
-
-    /// The program lets go of messages in any order.
-    fn settle_acks(&mut self, now: u64, record: &mut Record) -> Result<(), String> {
-        let (due, held) =
-            std::mem::take(&mut self.held).into_iter().partition(|(at, ..)| *at <= now);
-        self.held = held;
-        let due: Vec<(u64, AckToken, Key)> = due;
-        for (_, ack, key) in due.into_iter().rev() {
-            record.let_go(key)?;
-            // Void when the connection has ended meanwhile, unless the message comes only once.
-            let _ = self.session.acknowledge(ack, ReasonCode::SUCCESS);
-            self.causes += 1;
-        }
-        Ok(())
-    }
-
-    /// A peer that says nothing is found out within one and a half times the keep alive.
-    fn check(&self, now: u64) -> Result<(), String> {
-        let Some(live) = &self.live else { return Ok(()) };
-        let limit = u64::from(KEEP_ALIVE_S) * 1_500;
-        if self.session.is_open() && self.held.is_empty() && now > live.last_heard + limit {
-            return Err(format!("silent for {} ms, unnoticed", now - live.last_heard));
-        }
-        Ok(())
     }
 }
 
@@ -453,34 +322,16 @@ enum Turn {
     Ended(Error),
 }
 
-/// An event, without what it borrows.
-enum Told {
-    Connected(Resumption),
-    Message { key: Key, qos: Qos, ack: Option<AckToken> },
-    Done(Token),
-    Subscribed(usize),
-}
-
-impl Told {
-    fn from(event: Event<'_>) -> Result<Self, String> {
-        Ok(match event {
-            Event::Connected { resumption, .. } => Self::Connected(resumption),
-            Event::Message { message, ack, .. } => {
-                Self::Message { key: read_key(message.payload)?, qos: message.head.qos, ack }
-            }
-            Event::Acknowledged { token, .. } | Event::Unsubscribed { token, .. } => {
-                Self::Done(token)
-            }
-            Event::Subscribed { reasons, .. } => Self::Subscribed(reasons.len()),
-            other => return Err(format!("an event without a meaning here: {other:?}")),
-        })
-    }
+fn fresh_session(traits: &Traits) -> Session<Memory, INFLIGHT> {
+    let config = Config::new().version(traits.version);
+    let config = if traits.manual { config.manual_acks() } else { config };
+    Session::new(Memory::new(traits.outbox, traits.grows), config)
 }
 
 /// Gives the connection as many bytes as it has room for, by either way in.
-fn feed(live: &mut Live, now: u64, random: &mut Random, causes: &mut u64) -> bool {
+fn feed(live: &mut Live, at: &mut Moment<'_>, causes: &mut u64) -> bool {
     let Some(mut bytes) = live.unread.pop_front() else { return false };
-    let taken = if random.chance(50) {
+    let taken = if at.random.chance(50) {
         live.connection.receive(&bytes)
     } else {
         let spare = live.connection.spare();
@@ -491,7 +342,7 @@ fn feed(live: &mut Live, now: u64, random: &mut Random, causes: &mut u64) -> boo
     };
     *causes += 1;
     if taken > 0 {
-        live.last_heard = now;
+        live.last_heard = at.now;
     }
     if taken < bytes.len() {
         live.unread.push_front(bytes.split_off(taken));
@@ -499,4 +350,4 @@ fn feed(live: &mut Live, now: u64, random: &mut Random, causes: &mut u64) -> boo
     taken > 0
 }
 
-const _: () = assert!(TRANSMIT_MIN == 131, "traits of nodes begin here");
+const _: () = assert!(dunlin::TRANSMIT_MIN == Traits::PLAIN.tx, "traits of nodes begin here");

@@ -164,7 +164,7 @@ impl Peer {
 
     fn packet(&mut self) -> Result<Option<Vec<u8>>, String> {
         let stream = self.inbox.stream();
-        let header = FixedHeader::decode(dunlin_mqtt::Version::V3, stream)
+        let header = FixedHeader::decode(dunlin_mqtt::Version::V5, stream)
             .map_err(|error| format!("packet: {error}"))?;
         let Some((header, header_len)) = header else { return Ok(None) };
         let len = header_len + header.remaining;

@@ -1,6 +1,7 @@
 //! What became of each message.
 
-use dunlin::{Qos, Token};
+use dunlin::{Head, Limits, Qos, ReasonCode, Token};
+use dunlin_mqtt::{Ack, AckKind};
 use std::collections::{BTreeMap, HashMap};
 
 /// A message's publisher, and its number there.
@@ -13,6 +14,10 @@ pub struct Life {
     pub topic: String,
     /// How often it may arrive.
     pub qos: Qos,
+    /// The broker is to keep it.
+    pub retain: bool,
+    /// The length of its PUBLISH.
+    pub packet_len: usize,
     /// What the session called it.
     pub token: Token,
     /// The broker has received it so often.
@@ -23,14 +28,18 @@ pub struct Life {
     pub puback_sent: bool,
     /// A session was lost before it was acknowledged: it may arrive twice, whatever its QoS.
     pub may_repeat: bool,
-    /// The program has been told that it arrived.
+    /// What the broker has said to it in the end, perhaps more than once.
+    pub answers: Vec<ReasonCode>,
+    /// The program has been told that it arrived, or was refused.
     pub acknowledged: bool,
+    /// The program has been told that it cannot be sent.
+    pub rejected: bool,
     /// The broker owes it to a subscriber.
     pub owed: bool,
     /// It once came when nobody wanted it: when it comes again, it has lost its place.
     pub misplaced: bool,
-    /// The subscriber's program has let go of it.
-    pub let_go: bool,
+    /// The subscriber's program has let go of it: on which connection, and with which words.
+    pub let_go: Vec<(u32, ReasonCode)>,
     /// The subscriber's program has been handed it so often.
     pub delivered: u32,
 }
@@ -41,25 +50,31 @@ pub struct Record {
     lives: BTreeMap<Key, Life>,
     by_token: HashMap<(u8, Token), Key>,
     newest: HashMap<(String, Qos, u8), u32>,
+    /// Good-byes that the broker has said.
+    dismissals: Vec<(u8, ReasonCode)>,
     /// The broker forgot what it owed, or a connection broke.
     pub faults: u32,
 }
 
 impl Record {
     /// The session has accepted a message.
-    pub fn accept(&mut self, key: Key, topic: &str, qos: Qos, token: Token) {
+    pub fn accept(&mut self, key: Key, head: &Head<'_>, packet_len: usize, token: Token) {
         let life = Life {
-            topic: topic.to_owned(),
-            qos,
+            topic: head.topic.to_owned(),
+            qos: head.qos,
+            retain: head.retain,
+            packet_len,
             token,
             reached: 0,
             pubrec_sent: false,
             puback_sent: false,
             may_repeat: false,
+            answers: Vec::new(),
             acknowledged: false,
+            rejected: false,
             owed: false,
             misplaced: false,
-            let_go: false,
+            let_go: Vec::new(),
             delivered: 0,
         };
         self.lives.insert(key, life);
@@ -67,9 +82,15 @@ impl Record {
     }
 
     /// The broker has received a message.
-    pub fn reach(&mut self, key: Key) -> Result<(), String> {
+    pub fn reach(&mut self, key: Key, topic: &str) -> Result<(), String> {
         let life = self.life(key)?;
         life.reached += 1;
+        if life.topic != topic {
+            return Err(format!("{key:?} for {} was sent to {topic}", life.topic));
+        }
+        if life.rejected {
+            return Err(format!("{key:?} was sent although it cannot be"));
+        }
         if life.qos == Qos::AtMostOnce && life.reached > 1 {
             return Err(format!("{key:?} of QoS 0 was sent {} times", life.reached));
         }
@@ -77,8 +98,10 @@ impl Record {
     }
 
     /// The broker has stored a message of QoS 2, and says so.
-    pub fn pubrec(&mut self, key: Key) -> Result<(), String> {
-        self.life(key)?.pubrec_sent = true;
+    pub fn pubrec(&mut self, key: Key, reason: ReasonCode) -> Result<(), String> {
+        let life = self.life(key)?;
+        life.pubrec_sent = true;
+        life.answers.push(reason);
         Ok(())
     }
 
@@ -88,10 +111,23 @@ impl Record {
         lives.for_each(|(_, life)| life.may_repeat |= !life.acknowledged);
     }
 
-    /// The broker acknowledges a message, to the end.
-    pub fn puback(&mut self, key: Key) -> Result<(), String> {
-        self.life(key)?.puback_sent = true;
+    /// The broker acknowledges a message, to the end; the reason of PUBCOMP is none.
+    pub fn puback(&mut self, key: Key, reason: Option<ReasonCode>) -> Result<(), String> {
+        let life = self.life(key)?;
+        life.puback_sent = true;
+        life.answers.extend(reason);
         Ok(())
+    }
+
+    /// The broker ends a connection of a node.
+    pub fn dismiss(&mut self, node: u8, reason: ReasonCode) {
+        self.dismissals.push((node, reason));
+    }
+
+    /// The program is told that the broker has ended its connection.
+    pub fn check_dismissed(&self, node: u8, reason: ReasonCode) -> Result<(), String> {
+        let said = self.dismissals.contains(&(node, reason));
+        if said { Ok(()) } else { Err(format!("the broker never said good-bye for {reason}")) }
     }
 
     /// The broker owes a message to a subscriber, or, having lost its memory, no longer.
@@ -108,8 +144,53 @@ impl Record {
         }
     }
 
-    /// A session says that an exchange is complete; `None` for those that are no messages.
-    pub fn acknowledge(&mut self, node: u8, token: Token) -> Result<(), String> {
+    /// What comes behind this message may overtake it: the broker has not taken it, or not been
+    /// heard.
+    pub fn misplace(&mut self, key: Key) {
+        if let Some(life) = self.lives.get_mut(&key) {
+            life.misplaced = true;
+        }
+    }
+
+    /// A session says that a message cannot be sent: nothing of it will be.
+    pub fn reject(
+        &mut self,
+        node: u8,
+        token: Token,
+        reason: ReasonCode,
+        limits: &Limits,
+    ) -> Result<(), String> {
+        let key = self.by_token.get(&(node, token)).copied().ok_or("nothing is rejected")?;
+        let life = self.life(key)?;
+        let too_long = life.packet_len as u64 > u64::from(limits.maximum_packet_size);
+        let is_so = match reason {
+            ReasonCode::PACKET_TOO_LARGE => too_long,
+            ReasonCode::QOS_NOT_SUPPORTED => life.qos > limits.maximum_qos,
+            ReasonCode::RETAIN_NOT_SUPPORTED => life.retain && !limits.retain_available,
+            _ => false,
+        };
+        if !is_so {
+            return Err(format!("{key:?} is rejected for {reason}, with {limits:?}"));
+        }
+        if life.acknowledged || life.rejected {
+            return Err(format!("{key:?} has ended, and is rejected"));
+        }
+        life.rejected = true;
+        Ok(())
+    }
+
+    /// Whether the program was told that a message cannot be sent.
+    pub fn is_rejected(&self, key: Key) -> bool {
+        self.lives.get(&key).is_some_and(|life| life.rejected)
+    }
+
+    /// A session says that an exchange is complete.
+    pub fn acknowledge(
+        &mut self,
+        node: u8,
+        token: Token,
+        reason: ReasonCode,
+    ) -> Result<(), String> {
         let Some(key) = self.by_token.get(&(node, token)).copied() else { return Ok(()) };
         let life = self.life(key)?;
         // A broker that has forgotten a message completes it all the same.
@@ -117,22 +198,29 @@ impl Record {
         if !life.puback_sent && !is_forgotten {
             return Err(format!("{key:?} is acknowledged, but the broker never said so"));
         }
-        if life.acknowledged {
-            return Err(format!("{key:?} is acknowledged twice"));
+        if life.acknowledged || life.rejected {
+            return Err(format!("{key:?} is acknowledged behind its end"));
+        }
+        if !life.answers.contains(&reason) {
+            return Err(format!("{key:?} ends with {reason}, where {:?} was said", life.answers));
         }
         life.acknowledged = true;
         Ok(())
     }
 
     /// The subscriber's program has been handed a message.
-    pub fn deliver(&mut self, key: Key, qos: Qos) -> Result<(), String> {
+    pub fn deliver(&mut self, key: Key, topic: &str, qos: Qos) -> Result<(), String> {
         let life = self.life(key)?;
         life.delivered += 1;
+        if life.topic != topic {
+            return Err(format!("{key:?} for {} came as one for {topic}", life.topic));
+        }
         if qos > life.qos {
             return Err(format!("{key:?} of {:?} came as one of {qos:?}", life.qos));
         }
         // v3.1.1: [MQTT-4.3.3-2]
-        if qos == Qos::ExactlyOnce && life.delivered > 1 && !life.may_repeat {
+        let declined = life.let_go.iter().any(|(_, said)| said.is_error());
+        if qos == Qos::ExactlyOnce && life.delivered > 1 && !life.may_repeat && !declined {
             return Err(format!("{key:?} of QoS 2 was handed over {} times", life.delivered));
         }
         if life.delivered > 1 || life.misplaced {
@@ -146,15 +234,25 @@ impl Record {
         }
     }
 
-    /// The subscriber's program lets go of a message.
-    pub fn let_go(&mut self, key: Key) -> Result<(), String> {
-        self.life(key)?.let_go = true;
+    /// The subscriber's program lets go of a message, or refuses it.
+    pub fn let_go(&mut self, key: Key, link: u32, said: ReasonCode) -> Result<(), String> {
+        self.life(key)?.let_go.push((link, said));
         Ok(())
     }
 
-    /// Whether a message may be acknowledged to the broker.
-    pub fn is_let_go(&self, key: Key) -> bool {
-        self.lives.get(&key).is_some_and(|life| life.delivered > 0 && life.let_go)
+    /// A message is acknowledged to the broker with what the program said, by PUBREC perhaps on an
+    /// earlier connection.
+    pub fn check_let_go(&self, key: Key, link: u32, heard: &Ack<'_>) -> Result<(), String> {
+        let life = self.lives.get(&key).ok_or_else(|| format!("{key:?} was never published"))?;
+        if life.delivered == 0 || life.let_go.is_empty() {
+            return Err(format!("{key:?} is acknowledged before the program let go"));
+        }
+        let any = heard.kind == AckKind::Pubrec;
+        let mut said = life.let_go.iter().filter(|(on, _)| any || *on == link);
+        if said.any(|(_, said)| *said == heard.reason) {
+            return Ok(());
+        }
+        Err(format!("{heard:?} of {key:?} on {link}, where {:?} was said", life.let_go))
     }
 
     /// A message's life.
@@ -175,13 +273,13 @@ impl Record {
     /// Faults have stopped, and everything has had its time.
     pub fn conclude(&self) -> Result<(), String> {
         for (key, life) in &self.lives {
-            if life.qos != Qos::AtMostOnce && !life.acknowledged {
-                return Err(format!("{key:?} was accepted and never acknowledged"));
+            if life.qos != Qos::AtMostOnce && !life.acknowledged && !life.rejected {
+                return Err(format!("{key:?} was accepted and has no end"));
             }
             if life.owed && life.delivered == 0 {
                 return Err(format!("{key:?} is lost: acknowledged, and never delivered"));
             }
-            if self.faults == 0 && life.reached != 1 {
+            if self.faults == 0 && life.reached != 1 && !life.rejected {
                 return Err(format!("{key:?} reached the broker {} times", life.reached));
             }
         }

@@ -27,7 +27,7 @@ impl Drop for Folder {
 /// Records behind their lengths.
 fn batch(records: &[&[u8]]) -> Vec<u8> {
     let framed = records.iter().flat_map(|record| {
-        let len = (record.len() as u32).to_be_bytes();
+        let len = u32::try_from(record.len()).unwrap().to_be_bytes();
         [&len, *record].concat()
     });
     framed.collect()
@@ -62,7 +62,7 @@ fn log_cut_at_every_byte_has_the_whole_records_before_it_and_goes_on() {
         let whole = ends[1..].iter().filter(|end| **end <= cut).count();
         let mut log = FileLog::open(&path, Sync::System).unwrap();
         let torn = if cut < 8 { cut } else { cut - ends[whole] };
-        assert_eq!(log.torn(), torn as u64);
+        assert_eq!(log.torn(), u64::try_from(torn).unwrap());
         log.append(&batch(&[b"next"])).unwrap();
         drop(log);
         let expected = [&records[..whole], &[b"next"]].concat();

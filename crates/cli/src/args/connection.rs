@@ -1,8 +1,12 @@
 //! The options that `pub` and `sub` share: where to connect, and as whom.
 
-use super::{check_topic, words::Words};
+use super::{
+    check_topic,
+    properties::{Given, OfConnect, Packet},
+    words::Words,
+};
 use crate::failure::Failure;
-use dunlin_tokio::{Qos, Url, Will};
+use dunlin_tokio::{Persistence, Qos, Url, Version, Will};
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -10,6 +14,9 @@ use zeroize::Zeroizing;
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) url: Url,
+    pub(crate) version: Version,
+    pub(crate) persistence: Persistence,
+    pub(crate) properties: OfConnect,
     pub(crate) client_id: Option<String>,
     pub(crate) keep_alive_s: Option<u16>,
     pub(crate) user_name: Option<String>,
@@ -32,6 +39,9 @@ impl std::fmt::Debug for Password {
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     url: Option<Url>,
+    version: Version,
+    persistence: Persistence,
+    given: Given,
     client_id: Option<String>,
     keep_alive_s: Option<u16>,
     user_name: Option<String>,
@@ -46,8 +56,20 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Takes one option, if it is one of these.
-    pub(super) fn take(&mut self, option: &str, words: &mut Words) -> Result<(), Failure> {
+    pub(super) fn take(
+        &mut self,
+        option: &str,
+        packet: Packet,
+        words: &mut Words,
+    ) -> Result<(), Failure> {
         match option {
+            "-V" => self.version = words.version()?,
+            "-c" => self.persistence = Persistence::Kept,
+            "-x" => {
+                let expiry_s = words.number("of seconds", 0..=u32::MAX)?;
+                self.given.connect.session_expiry_s = Some(expiry_s);
+            }
+            "-D" => self.given.take(packet, words)?,
             "--url" => self.url = Some(words.text()?.parse()?),
             "-i" => self.client_id = Some(words.text()?),
             "-k" => self.keep_alive_s = Some(words.number("of seconds", 0..=u16::MAX)?),
@@ -65,8 +87,9 @@ impl Draft {
     }
 
     /// The whole, if its parts go together and with messages of `qos`.
-    pub(super) fn finish(self, qos: Qos, words: &Words) -> Result<Connection, Failure> {
+    pub(super) fn finish(self, qos: Qos, words: &Words) -> Result<(Connection, Given), Failure> {
         let will = self.will(words)?;
+        self.check_version(words)?;
         let url = self.url.ok_or_else(|| words.missing("--url URL"))?;
         let scheme = url.scheme();
         if self.ca.is_some() && !scheme.is_tls() {
@@ -84,12 +107,21 @@ impl Draft {
                 }
             }
         }
+        // A random one would never find its session again.
+        if self.persistence == Persistence::Kept && self.client_id.is_none() {
+            return Err(words.wrong("-c needs a client identifier, which is -i ID"));
+        }
         // v3.1.1: [MQTT-3.1.2-22] No password without a user name.
-        if self.password.is_some() && self.user_name.is_none() && url.user_name().is_none() {
+        let alone = self.version == Version::V3;
+        if alone && self.password.is_some() && self.user_name.is_none() && url.user_name().is_none()
+        {
             return Err(words.wrong("-P needs a user name, which is -u USER"));
         }
-        Ok(Connection {
+        let connection = Connection {
             url,
+            version: self.version,
+            persistence: self.persistence,
+            properties: self.given.connect.clone(),
             client_id: self.client_id,
             keep_alive_s: self.keep_alive_s,
             user_name: self.user_name,
@@ -97,13 +129,28 @@ impl Draft {
             ca: self.ca,
             region: self.region,
             will,
-        })
+        };
+        Ok((connection, self.given))
+    }
+
+    /// Nothing that only MQTT 5.0 has may be lost without a word.
+    fn check_version(&self, words: &Words) -> Result<(), Failure> {
+        let options = ["-x", "-D", "--no-local", "--retain-as-published", "--retain-handling"];
+        match options.into_iter().find(|option| words.has_seen(option)) {
+            Some(option) if self.version == Version::V3 => {
+                Err(words.wrong(&format!("{option} needs MQTT 5, which is -V 5")))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn will(&self, words: &Words) -> Result<Option<Will>, Failure> {
         let Some(topic) = self.will_topic.clone() else {
             let others = ["--will-payload", "--will-qos", "--will-retain"];
-            return match others.into_iter().find(|option| words.has_seen(option)) {
+            let plain = Given::default();
+            let said = self.given.will != plain.will || self.given.will_delay_s > 0;
+            let option = others.into_iter().find(|option| words.has_seen(option));
+            return match option.or(said.then_some("-D will")) {
                 Some(option) => Err(words.wrong(&format!("{option} needs --will-topic TOPIC"))),
                 None => Ok(None),
             };
@@ -111,6 +158,7 @@ impl Draft {
         check_topic("--will-topic", &topic)?;
         let qos = self.will_qos.unwrap_or(Qos::AtMostOnce);
         let payload = self.will_payload.clone();
-        Ok(Some(Will { topic, payload, qos, retain: self.will_retain }))
+        let (delay_s, properties) = (self.given.will_delay_s, self.given.will.clone());
+        Ok(Some(Will { topic, payload, qos, retain: self.will_retain, delay_s, properties }))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::failure::Code;
+use dunlin_tokio::Version;
 
 fn words(line: &str) -> Vec<OsString> {
     line.split_whitespace().map(OsString::from).collect()
@@ -56,7 +57,10 @@ fn pub_reads_every_option() {
                 --aws-region eu-west-1 --will-topic w --will-payload bye --will-qos 1 \
                 --will-retain";
     let Publish { connection, target, payload } = publishing(line);
-    assert_eq!(target, Target { topic: "a/b".into(), qos: Qos::AtLeastOnce, retain: true });
+    let properties = MessageProperties::default();
+    let qos = Qos::AtLeastOnce;
+    assert_eq!(target, Target { topic: "a/b".into(), qos, retain: true, properties });
+    assert_eq!(connection.version, Version::V3);
     assert_eq!(payload, Payload::Text(b"hi".to_vec()));
     assert_eq!(connection.url.host(), "h");
     assert_eq!(connection.client_id.as_deref(), Some("me"));
@@ -110,6 +114,56 @@ fn sub_reads_every_option() {
 }
 
 #[test]
+fn pub_reads_every_property() {
+    let line = "pub --url ws://h -t a -n -V 5 -x 60 -P pw --will-topic w \
+                -D publish content-type text -D publish user-property a b \
+                -D publish user-property a c -D publish message-expiry-interval 7 \
+                -D publish payload-format-indicator 1 -D publish response-topic r \
+                -D publish correlation-data 42 -D will will-delay-interval 5 \
+                -D will content-type gone -D connect receive-maximum 256 \
+                -D connect request-problem-information 0 \
+                -D connect request-response-information 1 -D connect user-property d e";
+    let Publish { connection, target, .. } = publishing(line);
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let expected = MessageProperties {
+        payload_is_text: Some(true),
+        expiry_s: Some(7),
+        content_type: Some("text".into()),
+        response_topic: Some("r".into()),
+        correlation_data: Some(b"42".to_vec()),
+        user_properties: vec![pair("a", "b"), pair("a", "c")],
+    };
+    assert_eq!(target.properties, expected);
+    assert_eq!((connection.version, connection.persistence), (Version::V5, Persistence::Clean));
+    let expected = OfConnect {
+        session_expiry_s: Some(60),
+        receive_maximum: std::num::NonZeroU16::new(256),
+        no_problem_information: true,
+        response_information: true,
+        user_properties: vec![pair("d", "e")],
+    };
+    assert_eq!(connection.properties, expected);
+    let will = connection.will.unwrap();
+    assert_eq!((will.delay_s, will.properties.content_type.as_deref()), (5, Some("gone")));
+}
+
+#[test]
+fn sub_reads_what_mqtt_5_has() {
+    let line = "sub --url ws://h -t a -V mqttv5 -i me -c --no-local --retain-as-published \
+                --retain-handling never -D subscribe subscription-identifier 7 \
+                -D subscribe user-property a b -F %t:%p";
+    let Subscribe { connection, wish } = subscribing(line);
+    assert_eq!((connection.version, connection.persistence), (Version::V5, Persistence::Kept));
+    let asked = wish.of("a");
+    assert!(asked.no_local && asked.retain_as_published && wish.keeps);
+    assert_eq!(asked.retain_handling, RetainHandling::DoNotSend);
+    assert_eq!(wish.properties.id.map(|id| id.value()), Some(7));
+    assert_eq!(wish.properties.user_properties, [("a".to_owned(), "b".to_owned())]);
+    assert_eq!(wish.form, Form::Pattern(Format::parse("%t:%p").unwrap()));
+    assert_eq!(subscribing("sub --url ws://h -t a -V 311").connection.version, Version::V3);
+}
+
+#[test]
 fn presign_reads_every_option() {
     let line =
         "presign --endpoint H:8443 --region us-east-1 --at 2024-01-02T03:04:05Z --expires 60";
@@ -158,7 +212,21 @@ fn usage_error_names_the_option_and_how_it_is_used() {
         ("sub --url ws://h", "-t FILTER is missing: dunlin sub --url URL -t FILTER"),
         ("sub --url ws://h -t a -C 0", "-C takes a number messages"),
         ("sub --url ws://h -t a -W soon", "-W takes a number seconds"),
-        ("sub --url ws://h -t a -v --raw", "-v and --raw exclude one another"),
+        ("sub --url ws://h -t a -v --raw", "-v, -F and --raw exclude one another"),
+        ("sub --url ws://h -t a -F %p -v", "-v, -F and --raw exclude one another"),
+        ("sub --url ws://h -t a -F %z", "-F has a % before a letter"),
+        ("sub --url ws://h -t a -c", "-c needs a client identifier"),
+        ("sub --url ws://h -t a --no-local", "--no-local needs MQTT 5, which is -V 5"),
+        ("sub --url ws://h -t a -x 1", "-x needs MQTT 5"),
+        ("sub --url ws://h -t a -V 5 --retain-handling x", "--retain-handling takes always, new"),
+        ("sub --url ws://h -t a -V 5 -D publish content-type x", "-D takes a property of connect"),
+        ("pub --url ws://h -t a -n -V 4", "-V takes 5 or 311"),
+        ("pub --url ws://h -t a -n -D publish content-type x", "-D needs MQTT 5, which is -V 5"),
+        ("pub --url ws://h -t a -n -V 5 -D publish content-typo x", "-D has a property that is"),
+        ("pub --url ws://h -t a -n -V 5 -D publish user-property x", "-D needs a value"),
+        ("pub --url ws://h -t a -n -V 5 -D publish response-topic #", "-D response-topic is not a"),
+        ("pub --url ws://h -t a -n -V 5 -D will content-type x", "-D will needs --will-topic"),
+        ("pub --url ws://h -t a -n -V 5 -D connect receive-maximum 0", "-D takes a number there"),
         ("presign --region r", "--endpoint HOST[:PORT] is missing"),
         ("presign --endpoint h", "--region REGION is missing"),
         ("presign --endpoint wss://h/ --region r", "--endpoint is a host"),

@@ -2,11 +2,13 @@
 
 use super::Command;
 use crate::failure::Failure;
-use dunlin_tokio::Qos;
+use dunlin_tokio::{Qos, RetainHandling, Version};
 use std::{ffi::OsString, fmt::Display, ops::RangeInclusive, path::PathBuf, str::FromStr};
 
-/// Options that may be given more than once.
-const REPEATABLE: [&str; 1] = ["-t"];
+/// Whether an option may be given more than once.
+fn is_repeatable(option: &str, help: &str) -> bool {
+    option == "-D" || (option == "-t" && help == crate::help::SUB)
+}
 
 /// The words behind a subcommand.
 ///
@@ -44,8 +46,7 @@ impl Words {
             }
             Err(_) => return Err(self.wrong("an option is not text")),
         };
-        let several = REPEATABLE.contains(&option.as_str()) && self.help == crate::help::SUB;
-        if self.seen.contains(&option) && !several {
+        if self.seen.contains(&option) && !is_repeatable(&option, self.help) {
             return Err(self.wrong(&format!("{option} is given twice")));
         }
         self.option.clone_from(&option);
@@ -95,6 +96,25 @@ impl Words {
             Some("1") => Ok(Qos::AtLeastOnce),
             Some("2") => Ok(Qos::ExactlyOnce),
             _ => Err(self.wrong(&format!("{} takes 0, 1 or 2", self.option))),
+        }
+    }
+
+    /// The option's value as a version, by the names that `mosquitto_pub` has for them.
+    pub(crate) fn version(&mut self) -> Result<Version, Failure> {
+        match self.os()?.to_str() {
+            Some("5" | "mqttv5") => Ok(Version::V5),
+            Some("311" | "mqttv311") => Ok(Version::V3),
+            _ => Err(self.wrong("-V takes 5 or 311")),
+        }
+    }
+
+    /// The option's value as what is to be done with kept messages.
+    pub(crate) fn retain_handling(&mut self) -> Result<RetainHandling, Failure> {
+        match self.os()?.to_str() {
+            Some("always") => Ok(RetainHandling::Send),
+            Some("new") => Ok(RetainHandling::SendIfNew),
+            Some("never") => Ok(RetainHandling::DoNotSend),
+            _ => Err(self.wrong("--retain-handling takes always, new or never")),
         }
     }
 

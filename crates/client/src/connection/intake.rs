@@ -1,6 +1,6 @@
 //! What comes in over a connection.
 
-use super::{Connection, Wire};
+use super::{Connection, Wire, oversize::Long};
 use crate::{
     Closed, Connect, Error, Event, Head, Instant, Malformed, Message, Misbehaved, Overdue,
     ReasonCode, Session, Stage, mqtt, timers::ANSWER_TICKS, ws,
@@ -11,12 +11,14 @@ use dunlin_mqtt::{
 use dunlin_octet::{Buffer, Inbox, Reader};
 use dunlin_ws::{Deframer, Incoming, Opcode, Role};
 
-/// A whole packet at the front of the stream, `len` bytes long with its fixed header.
+/// A whole packet at the front of the stream, `len` bytes long with its fixed header; or all of a PUBLISH
+/// but its payload, which is `rest` bytes long.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Front {
     pub(super) header: FixedHeader,
     pub(super) header_len: usize,
     pub(super) len: usize,
+    pub(super) rest: usize,
 }
 
 impl Front {
@@ -32,6 +34,8 @@ pub(super) enum Ready {
     Event(Event<'static>),
     /// A packet that an event will lie in.
     Packet(Front),
+    /// A piece of a payload, at the front of the stream.
+    Chunk { offset: usize, len: usize },
 }
 
 impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
@@ -43,6 +47,9 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
     ) -> Result<Option<Ready>, Error> {
         if let Some(error) = self.failed {
             return Err(error);
+        }
+        if session.take_cut_off() && self.transmit.is_started() {
+            return Err(Error::Closed(Closed::Abandoned));
         }
         session.handle_release();
         self.inbox.consume(core::mem::take(&mut self.surfaced));
@@ -56,6 +63,15 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         self.blocked = false;
         // Each turn consumes bytes or returns.
         loop {
+            if self.long.is_some() {
+                let ready = self.advance_long(session)?;
+                if ready.is_some() {
+                    return Ok(ready);
+                }
+                if self.long.is_some() {
+                    return self.wait(session);
+                }
+            }
             let Some(front) = self.front()? else {
                 if self.deframe()? {
                     continue;
@@ -119,10 +135,18 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         } else {
             let publish = Publish::decode(version, header.flags, body)?;
             let publish = resolve(aliases, publish)?;
-            if !session.is_repeat(&publish) {
-                return Ok(false);
+            if front.rest > 0 {
+                if !session.is_long_repeat(&publish, front.rest) {
+                    return Ok(false);
+                }
+                let event = session.handle_begin(&publish, front.rest)?;
+                self.long = Some(Long::new(front.rest, event.as_ref()));
+            } else {
+                if !session.is_repeat(&publish) {
+                    return Ok(false);
+                }
+                session.handle_packet(&Packet::Publish(publish))?;
             }
-            session.handle_packet(&Packet::Publish(publish))?;
         }
         self.inbox.consume(front.len);
         Ok(true)
@@ -163,12 +187,19 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         now: Instant,
     ) -> Result<Option<Event<'t>>, Error> {
         // Borrowed field by field: the event lies in the inbox, the rest may change beside it.
-        let Self { inbox, transmit, surfaced, failed, last, aliases, timers, opening, .. } = self;
+        let Self {
+            inbox, transmit, surfaced, failed, last, aliases, timers, opening, long, ..
+        } = self;
         *surfaced = front.len;
         let body = front.body(inbox);
         // By reference: a packet is large, and moving one costs more than decoding it.
         let handled = match &Packet::decode(opening.connect.version, front.header, body) {
             Ok(Packet::Publish(publish)) => resolve(aliases, *publish).and_then(|publish| {
+                if front.rest > 0 {
+                    let event = session.handle_begin(&publish, front.rest)?;
+                    *long = Some(Long::new(front.rest, event.as_ref()));
+                    return Ok(event);
+                }
                 session.handle_packet(&Packet::Publish(publish)).map_err(Error::from)
             }),
             Ok(packet) => check(&opening.connect, packet)
@@ -238,19 +269,19 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
             return Ok(None);
         };
         let len = header_len.saturating_add(header.remaining);
-        // [MQTT-3.1.2-24]
         if len > self.packet_max {
-            return Err(mqtt::Misbehaved::PacketTooLarge.into());
+            return self.long_front(header, header_len);
         }
         self.awaited = if have < len { len } else { 0 };
-        Ok((have >= len).then_some(Front { header, header_len, len }))
+        Ok((have >= len).then_some(Front { header, header_len, len, rest: 0 }))
     }
 
     /// Whether the answer to a PINGREQ is late through no fault of the peer's: it may be among bytes
     /// that nobody has taken yet, behind a long packet, or the PINGREQ itself is behind one.
     pub(super) fn is_behind(&self) -> bool {
         let waiting = self.blocked || self.touched || self.undrained;
-        let coming = self.timers.heard_since_ping() && !self.inbox.is_empty();
+        let half_in = self.long.is_some() || !self.inbox.is_empty();
+        let coming = self.timers.heard_since_ping() && half_in;
         let going = self.timers.sent_since_ping() && self.transmit.ping_due;
         waiting || coming || going
     }
@@ -281,7 +312,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
     }
 
     /// Lets the next raw bytes join the stream; returns whether anything happened.
-    fn deframe(&mut self) -> Result<bool, Error> {
+    pub(super) fn deframe(&mut self) -> Result<bool, Error> {
         match &mut self.wire {
             Wire::Upgrade(upgrade) => {
                 if !upgrade.poll(&mut self.inbox)? {

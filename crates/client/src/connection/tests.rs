@@ -3,13 +3,17 @@ use crate::{
     AckMode, CLOSE_TIMEOUT_MS, Config, Connect, Malformed, Message, Misbehaved, Qos, ReasonCode,
     Refused, Resumption, TRANSMIT_MIN, mqtt,
 };
-use dunlin_mqtt::Version;
+use core::num::{NonZeroU16, NonZeroU32};
+use dunlin_mqtt::{Property, Version};
 use std::{string::String, vec, vec::Vec};
 
 mod five;
 mod keeping;
+mod oversize;
 mod refused;
+mod relay;
 mod states;
+mod streaming;
 mod timing;
 
 const KEEP_ALIVE_S: u16 = 60;
@@ -226,6 +230,7 @@ fn malformed_packet_ends_the_connection_on_both_transports() {
     client.assert_ends(ws::Malformed::ReservedBits.into(), &close(1002));
 }
 
+/// v3.1.1: [MQTT-4.8.0-2]
 #[test]
 fn packet_larger_than_the_buffer_ends_the_connection_at_its_header() {
     let room = 512;

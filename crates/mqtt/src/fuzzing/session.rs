@@ -3,7 +3,7 @@
 use crate::{
     Ack, AckKind, AckToken, Config, Connack, Connect, Event, FixedHeader, Message, Misbehaved,
     Packet, PacketId, Properties, Property, Publish, Qos, ReasonCode, Resumption, Session, Suback,
-    Subscription, Unsuback, Version,
+    Subscription, Token, Unsuback, Version,
 };
 use core::num::{NonZeroU16, NonZeroU32};
 use dunlin_octet::{Reader, Text, Window};
@@ -32,6 +32,7 @@ pub fn session(data: &[u8]) {
                     fuzzed.session.handle_connect_sent();
                 }
             }
+            9 if byte & 0x10 != 0 => fuzzed.send_piece(),
             9 => fuzzed.send(),
             10 => fuzzed.session.handle_release(),
             11 => {
@@ -39,6 +40,7 @@ pub fn session(data: &[u8]) {
                     fuzzed.acknowledge(ack, byte);
                 }
             }
+            12 if byte & 0x20 != 0 => fuzzed.abandon(),
             12 => fuzzed.disconnect(byte),
             13 => {
                 let ack = input.u8().and_then(|byte| fuzzed.step(byte, &mut input));
@@ -80,6 +82,8 @@ pub(super) type Small = Session<[u8; OUTBOX], INFLIGHT>;
 
 pub(super) struct Fuzzed {
     pub(super) session: Small,
+    /// The newest message whose payload is supplied while it goes out.
+    pub(super) streamed: Option<Token>,
     pub(super) handed_over: HandedOver,
     /// The identifiers below 64 of messages that went out on this connection and have no answer.
     followed: u64,
@@ -92,7 +96,7 @@ fn bit(id: PacketId) -> u64 {
 impl Fuzzed {
     pub(super) const fn new(config: Config) -> Self {
         let session = Session::new([0; OUTBOX], config);
-        Self { session, handed_over: HandedOver::NOTHING, followed: 0 }
+        Self { session, streamed: None, handed_over: HandedOver::NOTHING, followed: 0 }
     }
 
     fn version(&self) -> Version {
@@ -122,7 +126,10 @@ impl Fuzzed {
         let accepted = match byte & 0x06 {
             0 | 2 => {
                 let message = Message::new("t/x", payload, qos).with_properties(properties);
-                session.publish(&message).is_ok()
+                match byte & 0x82 {
+                    0x82 => self.publish_stream(&message.head, len),
+                    _ => session.publish(&message).is_ok(),
+                }
             }
             4 => session.subscribe_with(&[Subscription::new("t/#", qos)], properties).is_ok(),
             _ if byte & 0x80 == 0 => session.unsubscribe_with(&["t/#", "u"], properties).is_ok(),
@@ -137,6 +144,7 @@ impl Fuzzed {
                 return;
             }
         };
+        let session = &self.session;
         assert!(accepted || before == (session.in_flight(), session.is_idle()));
     }
 
@@ -172,8 +180,8 @@ impl Fuzzed {
     pub(super) fn send(&mut self) {
         while self.session.poll_rejected().is_some() {}
         let (version, limits) = (self.version(), *self.session.limits());
-        let Some(packet) = self.session.poll_packet() else { return };
-        let len = packet.len();
+        let Some(sent) = self.send_packet().filter(|sent| !sent.is_rest()) else { return };
+        let (packet, len) = (sent.bytes(), sent.bytes().len());
         let Ok(Some((decoded, decoded_len))) = Packet::decode_front(version, packet) else {
             assert_eq!(packet, [], "no packet");
             return;
@@ -190,8 +198,6 @@ impl Fuzzed {
             self.followed |= id;
             assert!(self.followed.count_ones() <= u32::from(limits.receive_maximum));
         }
-        assert_eq!(self.session.poll_packet().map(<[u8]>::len), Some(len));
-        self.session.handle_sent();
     }
 
     /// A packet of the server's, as the rest of the input has it.
@@ -310,19 +316,17 @@ impl Fuzzed {
         let mut packets = 0_usize;
         let mut newest = None;
         let version = self.version();
-        let session = &mut self.session;
         loop {
-            follow(session);
-            let Some(bytes) = session.poll_packet() else { break };
+            follow(&mut self.session);
+            let Some(sent) = self.send_packet() else { break };
+            let (session, bytes) = (&mut self.session, sent.bytes());
             packets = packets.saturating_add(1);
             assert!(packets <= OUTBOX / 14 + INFLIGHT, "no end of packets");
             let Ok(Some((packet, _))) = Packet::decode_front(version, bytes) else {
                 assert_eq!(bytes, [], "no packet");
                 return;
             };
-            let answer = answer(version, &packet);
-            session.handle_sent();
-            let Some(answer) = answer else { continue };
+            let Some(answer) = answer(version, &packet) else { continue };
             let half = matches!(answer, Packet::Ack(ack) if ack.kind == AckKind::Pubrec);
             let event = session.handle_packet(&answer);
             assert!(
@@ -334,7 +338,7 @@ impl Fuzzed {
                 newest = Some(token);
             }
         }
-        assert!(session.is_idle() && session.in_flight() == 0);
+        assert!(self.session.is_idle() && self.session.in_flight() == 0);
     }
 }
 

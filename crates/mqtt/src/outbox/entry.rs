@@ -14,10 +14,14 @@ pub(super) const AGAIN: u16 = 1 << 4;
 pub(super) const PARKED: u16 = 1 << 5;
 /// PUBREC said that nobody has subscribed to the message.
 pub(super) const UNMATCHED: u16 = 1 << 6;
+/// Only the front of the packet is kept, and room for a part of its payload.
+pub(super) const STREAMED: u16 = 1 << 7;
+/// The payload of such a packet cannot be supplied again.
+pub(super) const ABANDONED: u16 = 1 << 8;
 /// The store does not have the packet.
-pub(super) const NEW: u16 = 1 << 7;
+pub(super) const NEW: u16 = 1 << 9;
 /// The store does not know that PUBREC has come.
-pub(super) const HELD_UNRECORDED: u16 = 1 << 8;
+pub(super) const HELD_UNRECORDED: u16 = 1 << 10;
 /// Where the stamp begins, which says when the packet went out.
 const STAMP_SHIFT: u32 = 12;
 /// How many stamps there are; they come again and again.
@@ -49,8 +53,18 @@ impl Entry {
     }
 
     /// Whether it is to go out in its turn.
-    pub(super) const fn is_waiting(self) -> bool {
+    pub(crate) const fn is_waiting(self) -> bool {
         self.flags & (DEAD | RELEASED | PARKED) == 0 && self.flags & (GONE | AGAIN) != GONE
+    }
+
+    /// Whether its payload is supplied while it goes out.
+    pub(crate) const fn is_streamed(self) -> bool {
+        self.flags & STREAMED != 0
+    }
+
+    /// Whether its payload cannot be supplied again.
+    pub(crate) const fn is_abandoned(self) -> bool {
+        self.flags & ABANDONED != 0
     }
 
     /// Whether it is parked.
@@ -83,7 +97,8 @@ impl Entry {
         let went = self.flags >> STAMP_SHIFT;
         let waits =
             self.flags & (DEAD | PARKED | AGAIN) == 0 && self.flags & (GONE | RELEASED) != 0;
-        waits && self.id != 0 && stamp.wrapping_sub(went) & STAMPS.wrapping_sub(1) >= age
+        let lost = self.is_abandoned() && !self.is_released();
+        waits && !lost && self.id != 0 && stamp.wrapping_sub(went) & STAMPS.wrapping_sub(1) >= age
     }
 
     pub(super) const fn with(self, flags: u16) -> Self {

@@ -5,11 +5,19 @@ use crate::{
     Ack, AckError, AckKind, AckToken, Auth, Disconnect, FixedHeader, Head, Message,
     PACKET_BODY_MAX, PacketId, PacketType, Properties, PublishError, Qos, ReasonCode, SendError,
     SubscribeError, Subscription, Token, Version, check_topic,
-    outbox::{NoRoom, OUTBOX_MAX},
+    outbox::NoRoom,
     publish::{body_len, put_head},
     subscribe::{Wishes, check_filter_in},
 };
 use dunlin_octet::{Buffer, Count, Text, Window, Writer};
+
+/// How much of a packet the outbox keeps.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kept {
+    Whole,
+    /// Only so many bytes of its payload, which is so long.
+    Window(usize, usize),
+}
 
 impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// Accepts a message, connected or not; it is kept until it is acknowledged, or sent (QoS 0).
@@ -88,7 +96,8 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.acknowledge_with(ack, reason, Properties::NONE)
     }
 
-    /// The same with a reason string or user properties, which wait in the outbox.
+    /// The same with a reason string or user properties, which wait in the outbox; for a message that has
+    /// not come again on this connection they are left out.
     pub fn acknowledge_with(
         &mut self,
         ack: AckToken,
@@ -109,13 +118,10 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             let kind = if exactly_once { AckKind::Pubrec } else { AckKind::Puback };
             let packet = Ack { reason, properties, ..Ack::new(kind, ack.packet_id) };
             properties.check(kind.packet_type()).map_err(|_| AckError::Properties)?;
-            self.park(&packet.with(version), u32::from(ack.packet_id.value())).map_err(
-                |error| match error {
-                    SendError::OutboxFull => AckError::OutboxFull,
-                    _ => AckError::Properties,
-                },
-            )?;
-            self.parked_acks = self.parked_acks.saturating_add(1);
+            // The next message with this identifier must not be answered by them.
+            if version == Version::V3 || self.owed.owes(ack.packet_id, kind) {
+                self.park_ack(&packet)?;
+            }
         }
         self.settle(ack, reason);
         Ok(())
@@ -159,7 +165,8 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// the first one of another authentication ([`ReasonCode::RE_AUTHENTICATE`]).
     ///
     /// The properties have the method of the CONNECT ([MQTT-4.12.1-1]) and the data of the step. AUTH
-    /// goes ahead of everything else.
+    /// goes ahead of everything else, but takes room in the outbox: leave some where messages are
+    /// accepted before the connection stands.
     pub fn authenticate(
         &mut self,
         reason: ReasonCode,
@@ -198,6 +205,16 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         settled
     }
 
+    fn park_ack(&mut self, packet: &Ack<'_>) -> Result<(), AckError> {
+        let key = u32::from(packet.packet_id.value());
+        self.park(&packet.with(self.config.version), key).map_err(|error| match error {
+            SendError::OutboxFull => AckError::OutboxFull,
+            _ => AckError::Properties,
+        })?;
+        self.parked_acks = self.parked_acks.saturating_add(1);
+        Ok(())
+    }
+
     /// Puts a packet into the outbox that is asked for by its first byte and `key`.
     fn park(&mut self, packet: &impl Text, key: u32) -> Result<(), SendError> {
         if self.config.version == Version::V3 {
@@ -219,21 +236,27 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         len: usize,
         fill: impl FnOnce(&mut [u8]),
     ) -> Result<Token, PublishError> {
+        self.check_head(head)?;
         let version = self.config.version;
-        check_topic(head.topic).map_err(PublishError::Topic)?;
-        if head.qos > self.config.qos_max {
-            return Err(PublishError::Qos);
-        }
-        head.check_properties(version).map_err(PublishError::Properties)?;
-        self.limits.check_message(head).map_err(PublishError::Limit)?;
         let acknowledged = head.qos != Qos::AtMostOnce;
-        let (id, token, place) = self.enqueue(body_len(version, head, len), acknowledged)?;
+        let body_len = body_len(version, head, len);
+        let (id, token, place) = self.enqueue(body_len, Kept::Whole, acknowledged)?;
         let mut packet = Writer::new(place);
         put_head(&mut packet, version, head, false, id, len);
         if let Ok(place) = packet.reserve(len) {
             fill(place);
         }
         Ok(token)
+    }
+
+    /// Whether a message may begin so.
+    pub(super) fn check_head(&self, head: &Head<'_>) -> Result<(), PublishError> {
+        check_topic(head.topic).map_err(PublishError::Topic)?;
+        if head.qos > self.config.qos_max {
+            return Err(PublishError::Qos);
+        }
+        head.check_properties(self.config.version).map_err(PublishError::Properties)?;
+        self.limits.check_message(head).map_err(PublishError::Limit)
     }
 
     fn wish(
@@ -253,7 +276,8 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             _ => properties.check(wishes.packet_type()),
         };
         legal.map_err(SubscribeError::Properties)?;
-        let (id, token, place) = self.enqueue(wishes.body_len(version, &properties), true)?;
+        let body_len = wishes.body_len(version, &properties);
+        let (id, token, place) = self.enqueue(body_len, Kept::Whole, true)?;
         if let Some(id) = id {
             wishes.put(version, properties, &mut Writer::new(place), id);
         }
@@ -261,15 +285,16 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     }
 
     /// Takes a place in the outbox, a token, and an identifier if the packet is acknowledged.
-    fn enqueue(
+    pub(super) fn enqueue(
         &mut self,
         body_len: usize,
+        kept: Kept,
         acknowledged: bool,
     ) -> Result<(Option<PacketId>, Token, &mut [u8]), PublishError> {
         if self.disconnecting.is_some() {
             return Err(PublishError::Disconnecting);
         }
-        if body_len > PACKET_BODY_MAX.min(OUTBOX_MAX) {
+        if body_len > PACKET_BODY_MAX {
             return Err(PublishError::TooLarge);
         }
         let len = FixedHeader::encoded_len(body_len).saturating_add(body_len);
@@ -277,6 +302,10 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         if acknowledged && self.slots.is_full() {
             return Err(PublishError::InflightFull);
         }
+        let len = match kept {
+            Kept::Whole => len,
+            Kept::Window(window, payload) => len.saturating_sub(payload).saturating_add(window),
+        };
         let at = self.place(len).map_err(|no_room| match no_room {
             NoRoom::Now => PublishError::OutboxFull,
             NoRoom::Ever => PublishError::TooLarge,
@@ -284,7 +313,11 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         let id = if acknowledged { self.slots.take(at) } else { None };
         let token = self.next_token;
         self.next_token = token.wrapping_add(1);
-        self.outbox.push(at, len, token, id.map_or(0, PacketId::value));
+        let key = id.map_or(0, PacketId::value);
+        match kept {
+            Kept::Whole => self.outbox.push(at, len, token, key),
+            Kept::Window(..) => self.outbox.push_streamed(at, len, token, key),
+        };
         self.record_new(id, at);
         Ok((id, Token(token), self.outbox.packet_mut(at, len)))
     }

@@ -4,7 +4,7 @@ use super::{FILTERS_MAX, Phase, Session, Turn};
 use crate::{
     Ack, AckKind, AckMode, AckToken, Auth, Connack, Error, Event, Limits, Misbehaved, Packet,
     PacketId, PacketType, Publish, Qos, ReasonCode, Resumption, Suback, Token, Unsuback, Version,
-    line::Answer,
+    line::Answer, received::digest,
 };
 use dunlin_octet::Buffer;
 
@@ -86,6 +86,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         }
         self.unfinished = 0;
         if matches!(resumption, Resumption::New | Resumption::Lost) {
+            self.forget_abandoned();
             self.outbox.forget_sent();
             self.received.clear();
             self.journal.forgets = true;
@@ -123,46 +124,49 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
 
     /// `None` for a message that has been handed over before.
     fn on_publish<'p>(&mut self, publish: &Publish<'p>) -> Result<Option<Event<'p>>, Error> {
-        // Whoever feeds packets has asked `has_room_for` first.
-        let no_room = Misbehaved::ReceiveMaximum;
         let ack = match (publish.message.head.qos, publish.packet_id) {
-            (Qos::AtLeastOnce, Some(id)) => {
-                if self.is_receive_maximum_reached() {
-                    return Err(no_room.into());
-                }
-                let ack = self.owed.push(id, AckKind::Puback).ok_or(no_room)?;
-                self.incoming = self.incoming.saturating_add(1);
-                Some(ack)
+            (Qos::AtLeastOnce, Some(id)) => Some(self.on_at_least_once(id)?),
+            (Qos::ExactlyOnce, Some(id)) => {
+                let ack = self.on_exactly_once(id, publish.duplicate, digest_of(publish))?;
+                return Ok(ack.map(|ack| self.hand_over(publish, Some(ack))));
             }
-            (Qos::ExactlyOnce, Some(id)) => return self.on_exactly_once(id, publish),
             _ => None,
         };
         Ok(Some(self.hand_over(publish, ack)))
     }
 
-    fn on_exactly_once<'p>(
+    pub(super) fn on_at_least_once(&mut self, id: PacketId) -> Result<AckToken, Misbehaved> {
+        // Whoever feeds packets has asked `has_room_for` first.
+        let no_room = Misbehaved::ReceiveMaximum;
+        if self.is_receive_maximum_reached() {
+            return Err(no_room);
+        }
+        let ack = self.owed.push(id, AckKind::Puback).ok_or(no_room)?;
+        self.incoming = self.incoming.saturating_add(1);
+        Ok(ack)
+    }
+
+    /// `None` for a message that has been handed over before.
+    pub(super) fn on_exactly_once(
         &mut self,
         id: PacketId,
-        publish: &Publish<'p>,
-    ) -> Result<Option<Event<'p>>, Error> {
+        duplicate: bool,
+        digest: u32,
+    ) -> Result<Option<AckToken>, Misbehaved> {
         let no_room = Misbehaved::ReceiveMaximum;
-        let repeat = self.received.is_repeat(id, publish.duplicate, &publish.message);
+        let repeat = self.received.is_repeat(id, duplicate, digest);
         // All checks come first: a message that is refused must not be known when it comes again.
         let counted = repeat && self.received.is_counted(id);
         if (!counted && self.is_receive_maximum_reached()) || self.owed.is_full() {
-            return Err(no_room.into());
+            return Err(no_room);
         }
-        let ack = if repeat {
-            None
-        } else {
-            Some(self.received.push(id, &publish.message).ok_or(no_room)?)
-        };
+        let ack = if repeat { None } else { Some(self.received.push(id, digest).ok_or(no_room)?) };
         self.received.count(id);
         self.owed.push(id, AckKind::Pubrec).ok_or(no_room)?;
         if let Some(reason) = self.received.verdict(id) {
             self.owed.settle_repeats(id, reason);
         }
-        Ok(ack.map(|ack| self.hand_over(publish, Some(ack))))
+        Ok(ack)
     }
 
     fn hand_over<'p>(&mut self, publish: &Publish<'p>, ack: Option<AckToken>) -> Event<'p> {
@@ -176,7 +180,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     pub fn is_repeat(&self, publish: &Publish<'_>) -> bool {
         let exactly_once = publish.message.head.qos == Qos::ExactlyOnce;
         let id = publish.packet_id.filter(|_| exactly_once);
-        id.is_some_and(|id| self.received.is_repeat(id, publish.duplicate, &publish.message))
+        id.is_some_and(|id| self.received.is_repeat(id, publish.duplicate, digest_of(publish)))
     }
 
     /// Whether an answer with this identifier has something to answer.
@@ -307,6 +311,12 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         }
         Ok(Some(self.complete(id, at)))
     }
+}
+
+/// What tells a message that is there whole from others.
+fn digest_of(publish: &Publish<'_>) -> u32 {
+    let payload = publish.message.payload;
+    digest(publish.message.head.topic, payload.len(), payload)
 }
 
 /// How many filters a request has.

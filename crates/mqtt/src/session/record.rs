@@ -140,7 +140,8 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
 
     /// PUBREC has come for the message at `at`, perhaps not for the first time.
     pub(super) fn record_held(&mut self, id: PacketId, at: usize) {
-        if self.config.journaled && !self.outbox.entry(at).is_released() {
+        let entry = self.outbox.entry(at);
+        if self.config.journaled && !entry.is_released() && !entry.is_streamed() {
             self.outbox.mark_held(at);
             self.slots.push_changed(id);
         }
@@ -191,9 +192,14 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         })
     }
 
+    /// A payload that is supplied while it goes out does not survive: of such a message only the
+    /// identifier is remembered, which comes back as late as it can.
     pub(super) fn added(&self, id: PacketId, at: usize) -> Record<'_> {
-        let token = Token(self.outbox.entry(at).token);
-        Record::Added { id, token, packet: self.outbox.packet(at) }
+        let entry = self.outbox.entry(at);
+        if entry.is_streamed() {
+            return Record::Done { id };
+        }
+        Record::Added { id, token: Token(entry.token), packet: self.outbox.packet(at) }
     }
 
     pub(super) fn released(&self, id: PacketId, at: usize) -> Record<'static> {

@@ -156,7 +156,7 @@ impl<B: Buffer, const INFLIGHT: usize> Text for State<'_, B, INFLIGHT> {
         session.outbox.for_each(|at, entry| {
             if let Some(id) = PacketId::new(entry.id) {
                 Framed(session.added(id, at)).write(sink);
-                if entry.is_released() {
+                if entry.is_released() && !entry.is_streamed() {
                     Framed(session.released(id, at)).write(sink);
                 }
             }

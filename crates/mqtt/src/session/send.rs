@@ -1,9 +1,9 @@
 //! What a session has to send.
 
-use super::{Asked, Current, EXACTLY_ONCE_MAX, Phase, Session, Turn};
+use super::{Asked, Current, EXACTLY_ONCE_MAX, Phase, Piece, Session, Turn};
 use crate::{
-    Ack, AckKind, Connect, Packet, PacketId, PacketType, ReasonCode, Token, Version, line::Answer,
-    outbox::STAMPS,
+    Ack, AckKind, Connect, Packet, PacketId, PacketType, Qos, ReasonCode, Token, Version,
+    line::Answer, outbox::STAMPS,
 };
 use dunlin_octet::Buffer;
 
@@ -38,6 +38,8 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
                 .map_or(inflight, |maximum| maximum.get().min(inflight)),
         };
         self.current = Current::Nothing;
+        self.begun = None;
+        self.cut_off = false;
         // What was handed over last is not handed over again, and so counts as taken.
         self.handle_release();
         self.owed.reset();
@@ -46,6 +48,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.completed.clear();
         self.outbox.drop_parked();
         self.outbox.rewind(self.stamp);
+        self.drop_all_abandoned();
         self.incoming = 0;
         self.parked_acks = 0;
         self.authenticating = false;
@@ -66,21 +69,43 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         }
     }
 
-    /// The next packet to send, whole; the same one until [`Session::handle_sent`].
+    /// The next packet to send, whole unless it is of [`Session::publish_stream`]; the same one until
+    /// [`Session::handle_sent`].
     pub fn poll_packet(&mut self) -> Option<&[u8]> {
+        self.poll_piece().map(|piece| piece.bytes)
+    }
+
+    /// The next packet to send, or the next piece of it; until [`Session::handle_sent`] the same one, to
+    /// which [`Session::supply`] may have added.
+    pub fn poll_piece(&mut self) -> Option<Piece<'_>> {
+        if self.cut_off {
+            return None;
+        }
         if self.current == Current::Nothing {
             self.current = self.next_current();
         }
         match &self.current {
             Current::Nothing => None,
-            Current::Short(bytes, len) => bytes.get(..*len),
-            Current::Outbox => self.outbox.lent(),
+            Current::Short(bytes, len) => {
+                bytes.get(..*len).map(|bytes| Piece { bytes, behind: None })
+            }
+            Current::Outbox => {
+                self.outbox.lent_piece().map(|(bytes, behind)| Piece { bytes, behind })
+            }
         }
     }
 
-    /// The packet that [`Session::poll_packet`] lent out has been handed to the transport, all of it.
+    /// What [`Session::poll_piece`] or [`Session::poll_packet`] lent out last has been handed to the
+    /// transport, all of it.
     pub fn handle_sent(&mut self) {
-        let first = self.poll_packet().and_then(|packet| packet.first().copied()).unwrap_or(0);
+        let first = match &self.current {
+            Current::Nothing => None,
+            Current::Short(bytes, _) => bytes.first().copied(),
+            // The rest of the packet follows.
+            Current::Outbox if !self.outbox.finish_piece() => return,
+            Current::Outbox => self.outbox.lent().and_then(|packet| packet.first().copied()),
+        };
+        let first = first.unwrap_or(0);
         if first == PacketType::Disconnect.first() {
             self.part();
         }
@@ -111,7 +136,10 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             && let Some(expiry_s) = disconnect.properties.session_expiry_interval_s()
         {
             self.asked.expiry_s = expiry_s;
+            // Should it get lost, the session is there all the same.
+            self.unanswered |= self.established && expiry_s == 0;
             self.established = expiry_s > 0;
+            self.journal.standing = true;
         }
     }
 
@@ -156,10 +184,16 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         });
         self.unfit = found.is_some();
         let (at, entry, reason) = found?;
-        if let Some(id) = PacketId::new(entry.id) {
-            self.end(id);
+        let first = self.outbox.packet(at).first().copied().unwrap_or(0);
+        self.drop_entry(at, entry);
+        if let Some(id) = PacketId::new(entry.id)
+            && entry.is_sent()
+            && is_exactly_once(first)
+        {
+            // The server may hold it: it would take the next message with the identifier for this one
+            // (0x92 is no error during recovery, MQTT 5.0 §3.6.2.1).
+            self.released.push_once(Answer::new(id, false));
         }
-        self.outbox.release(at);
         Some((Token(entry.token), reason))
     }
 
@@ -197,6 +231,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         // [MQTT-4.9.0-2] No more messages above QoS 0 than the server follows.
         let full = self.unfinished >= most;
         if self.outbox.lend(|first| full && Self::is_followed(version, first)).is_some() {
+            self.outbox.begin_flow(version);
             return Current::Outbox;
         }
         match self.disconnecting {
@@ -251,6 +286,11 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.outbox.lend_parked(at);
         Some(Current::Outbox)
     }
+}
+
+/// Whether a first byte is that of a PUBLISH of QoS 2.
+const fn is_exactly_once(first: u8) -> bool {
+    first >> 4 == PacketType::Publish.first() >> 4 && first & 0x06 == Qos::ExactlyOnce.bits() << 1
 }
 
 /// An acknowledgement without properties.

@@ -396,3 +396,5 @@ mod exactly_once;
 mod five;
 mod journal;
 mod overdue;
+mod oversize;
+mod stream;

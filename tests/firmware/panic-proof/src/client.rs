@@ -1,18 +1,20 @@
 //! dunlin: a connection from its first byte to its last, over either transport.
 
-use crate::mqtt::Small;
+use crate::mqtt::{Small, supply};
 use crate::opaque::{bytes, keep, memory, number, show, text};
 use dunlin::ws::{Field, Request};
 use dunlin::{
     Aliases, Authenticator, Buffer, Config, Connect, Connection, Denied, Instant, Message, Opening,
-    Overdue, Qos, Session, Transport, Version, Will, authenticate, re_authenticate,
+    Overdue, Oversize, Qos, Session, Transport, Version, Will, authenticate, re_authenticate,
 };
 use dunlin_octet::Text;
 
 pub fn all() {
     let mut outbox = [0; 256];
     let version = if number() > 1 { Version::V3 } else { Version::V5 };
-    let mut session = Session::new(memory(&mut outbox), Config::new().version(version));
+    let oversize = if number() > 2 { Oversize::Stream } else { Oversize::Skip };
+    let config = Config::new().version(version).oversize(oversize);
+    let mut session = Session::new(memory(&mut outbox), config);
     connect(&mut session, Transport::Stream);
     let fields = [Field { name: text(), value: text() }];
     let target: &'static (dyn Text + Sync) = const { &"/mqtt" };
@@ -71,6 +73,7 @@ fn live<A: Buffer>(connection: &mut Connection<'_, &mut [u8], A>, session: &mut 
                 keep(error.is_retryable());
             }
         }
+        supply(session);
         let mut out = [0; 256];
         keep(connection.poll_transmit(session, instant(), &mut fill, memory(&mut out)));
         if connection.next_deadline().is_some_and(|deadline| deadline <= instant()) {

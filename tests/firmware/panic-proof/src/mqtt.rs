@@ -2,9 +2,9 @@
 
 use crate::opaque::{bytes, keep, memory, number, show, text};
 use dunlin_mqtt::{
-    Config, Connect, Event, FixedHeader, Message, Packet, PacketId, PacketType, Properties,
-    Property, Publish, Qos, ReasonCode, Session, Subscription, Version, check_filter, check_topic,
-    matches,
+    Config, Connect, Event, FixedHeader, Message, Oversize, Packet, PacketId, PacketType,
+    Properties, Property, Publish, Qos, ReasonCode, Session, Subscription, Version, check_filter,
+    check_topic, matches,
 };
 use dunlin_octet::{Count, Text, Window};
 
@@ -17,6 +17,8 @@ pub fn all() {
     let version = if number() > 1 { Version::V3 } else { Version::V5 };
     let config = Config::new().version(version);
     let config = if number() > 0 { config } else { config.manual_acks().adopting_sessions() };
+    let config = config.oversize(if number() > 3 { Oversize::Stream } else { Oversize::Skip });
+    let config = if number() > 4 { config.journaled() } else { config };
     let mut session = Session::new(memory(&mut array), config);
     commands(&mut session);
     session.handle_open(&Connect { clean_session: number() > 2, ..Connect::new(text()) });
@@ -39,12 +41,14 @@ pub fn all() {
             keep(packet);
             session.handle_sent();
         }
+        supply(&mut session);
         session.handle_tick();
         if session.is_overdue(number() as u16) {
             session.resend_overdue(number() as u16);
         }
         keep(session.poll_rejected());
     }
+    store(&mut session, config);
     session.disconnect(ReasonCode::SUCCESS);
     keep((session.sent(), session.in_flight(), session.unacknowledged()));
     keep((session.is_idle(), session.is_offline(), session.is_open()));
@@ -52,6 +56,27 @@ pub fn all() {
         keep(session.has_room_for(header));
     }
     keep((session.version(), *session.limits(), session.expiry_s()));
+}
+
+/// What a store is told, and takes up again.
+fn store(session: &mut Small<'_>, config: Config) {
+    let mut array = [0; 256];
+    let kept = memory(&mut array);
+    while let Ok(Some(len)) = session.poll_record(kept) {
+        keep(len);
+    }
+    session.handle_recorded();
+    keep((session.is_recorded(), session.has_unrecorded(), session.export_len()));
+    if let Err(error) = session.export(kept) {
+        show(&error);
+    }
+    let mut array = [0; 256];
+    let mut restored: Small<'_> = Session::new(memory(&mut array), config);
+    if let Err(error) = restored.import(bytes()) {
+        show(&error);
+    }
+    keep(restored.restore(bytes()));
+    keep(restored.is_idle());
 }
 
 /// MQTT 5.0 in and out, as a client and as a server.
@@ -125,7 +150,29 @@ fn commands(session: &mut Small<'_>) {
     keep(session.disconnect_with(reason, properties));
 }
 
+/// A payload while it goes out, as far as it goes.
+pub fn supply(session: &mut Small<'_>) {
+    let head = Message::new(text(), &[], Qos::ExactlyOnce).head;
+    match session.publish_stream(&head, number(), number()) {
+        Ok(token) if number() > 1 => keep(session.abandon(token)),
+        Ok(token) => keep(token),
+        Err(error) => show(&error),
+    }
+    while let Some(wanted) = session.wanted() {
+        keep(session.supply(wanted, bytes()));
+        keep(session.poll_piece());
+        session.handle_sent();
+    }
+    keep(session.take_cut_off());
+}
+
 fn handle(session: &mut Small<'_>, packet: &Packet<'_>) {
+    if let Packet::Publish(publish) = packet {
+        keep(Publish::head_len(session.version(), number() as u8, bytes()));
+        keep(session.is_long_repeat(publish, number()));
+        keep(session.handle_begin(publish, number()));
+        keep(session.handle_end());
+    }
     session.handle_release();
     match session.handle_packet(packet) {
         Ok(Some(Event::Message { ack: Some(ack), .. })) => {

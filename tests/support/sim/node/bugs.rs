@@ -1,8 +1,9 @@
-//! Planted faults of QoS 2: what a session would do that forgets.
+//! Planted faults: what a client would do that forgets, or does not listen.
 
 use super::{INFLIGHT, Node, Told};
-use crate::sim::{Bug, Random, Record};
-use dunlin_mqtt::{Ack, AckKind, Packet, PacketId};
+use crate::sim::{Bug, Moment};
+use dunlin::{Properties, ReasonCode, Token};
+use dunlin_mqtt::{Ack, AckKind, Connack, Packet, PacketId};
 
 /// The broker's identifiers in one run end below this.
 const IDS_MAX: u16 = 64;
@@ -17,21 +18,50 @@ impl Node {
         }
     }
 
+    /// Takes the connection for accepted, if that is the fault.
+    pub(super) fn believe_connected(&mut self) {
+        if self.bug == Some(Bug::ConnackNotAwaited) {
+            let properties = Properties::NONE;
+            let connack =
+                Connack { session_present: false, reason: ReasonCode::SUCCESS, properties };
+            let _ = self.session.handle_packet(&Packet::Connack(connack));
+        }
+    }
+
+    /// What the program hears, right or wrong.
+    pub(super) fn misread(&self, token: Token, reason: ReasonCode) -> (Token, ReasonCode) {
+        match (self.bug, self.pending.last()) {
+            (Some(Bug::WrongToken), Some((_, other))) => (*other, reason),
+            (Some(Bug::ReasonLost), _) => (token, ReasonCode::SUCCESS),
+            _ => (token, reason),
+        }
+    }
+
+    /// Sends nothing, because of the fault.
+    pub(super) fn withholds(&mut self) -> bool {
+        let messages = !self.pending.is_empty();
+        let request = |packet: &[u8]| packet.first() == Some(&0x82);
+        self.bug == Some(Bug::RequestsWait)
+            && messages
+            && self.session.poll_packet().is_some_and(request)
+    }
+
     /// What goes wrong between the events and the next transmission.
-    pub(super) fn misbehave(
-        &mut self,
-        record: &mut Record,
-        random: &mut Random,
-    ) -> Result<(), String> {
+    pub(super) fn misbehave(&mut self, at: &mut Moment<'_>) -> Result<(), String> {
         match self.bug {
-            Some(Bug::PubcompForgotten) if random.chance(20) => {
+            Some(Bug::PubcompForgotten) if at.random.chance(20) => {
                 self.skip(0x70);
             }
             Some(Bug::DoneAtPubrec) => {
                 for id in 1..=INFLIGHT as u16 {
                     if let Some(told) = self.pretend(AckKind::Pubcomp, id) {
-                        self.on_event(told, 0, record, random)?;
+                        self.on_event(told, at)?;
                     }
+                }
+            }
+            Some(Bug::RejectedTooMuch) => {
+                if let Some((_, token)) = self.pending.last().copied() {
+                    self.on_event(Told::Rejected(token, ReasonCode::QOS_NOT_SUPPORTED), at)?;
                 }
             }
             _ => {}

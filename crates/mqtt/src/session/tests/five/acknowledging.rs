@@ -122,6 +122,23 @@ fn parked_acknowledgement_dies_with_its_connection() {
     assert_eq!(five.sent(), [[0x40, 2, 0, 2]], "without the properties of the other");
 }
 
+/// Found by the simulation, seed 5895: the words of an acknowledgement waited in the outbox, and answered
+/// the next message with the same identifier.
+#[test]
+fn explanation_for_a_message_of_an_earlier_connection_answers_no_other() {
+    let mut five = Five::manual();
+    let held = five.arrive(2, 7);
+    five.ask(false, KEPT);
+    let why = [Property::ReasonString("no")];
+    let why = Properties::new(&why);
+    five.session.acknowledge_with(held, ReasonCode::QUOTA_EXCEEDED, why).unwrap();
+    assert_eq!(five.answer(&accepted(false, &[])), Ok(Resumption::Lost));
+    five.assert_idle();
+    let other = five.arrive(2, 7);
+    five.session.acknowledge(other, ReasonCode::SUCCESS).unwrap();
+    assert_eq!(five.sent(), [[0x50, 2, 0, 7]]);
+}
+
 /// [MQTT-4.3.3-10] [MQTT-4.3.3-11] [MQTT-4.3.3-12]
 #[test]
 fn message_of_qos_2_is_handed_over_once_until_its_pubcomp() {

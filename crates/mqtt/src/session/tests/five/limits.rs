@@ -113,6 +113,28 @@ fn released_message_is_not_rejected() {
     assert_eq!(five.sent(), [[0x62, 2, 0, 1]]);
 }
 
+/// Found here: a server that held such a message took a later one with its identifier for it.
+#[test]
+fn rejected_message_that_the_server_may_hold_is_let_go() {
+    for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
+        let mut five = Five::open(&[]);
+        let token = five.publish(b"x", qos);
+        five.sent();
+        five.publish(b"y", qos);
+        assert_eq!(five.connect(KEPT, &accepted(true, MAXIMUM_QOS_0)), Ok(Resumption::Resumed));
+        assert_eq!(five.session.poll_rejected(), Some((token, ReasonCode::QOS_NOT_SUPPORTED)));
+        assert!(five.session.poll_rejected().is_some(), "which never went out");
+        assert_eq!(five.session.poll_rejected(), None);
+        let expected: &[[u8; 5]] = match qos {
+            Qos::ExactlyOnce => &[[0x62, 3, 0, 1, 0x92]],
+            _ => &[],
+        };
+        assert_eq!(five.sent(), expected);
+        five.pass(&[0x70, 3, 0, 1, 0x92]);
+        five.assert_idle();
+    }
+}
+
 /// [MQTT-3.2.2-15]
 #[test]
 fn packet_as_long_as_the_maximum_is_sent() {
