@@ -19,6 +19,7 @@ const TARGETS: &[Target] = &[
     ("frames", dunlin_ws::fuzzing::frames),
     ("packets", dunlin_mqtt::fuzzing::packets),
     ("session", dunlin_mqtt::fuzzing::session),
+    ("signing", dunlin_sigv4::fuzzing::request),
     ("upgrade_response", dunlin_ws::fuzzing::response),
     ("values", dunlin_mqtt::fuzzing::values),
 ];
