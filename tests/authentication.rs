@@ -1,6 +1,16 @@
 //! SCRAM-SHA-256 (RFC 5802, RFC 7677) over MQTT 5: what an `Authenticator` looks like, and that a
 //! connection carries it, at its beginning and again while it stands.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "host code: a test may panic"
+)]
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use dunlin::{
     AuthenticateError, Authenticator, Config, Connect, Connection, Denied, Event, Instant, Message,

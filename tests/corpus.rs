@@ -21,6 +21,7 @@ const TARGETS: &[Target] = &[
     ("packets", dunlin_mqtt::fuzzing::packets),
     ("restore", dunlin_mqtt::fuzzing::restore),
     ("session", dunlin_mqtt::fuzzing::session),
+    ("signing", dunlin_sigv4::fuzzing::request),
     ("upgrade_response", dunlin_ws::fuzzing::response),
     ("values", dunlin_mqtt::fuzzing::values),
 ];

@@ -1,6 +1,6 @@
 //! The upgrade request of AWS IoT Core, signed with Signature Version 4.
 
-use dunlin_sigv4::{Credentials, IOT_SERVICE, Payload, Presign, Presigned, Token, presign};
+use dunlin_sigv4::{Credentials, Key, Presigned, Request};
 pub use dunlin_sigv4::{InvalidInput, UnixTime};
 use std::{
     fmt,
@@ -46,21 +46,13 @@ impl Signing {
         at: UnixTime,
         expires: Option<u32>,
     ) -> Result<Presigned<'a>, InvalidInput> {
-        presign(&Presign {
-            credentials: Credentials {
-                access_key_id: &self.access_key_id,
-                secret_access_key: &self.secret_access_key,
-                session_token: self.session_token.as_ref().map(|token| token.as_str()),
-            },
-            region: &self.region,
-            service: IOT_SERVICE,
-            host,
-            path,
-            at,
-            expires,
-            token: Token::Appended,
-            payload: Payload::Empty,
-        })
+        let credentials = Credentials {
+            access_key_id: &self.access_key_id,
+            secret_access_key: &self.secret_access_key,
+            session_token: self.session_token.as_ref().map(|token| token.as_str()),
+        };
+        let request = Request { path, ..Request::iot(credentials, &self.region, host, at) };
+        request.presign(&mut Key::new(), expires)
     }
 }
 

@@ -210,6 +210,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         match ready {
             Some(Ready::Event(event)) => Ok(Some(event)),
             Some(Ready::Packet(front)) => self.surface(front, session, now),
+            Some(Ready::Begin(front, len)) => self.surface_begin(front, len, session),
             Some(Ready::Chunk { offset, len }) => Ok(Some(self.surface_chunk(offset, len))),
             None => Ok(None),
         }

@@ -304,16 +304,16 @@ impl<const N: usize> Received<N> {
     ///
     /// Before them go those that only a store has not forgotten yet.
     fn drop_oldest(&mut self) {
-        let key = |(_, arrival): &(usize, &Arrival)| {
+        let key = |arrival: &&Arrival| {
             let age = self.serial.wrapping_sub(arrival.serial);
             (arrival.stored == Stored::Gone, !arrival.is(COUNTED), age)
         };
-        let spare =
-            |(_, arrival): &(usize, &Arrival)| arrival.is(TAKEN) || arrival.stored == Stored::Gone;
-        let oldest = self.live().iter().enumerate().filter(spare).max_by_key(key);
-        if let Some((place, arrival)) = oldest {
-            let known = arrival.stored != Stored::Nothing;
-            self.evicted = PacketId::new(arrival.id).filter(|_| known);
+        let spare = |arrival: &&Arrival| arrival.is(TAKEN) || arrival.stored == Stored::Gone;
+        let Some(oldest) = self.live().iter().filter(spare).max_by_key(key).copied() else { return };
+        let known = oldest.stored != Stored::Nothing;
+        let is_it = |arrival: &Arrival| (arrival.id, arrival.serial) == (oldest.id, oldest.serial);
+        if let Some(place) = self.live().iter().position(is_it) {
+            self.evicted = PacketId::new(oldest.id).filter(|_| known);
             self.erase(place);
         }
     }

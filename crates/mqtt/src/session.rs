@@ -110,6 +110,8 @@ pub struct Session<B, const INFLIGHT: usize> {
     /// A CONNECT has had no answer, and may have made a session that we do not know; or a DISCONNECT was
     /// to end one, and may not have arrived.
     unanswered: bool,
+    /// Something went out again on the current connection: answers may come twice.
+    resent: bool,
     /// A message has been abandoned that was half out: nothing can follow on this connection.
     cut_off: bool,
     /// Packets may wait that the limits of the server do not allow.
@@ -155,6 +157,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             established: false,
             connect_sent: false,
             unanswered: false,
+            resent: false,
             cut_off: false,
             unfit: false,
             parked_acks: 0,

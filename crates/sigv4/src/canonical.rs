@@ -1,157 +1,311 @@
-//! The canonical request and its signature ("Create a signed AWS API request").
+//! The canonical request and its signature ("Create a signed AWS API request"), the core of both
+//! forms.
 
-use crate::encode::{Hex, Percent};
-use crate::key::{DIGEST_LEN, SigningKey, sha256};
+use crate::Key;
+use crate::encode::{Encoded, Encoding, Hex, Trimmed, decimal};
+use crate::hash::{Digest, sha256};
+use crate::path::{CanonicalPath, PathRule};
+use crate::request::{Request, Token};
+use crate::sorted::{Order, Sorted};
 use crate::time::Stamp;
 use dunlin_octet::{Sink, Text};
 
 /// The one algorithm of Signature Version 4.
 pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-/// Amazon S3 encodes the path once, every other service twice.
-const ONCE_ENCODED_SERVICE: &str = "s3";
-/// SHA-256 of no bytes.
-const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// The parameter that carries the signature, and so is not signed itself.
+const SIGNATURE: &str = "X-Amz-Signature";
+/// The header that carries the signature, and so is not signed itself.
+const AUTHORIZATION: &str = "authorization";
 
-/// What the signature says about the body of the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Payload {
-    /// There is none: AWS IoT.
-    Empty,
-    /// Nothing: `UNSIGNED-PAYLOAD`, as Amazon S3 has it for signed URLs.
-    Unsigned,
+/// Where the signature goes, and with it all that says how it was made.
+#[derive(Clone, Copy)]
+pub(crate) enum Form {
+    /// Into the query.
+    Query {
+        /// How many seconds the signature shall live.
+        expires: Option<u32>,
+    },
+    /// Into headers.
+    Headers,
 }
 
-impl Text for Payload {
-    fn write(&self, sink: &mut dyn Sink) {
-        match self {
-            Self::Empty => EMPTY_SHA256.write(sink),
-            Self::Unsigned => "UNSIGNED-PAYLOAD".write(sink),
+/// A parameter or header that signing adds to the request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Own {
+    Algorithm,
+    Credential,
+    Date,
+    Expires,
+    Hash,
+    Host,
+    SignedHeaders,
+    Token,
+}
+
+type Ours = &'static [(&'static str, Own)];
+
+/// Sorted as [`Order::Query`] has it.
+const PARAMETERS: Ours = &[
+    ("X-Amz-Algorithm", Own::Algorithm),
+    ("X-Amz-Credential", Own::Credential),
+    ("X-Amz-Date", Own::Date),
+    ("X-Amz-Expires", Own::Expires),
+    ("X-Amz-Security-Token", Own::Token),
+    ("X-Amz-SignedHeaders", Own::SignedHeaders),
+];
+/// Sorted as [`Order::Headers`] has it.
+const HEADERS: Ours = &[
+    ("host", Own::Host),
+    ("x-amz-content-sha256", Own::Hash),
+    ("x-amz-date", Own::Date),
+    ("x-amz-security-token", Own::Token),
+];
+/// In query form, the query has the rest.
+const HEADERS_OF_QUERY_FORM: Ours = &[("host", Own::Host)];
+
+/// A request whose parts have been checked, and the form that it gets.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan<'r> {
+    pub(crate) request: &'r Request<'r>,
+    pub(crate) stamp: Stamp,
+    pub(crate) form: Form,
+}
+
+impl<'r> Plan<'r> {
+    /// Signs with `key`, which is derived if it is not the one for this request.
+    pub(crate) fn sign(&self, key: &mut Key, signature: &mut Digest) {
+        key.renew_for(self);
+        self.hash(signature);
+        let digest = *signature;
+        key.sign(&StringToSign { plan: self, digest: &digest }, signature);
+    }
+
+    // Not inlined, like the key's work, so that the stack holds one of them at a time.
+    #[inline(never)]
+    fn hash(&self, digest: &mut Digest) {
+        sha256(&Canonical(self), digest);
+    }
+
+    /// Whether the caller may not have a parameter of that name.
+    pub(crate) fn makes_parameter(&self, name: &str) -> bool {
+        let is_own = |own: &str| is_same(own, name);
+        matches!(self.form, Form::Query { .. })
+            && (is_own(SIGNATURE) || PARAMETERS.iter().any(|(own, _)| is_own(own)))
+    }
+
+    /// Whether the caller may not have a header of that name.
+    pub(crate) fn makes_header(&self, name: &str) -> bool {
+        let is_own = |own: &str| is_same(own, name);
+        let makes = |own: Own| own != Own::Hash || self.has_hash();
+        is_own(AUTHORIZATION) || HEADERS.iter().any(|(header, own)| is_own(header) && makes(*own))
+    }
+
+    /// Whether the hash of the payload is a header: Amazon S3 insists on it in header form.
+    pub(crate) fn has_hash(&self) -> bool {
+        matches!(self.form, Form::Headers) && self.rule() == PathRule::Verbatim
+    }
+
+    fn rule(&self) -> PathRule {
+        PathRule::of(self.request.service)
+    }
+
+    /// The session token, if `place` is where it goes.
+    pub(crate) fn token(&self, place: Token) -> Option<&'r str> {
+        self.request.credentials.session_token.filter(|_| self.request.token == place)
+    }
+
+    /// Puts day, region and service.
+    fn write_scope(&self, sink: &mut dyn Sink) {
+        sink.put(&self.stamp.date());
+        sink.put(b"/");
+        self.request.region.write(sink);
+        sink.put(b"/");
+        self.request.service.write(sink);
+        sink.put(b"/aws4_request");
+    }
+
+    /// Puts the access key id and the scope.
+    pub(crate) fn write_credential(&self, sink: &mut dyn Sink) {
+        self.request.credentials.access_key_id.write(sink);
+        sink.put(b"/");
+        self.write_scope(sink);
+    }
+
+    /// Puts a list in its order, encoded, without the signature.
+    #[inline(never)]
+    pub(crate) fn write_list(&self, list: List, sink: &mut dyn Sink) {
+        let (pairs, encoding, between, equals) = match list {
+            List::Query => (self.parameters(), Encoding::Percent, "&", "="),
+            List::Headers => (self.headers(), Encoding::Lower, "\n", ":"),
+            List::Names => (self.headers(), Encoding::Lower, ";", ""),
+        };
+        let mut last = None;
+        for (name, value) in pairs {
+            let is_repeated = last.is_some_and(|last| list.joins() && is_same(name, last));
+            if !is_repeated {
+                last.map_or("", |_| between).write(sink);
+                name.write(&mut Encoded { inner: sink, encoding });
+            }
+            let before = if is_repeated { "," } else { equals };
+            if list != List::Names {
+                before.write(sink);
+                self.write_value(value, list, sink);
+            }
+            last = Some(name);
+        }
+    }
+
+    fn write_value(&self, value: Value<'_>, list: List, sink: &mut dyn Sink) {
+        let mut encoded = Encoded { inner: sink, encoding: Encoding::Percent };
+        match (value, list) {
+            (Value::Given(value), List::Query) => value.write(&mut encoded),
+            (Value::Given(value), _) => Trimmed(value).write(sink),
+            (Value::Own(own), List::Query) => self.write_own(own, &mut encoded),
+            (Value::Own(own), _) => self.write_own(own, sink),
+        }
+    }
+
+    #[inline(never)]
+    fn write_own(&self, own: Own, sink: &mut dyn Sink) {
+        match own {
+            Own::Algorithm => ALGORITHM.write(sink),
+            Own::Credential => self.write_credential(sink),
+            Own::Date => self.stamp.write(sink),
+            Own::Expires => {
+                if let Form::Query { expires: Some(life_s) } = self.form {
+                    decimal(life_s, sink);
+                }
+            }
+            Own::Hash => self.request.payload.write(sink),
+            Own::Host => {
+                let encoding = Encoding::Lower;
+                self.request.host.write(&mut Encoded { inner: sink, encoding });
+            }
+            Own::SignedHeaders => self.write_list(List::Names, sink),
+            Own::Token => self.token(Token::Signed).unwrap_or_default().write(sink),
+        }
+    }
+
+    fn parameters(&self) -> Merged<'_> {
+        let ours: Ours = match self.form {
+            Form::Query { .. } => PARAMETERS,
+            Form::Headers => &[],
+        };
+        Merged { plan: self, ours, theirs: Sorted::new(self.request.query, Order::Query) }
+    }
+
+    fn headers(&self) -> Merged<'_> {
+        let ours: Ours = match self.form {
+            Form::Query { .. } => HEADERS_OF_QUERY_FORM,
+            Form::Headers => HEADERS,
+        };
+        Merged { plan: self, ours, theirs: Sorted::new(self.request.headers, Order::Headers) }
+    }
+
+    fn is_signed(&self, own: Own) -> bool {
+        match own {
+            Own::Expires => matches!(self.form, Form::Query { expires: Some(_) }),
+            Own::Token => self.token(Token::Signed).is_some(),
+            Own::Hash => self.has_hash(),
+            _ => true,
         }
     }
 }
 
-/// For which day, region and service a signature is good.
-#[derive(Clone, Copy)]
-pub(crate) struct Scope<'a> {
-    pub(crate) stamp: Stamp,
-    pub(crate) region: &'a str,
-    pub(crate) service: &'a str,
+/// Whether two names are one but for the case.
+fn is_same(one: &str, other: &str) -> bool {
+    Order::Headers.names(one, other).is_eq()
 }
 
-impl Text for Scope<'_> {
-    fn write(&self, sink: &mut dyn Sink) {
-        sink.put(&self.stamp.date);
-        sink.put(b"/");
-        self.region.write(sink);
-        sink.put(b"/");
-        self.service.write(sink);
-        sink.put(b"/aws4_request");
+/// A part of the canonical request that is sorted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum List {
+    /// `name=value&name=value`.
+    Query,
+    /// Each on a line, values of one name behind each other.
+    Headers,
+    /// The names of the headers, each of them once.
+    Names,
+}
+
+impl List {
+    /// Whether pairs of one name become one.
+    fn joins(self) -> bool {
+        self != Self::Query
     }
 }
 
-/// A header to sign: its name in lower case, and its value.
-pub(crate) type Header<'r> = (&'static str, &'r dyn Text);
-
-/// The parts of a request that are signed.
-pub(crate) struct Request<'r> {
-    pub(crate) method: &'static str,
-    /// As in the request line.
-    pub(crate) path: &'r str,
-    /// Sorted and encoded.
-    pub(crate) query: &'r dyn Text,
-    /// Sorted by name.
-    pub(crate) headers: &'r [Header<'r>],
-    pub(crate) payload: Payload,
+/// Where a value comes from.
+#[derive(Clone, Copy)]
+enum Value<'a> {
+    Own(Own),
+    Given(&'a str),
 }
 
-impl Request<'_> {
-    /// Signs for `scope`, under the key that is derived from `secret` for it.
-    pub(crate) fn sign(&self, secret: &str, scope: &Scope<'_>, signature: &mut [u8; DIGEST_LEN]) {
-        let mut digest = [0; DIGEST_LEN];
-        sha256(&Canonical { request: self, scope }, &mut digest);
-        let mut key = SigningKey::new();
-        key.derive(secret, &scope.stamp.date, scope.region, scope.service);
-        key.sign(&StringToSign { scope, digest: &digest }, signature);
+/// What signing adds and what the caller has, in one order; a name is never in both.
+struct Merged<'a> {
+    plan: &'a Plan<'a>,
+    ours: Ours,
+    theirs: Sorted<'a>,
+}
+
+impl<'a> Iterator for Merged<'a> {
+    type Item = (&'a str, Value<'a>);
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let order = self.theirs.order();
+        let theirs = self.theirs.peek();
+        while let [(name, own), rest @ ..] = self.ours {
+            if theirs.is_some_and(|(pair, _)| order.names(pair.0, name).is_lt()) {
+                break;
+            }
+            self.ours = rest;
+            if self.plan.is_signed(*own) {
+                return Some((name, Value::Own(*own)));
+            }
+        }
+        let (name, value) = *theirs?.0;
+        self.theirs.take(theirs?);
+        Some((name, Value::Given(value)))
     }
 }
 
 /// The canonical request ("Create a canonical request").
-struct Canonical<'r> {
-    request: &'r Request<'r>,
-    scope: &'r Scope<'r>,
-}
+struct Canonical<'r>(&'r Plan<'r>);
 
 impl Text for Canonical<'_> {
     fn write(&self, sink: &mut dyn Sink) {
-        let Request { method, path, query, headers, payload } = self.request;
-        method.write(sink);
+        let request = self.0.request;
+        request.method.write(sink);
         sink.put(b"\n");
-        if self.scope.service == ONCE_ENCODED_SERVICE {
-            path.write(sink);
-        } else {
-            path.write(&mut Percent::path(sink));
-        }
+        CanonicalPath { path: request.path, rule: self.0.rule() }.write(sink);
         sink.put(b"\n");
-        query.write(sink);
+        self.0.write_list(List::Query, sink);
         sink.put(b"\n");
-        for (name, value) in *headers {
-            name.write(sink);
-            sink.put(b":");
-            value.write(sink);
-            sink.put(b"\n");
-        }
+        self.0.write_list(List::Headers, sink);
+        // One ends the last header, one ends them all.
+        sink.put(b"\n\n");
+        self.0.write_list(List::Names, sink);
         sink.put(b"\n");
-        SignedHeaders(headers).write(sink);
-        sink.put(b"\n");
-        payload.write(sink);
+        request.payload.write(sink);
     }
 }
 
 /// Algorithm, time, scope, and the hash of the canonical request ("Create a string to sign").
 struct StringToSign<'r> {
-    scope: &'r Scope<'r>,
-    digest: &'r [u8],
+    plan: &'r Plan<'r>,
+    digest: &'r Digest,
 }
 
 impl Text for StringToSign<'_> {
     fn write(&self, sink: &mut dyn Sink) {
         ALGORITHM.write(sink);
         sink.put(b"\n");
-        self.scope.stamp.write(sink);
+        self.plan.stamp.write(sink);
         sink.put(b"\n");
-        self.scope.write(sink);
+        self.plan.write_scope(sink);
         sink.put(b"\n");
         Hex::new(sink).put(self.digest);
-    }
-}
-
-/// The names of the signed headers, with `;` between them.
-struct SignedHeaders<'r>(&'r [Header<'r>]);
-
-impl Text for SignedHeaders<'_> {
-    fn write(&self, sink: &mut dyn Sink) {
-        let mut separator = "";
-        for (name, _) in self.0 {
-            separator.write(sink);
-            name.write(sink);
-            separator = ";";
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use dunlin_octet::Writer;
-
-    #[test]
-    fn empty_payload_is_the_hash_of_nothing() {
-        let mut memory = [0; 64];
-        let mut writer = Writer::new(&mut memory);
-        let mut digest = [0; DIGEST_LEN];
-        sha256(&"", &mut digest);
-        Hex::new(&mut writer).put(&digest);
-        assert_eq!(writer.written(), EMPTY_SHA256.as_bytes());
     }
 }

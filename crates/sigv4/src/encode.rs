@@ -1,61 +1,93 @@
 //! Encodings as adapters around a sink.
 
-use dunlin_octet::Sink;
+use dunlin_octet::{Sink, Text};
 
-/// Percent-encodes everything but the unreserved characters (RFC 3986 §2.1 and §2.3), with
-/// upper-case digits, as "Create a canonical request" asks of `UriEncode()`.
-pub(crate) struct Percent<'s> {
-    inner: &'s mut dyn Sink,
-    slash: Slash,
+/// Encodes what goes through it, and keeps the rest.
+pub(crate) struct Encoded<'s> {
+    pub(crate) inner: &'s mut dyn Sink,
+    pub(crate) encoding: Encoding,
 }
 
-/// What becomes of a slash.
+/// What becomes of each byte.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Slash {
-    /// It separates segments of a path.
-    Kept,
-    /// It is a character of a query like any other.
-    Encoded,
+pub(crate) enum Encoding {
+    /// Percent-encoded but for unreserved characters (RFC 3986 §2.1 and §2.3), with upper-case
+    /// digits, as "Create a canonical request" asks of `UriEncode()`: names and values of a query.
+    Percent,
+    /// The same, but a slash stays: it separates the segments of a path.
+    PercentPath,
+    /// ASCII letters in lower case: names of headers, and the host.
+    Lower,
 }
 
-impl<'s> Percent<'s> {
-    /// For names and values of a query.
-    pub(crate) fn query(inner: &'s mut dyn Sink) -> Self {
-        Self { inner, slash: Slash::Encoded }
-    }
-
-    /// For a path, whose slashes stay.
-    pub(crate) fn path(inner: &'s mut dyn Sink) -> Self {
-        Self { inner, slash: Slash::Kept }
-    }
-}
-
-impl Sink for Percent<'_> {
-    fn put(&mut self, bytes: &[u8]) {
-        let slash = self.slash;
-        let kept = |byte: u8| is_unreserved(byte) || (byte == b'/' && slash == Slash::Kept);
-        put_runs(bytes, self.inner, kept, |byte, sink| {
-            let [high, low] = hex_digits(byte).map(|digit| digit.to_ascii_uppercase());
-            sink.put(&[b'%', high, low]);
-        });
+impl Encoding {
+    const fn keeps(self, byte: u8) -> bool {
+        match self {
+            Self::Percent => is_unreserved(byte),
+            Self::PercentPath => is_unreserved(byte) || byte == b'/',
+            Self::Lower => !byte.is_ascii_uppercase(),
+        }
     }
 }
 
-/// Turns ASCII letters to lower case.
-pub(crate) struct Lower<'s> {
-    inner: &'s mut dyn Sink,
-}
-
-impl<'s> Lower<'s> {
-    pub(crate) fn new(inner: &'s mut dyn Sink) -> Self {
-        Self { inner }
+impl Sink for Encoded<'_> {
+    fn put(&mut self, mut bytes: &[u8]) {
+        // Not `chunk_by`, which the linker finds to be able to panic.
+        loop {
+            let is_other = |byte: &u8| !self.encoding.keeps(*byte);
+            let len = bytes.iter().position(is_other).unwrap_or(bytes.len());
+            let (run, rest) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));
+            self.inner.put(run);
+            let [byte, rest @ ..] = rest else { return };
+            let [high, low] = hex_digits(*byte).map(|digit| digit.to_ascii_uppercase());
+            match self.encoding {
+                Encoding::Lower => self.inner.put(&[byte.to_ascii_lowercase()]),
+                Encoding::Percent | Encoding::PercentPath => self.inner.put(&[b'%', high, low]),
+            }
+            bytes = rest;
+        }
     }
 }
 
-impl Sink for Lower<'_> {
-    fn put(&mut self, bytes: &[u8]) {
-        let kept = |byte: u8| !byte.is_ascii_uppercase();
-        put_runs(bytes, self.inner, kept, |byte, sink| sink.put(&[byte.to_ascii_lowercase()]));
+/// A header's value without the spaces around it, and with one space in place of several
+/// ("Create a canonical request", canonical headers).
+pub(crate) struct Trimmed<'a>(pub(crate) &'a str);
+
+impl Text for Trimmed<'_> {
+    fn write(&self, sink: &mut dyn Sink) {
+        let mut separator = "";
+        for word in Split::new(self.0, b' ').filter(|word| !word.is_empty()) {
+            separator.write(sink);
+            sink.put(word);
+            separator = " ";
+        }
+    }
+}
+
+/// What stands between separators of one byte.
+// In place of `str::split`, which searches for any pattern and takes some hundred bytes of code.
+#[derive(Clone, Copy)]
+pub(crate) struct Split<'a> {
+    rest: Option<&'a [u8]>,
+    separator: u8,
+}
+
+impl<'a> Split<'a> {
+    pub(crate) const fn new(text: &'a str, separator: u8) -> Self {
+        Self { rest: Some(text.as_bytes()), separator }
+    }
+}
+
+impl<'a> Iterator for Split<'a> {
+    type Item = &'a [u8];
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let bytes = self.rest?;
+        let len = bytes.iter().position(|byte| *byte == self.separator).unwrap_or(bytes.len());
+        let (piece, rest) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));
+        self.rest = rest.get(1..);
+        Some(piece)
     }
 }
 
@@ -102,24 +134,6 @@ pub(crate) const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// Puts runs of bytes that are `kept` as they are, and the bytes between them through `replace`.
-fn put_runs(
-    mut bytes: &[u8],
-    sink: &mut dyn Sink,
-    kept: impl Fn(u8) -> bool,
-    replace: impl Fn(u8, &mut dyn Sink),
-) {
-    // Not `chunk_by`, which the linker finds to be able to panic.
-    loop {
-        let len = bytes.iter().position(|byte| !kept(*byte)).unwrap_or(bytes.len());
-        let (run, rest) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));
-        sink.put(run);
-        let [byte, rest @ ..] = rest else { return };
-        replace(*byte, sink);
-        bytes = rest;
-    }
-}
-
 const fn hex_digits(byte: u8) -> [u8; 2] {
     const fn digit(nibble: u8) -> u8 {
         match nibble {
@@ -143,11 +157,15 @@ mod tests {
         core::str::from_utf8(writer.written()).unwrap().to_string()
     }
 
+    fn encoded(inner: &mut dyn Sink, encoding: Encoding) -> Encoded<'_> {
+        Encoded { inner, encoding }
+    }
+
     /// RFC 3986 §2.3
     #[test]
     fn percent_of_every_byte_keeps_the_unreserved_and_encodes_the_rest() {
         for byte in 0..=u8::MAX {
-            let encoded = written(|sink| Percent::query(sink).put(&[byte]));
+            let encoded = written(|sink| encoded(sink, Encoding::Percent).put(&[byte]));
             let kept = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
             if kept.as_bytes().contains(&byte) {
                 assert_eq!(encoded.as_bytes(), [byte]);
@@ -161,19 +179,37 @@ mod tests {
     fn percent_of_runs_encodes_what_stands_between() {
         let text = "/a b//~c/é%2F".as_bytes();
         assert_eq!(
-            written(|sink| Percent::query(sink).put(text)),
+            written(|sink| encoded(sink, Encoding::Percent).put(text)),
             "%2Fa%20b%2F%2F~c%2F%C3%A9%252F"
         );
-        assert_eq!(written(|sink| Percent::path(sink).put(text)), "/a%20b//~c/%C3%A9%252F");
+        assert_eq!(
+            written(|sink| encoded(sink, Encoding::PercentPath).put(text)),
+            "/a%20b//~c/%C3%A9%252F"
+        );
     }
 
     #[test]
     fn lower_changes_capital_letters_only() {
         let text = b"Example-ATS.iot.EU.Amazonaws.COM:8443[Z";
         assert_eq!(
-            written(|sink| Lower::new(sink).put(text)),
+            written(|sink| encoded(sink, Encoding::Lower).put(text)),
             "example-ats.iot.eu.amazonaws.com:8443[z"
         );
+    }
+
+    #[test]
+    fn trimmed_value_has_single_spaces_between_words_only() {
+        for (value, expected) in [
+            ("", ""),
+            ("   ", ""),
+            ("a", "a"),
+            ("  a  ", "a"),
+            ("a   b c", "a b c"),
+            (" \"a   b\" ", "\"a b\""),
+            ("é\u{a0} ü", "é\u{a0} ü"),
+        ] {
+            assert_eq!(written(|sink| Trimmed(value).write(sink)), expected);
+        }
     }
 
     #[test]

@@ -1,157 +1,227 @@
-//! The signing key, and the two hashes over streamed text.
-//!
-//! HMAC is made of [`sha256`] as RFC 2104 §2 has it, one hash after the other: the states that the
-//! `hmac` crate holds side by side cost some hundred bytes of stack more.
+//! The signing key.
 
-use dunlin_octet::{Count, Sink, Text, Writer};
-use sha2::Digest;
-use sha2::digest::FixedOutputReset;
+use crate::canonical::{Form, Plan};
+use crate::check::InvalidInput;
+use crate::hash::{BLOCK_LEN, DIGEST_LEN, Digest, hmac, sha256};
+use crate::request::Request;
+use core::fmt;
+use dunlin_octet::{Sink, Text};
 use zeroize::Zeroizing;
-
-/// Bytes of a SHA-256 digest.
-pub(crate) const DIGEST_LEN: usize = 32;
-/// Bytes of a SHA-256 block (FIPS 180-4 §1).
-const BLOCK_LEN: usize = 64;
 
 /// What signs for one day, region and service ("Create a signed request", derive a signing key).
 ///
-/// Good for as long as none of the three changes; wiped when dropped.
-pub(crate) struct SigningKey(Key);
+/// A cache, kept beside the credentials: it is derived when it is first used, and again when the
+/// day, the credentials, the region or the service have changed, so that it is never stale. Derived
+/// in its place, where it leaves no copy; wiped when dropped.
+pub struct Key {
+    code: Zeroizing<Digest>,
+    /// What the code was derived from, as a checksum; `None` before the first time.
+    origin: Zeroizing<Option<u64>>,
+}
 
-impl SigningKey {
-    /// A key of zeros, to be derived.
-    pub(crate) fn new() -> Self {
-        Self(Key(Zeroizing::new([0; BLOCK_LEN])))
+impl Key {
+    /// A key that is not yet derived.
+    pub fn new() -> Self {
+        Self { code: Zeroizing::new([0; DIGEST_LEN]), origin: Zeroizing::new(None) }
     }
 
-    /// Derives the key in its place, where it leaves no copy; `date` is the day as `YYYYMMDD`.
-    pub(crate) fn derive(&mut self, secret: &str, date: &[u8], region: &str, service: &str) {
-        self.0.set(&FirstKey(secret));
-        self.0.advance(&date);
-        self.0.advance(&region);
-        self.0.advance(&service);
-        self.0.advance(&"aws4_request");
+    /// Derives the key for `request`, unless it already is the one.
+    ///
+    /// Signing calls it; call it earlier to have the work done before the request is there.
+    pub fn renew(&mut self, request: &Request<'_>) -> Result<(), InvalidInput> {
+        request.check_scope()?;
+        let stamp = request.at.stamp().ok_or(InvalidInput::Time)?;
+        self.renew_for(&Plan { request, stamp, form: Form::Headers });
+        Ok(())
+    }
+
+    /// The same for a request whose parts have been checked.
+    #[inline(never)]
+    pub(crate) fn renew_for(&mut self, plan: &Plan<'_>) {
+        let Request { credentials, region, service, .. } = plan.request;
+        let Checksum(origin) = Checksum::of(plan);
+        if *self.origin == Some(origin) {
+            return;
+        }
+        self.begin(credentials.secret_access_key, &plan.stamp.date());
+        self.advance(region);
+        self.advance(service);
+        self.advance("aws4_request");
+        *self.origin = Some(origin);
     }
 
     /// Signs `text`.
-    pub(crate) fn sign(&self, text: &dyn Text, signature: &mut [u8; DIGEST_LEN]) {
-        self.0.authenticate(text, signature);
+    pub(crate) fn sign(&self, text: &dyn Text, signature: &mut Digest) {
+        hmac(&self.code.as_slice(), text, signature);
+    }
+
+    /// Becomes the code of `date` under the secret, or under its hash when it is longer than a block
+    /// (RFC 2104 §2).
+    #[inline(never)]
+    fn begin(&mut self, secret: &str, date: &[u8]) {
+        let (whole, mut digest) = (FirstKey(secret), Zeroizing::new([0; DIGEST_LEN]));
+        let is_short = secret.len() <= const { BLOCK_LEN - PREFIX.len() };
+        if !is_short {
+            sha256(&whole, &mut digest);
+        }
+        let hashed = digest.as_slice();
+        hmac(if is_short { &whole } else { &hashed }, &date, &mut self.code);
+    }
+
+    /// Becomes the code of `text` under itself.
+    #[inline(never)]
+    fn advance(&mut self, text: &str) {
+        let mut code = Zeroizing::new([0; DIGEST_LEN]);
+        hmac(&self.code.as_slice(), &text, &mut code);
+        *self.code = *code;
     }
 }
 
-/// SHA-256 of `text` (FIPS 180-4 §6.2).
-// Two functions that are not inlined, so that only one state is on the stack while `text` writes
-// itself, and none when the caller goes on.
-#[inline(never)]
-pub(crate) fn sha256(text: &dyn Text, digest: &mut [u8; DIGEST_LEN]) {
-    let mut state = sha2::Sha256::new();
-    text.write(&mut Sha256(&mut state));
-    finish(&mut state, digest);
+impl Default for Key {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
-#[inline(never)]
-fn finish(state: &mut sha2::Sha256, digest: &mut [u8; DIGEST_LEN]) {
-    FixedOutputReset::finalize_into_reset(state, digest.into());
+/// Shows nothing of the key.
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").finish_non_exhaustive()
+    }
 }
 
-struct Sha256<'s>(&'s mut sha2::Sha256);
+/// A checksum of all that a key is derived from.
+///
+/// It tells apart what changes by accident, a new day or new credentials, with 64 bits (FNV-1a,
+/// RFC 9923 §2). Nobody can gain by a collision: who chooses the input may sign with it anyway.
+struct Checksum(u64);
 
-impl Sink for Sha256<'_> {
+impl Checksum {
+    /// No slash is in any part of a credential, so that no byte can move from one to the next.
+    fn of(plan: &Plan<'_>) -> Self {
+        let mut sum = Self(0xcbf2_9ce4_8422_2325);
+        plan.write_credential(&mut sum);
+        plan.request.credentials.secret_access_key.write(&mut sum);
+        sum
+    }
+}
+
+impl Sink for Checksum {
     fn put(&mut self, bytes: &[u8]) {
-        Digest::update(self.0, bytes);
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
     }
 }
 
-/// The secret with the prefix that all derivation starts with.
+/// What all derivation starts with.
+const PREFIX: &[u8] = b"AWS4";
+
+/// The secret with its prefix.
 struct FirstKey<'a>(&'a str);
 
 impl Text for FirstKey<'_> {
     fn write(&self, sink: &mut dyn Sink) {
-        sink.put(b"AWS4");
+        sink.put(PREFIX);
         self.0.write(sink);
-    }
-}
-
-/// A key as HMAC takes it, padded with zeros to a block; wiped when dropped.
-struct Key(Zeroizing<[u8; BLOCK_LEN]>);
-
-impl Key {
-    /// Becomes `text`, or its hash when it is longer than a block (RFC 2104 §2).
-    fn set(&mut self, text: &dyn Text) {
-        self.0.fill(0);
-        if Count::of(&text) <= BLOCK_LEN {
-            text.write(&mut Writer::new(&mut *self.0));
-        } else if let Some(digest) = self.0.first_chunk_mut() {
-            sha256(text, digest);
-        }
-    }
-
-    /// Becomes the code of `text` under itself.
-    fn advance(&mut self, text: &dyn Text) {
-        let mut code = Zeroizing::new([0; DIGEST_LEN]);
-        self.authenticate(text, &mut code);
-        self.set(&code.as_slice());
-    }
-
-    /// HMAC-SHA-256 of `text` (RFC 2104 §2).
-    fn authenticate(&self, text: &dyn Text, code: &mut [u8; DIGEST_LEN]) {
-        let mut inner = Zeroizing::new([0; DIGEST_LEN]);
-        sha256(&Padded { key: self, pad: 0x36, text }, &mut inner);
-        sha256(&Padded { key: self, pad: 0x5c, text: &inner.as_slice() }, code);
-    }
-}
-
-/// A text behind the key, each byte of which is combined with `pad`.
-struct Padded<'a> {
-    key: &'a Key,
-    pad: u8,
-    text: &'a dyn Text,
-}
-
-impl Text for Padded<'_> {
-    fn write(&self, sink: &mut dyn Sink) {
-        for byte in self.key.0.iter() {
-            sink.put(&[byte ^ self.pad]);
-        }
-        self.text.write(sink);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hmac::{Hmac, KeyInit, Mac};
+    use crate::{Credentials, UnixTime};
+    use ::hmac::{Hmac, KeyInit, Mac};
     use std::string::String;
+
+    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|byte| std::format!("{byte:02x}")).collect()
     }
 
+    fn request(at: &str) -> Request<'static> {
+        let credentials = Credentials {
+            access_key_id: "AKIDEXAMPLE",
+            secret_access_key: SECRET,
+            session_token: None,
+        };
+        let at = UnixTime::parse_iso8601(at).unwrap();
+        Request { service: "iam", ..Request::iot(credentials, "us-east-1", "example.com", at) }
+    }
+
     /// The example of "Derive a signing key" in the AWS General Reference.
     #[test]
-    fn signing_key_of_the_documented_example_is_the_documented_one() {
-        let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-        let mut key = SigningKey::new();
-        key.derive(secret, b"20120215", "us-east-1", "iam");
+    fn key_of_the_documented_example_is_the_documented_one() {
+        let mut key = Key::new();
+        key.renew(&request("2012-02-15T23:59:59Z")).unwrap();
         assert_eq!(
-            hex(&key.0.0[..DIGEST_LEN]),
+            hex(&*key.code),
             "f4780e2d9f65fa895f9c67b32ce1baf0b0d8a43505a000a1a9e090d414db404d"
         );
     }
 
     /// RFC 2104 §2
     #[test]
-    fn first_key_of_every_length_is_the_key_hmac_makes_of_the_whole() {
+    fn key_of_a_secret_of_every_length_begins_as_hmac_makes_it_of_the_whole() {
         for len in 0..=200 {
             let secret = "s".repeat(len);
             let whole = std::format!("AWS4{secret}");
             let mut expected = Hmac::<sha2::Sha256>::new_from_slice(whole.as_bytes()).unwrap();
-            Mac::update(&mut expected, b"text");
-            let mut code = [0; DIGEST_LEN];
-            let mut key = SigningKey::new();
-            key.0.set(&FirstKey(&secret));
-            key.sign(&"text", &mut code);
-            assert_eq!(code[..], expected.finalize().into_bytes()[..], "{len} bytes");
+            Mac::update(&mut expected, b"20120215");
+            let mut key = Key::new();
+            key.begin(&secret, b"20120215");
+            assert_eq!(key.code[..], expected.finalize().into_bytes()[..], "{len} bytes");
         }
+    }
+
+    #[test]
+    fn key_is_derived_anew_for_every_change_and_for_none_else() {
+        let first = request("2012-02-15T00:00:00Z");
+        let mut key = Key::new();
+        key.renew(&first).unwrap();
+        let code = *key.code;
+        // Would show if it were derived again.
+        key.code.fill(7);
+        key.renew(&request("2012-02-15T23:59:59Z")).unwrap();
+        key.renew(&Request { path: "/other", ..first }).unwrap();
+        assert_eq!(*key.code, [7; DIGEST_LEN]);
+
+        let mut changes = [first; 5];
+        changes[0].at = UnixTime::parse_iso8601("2012-02-16T00:00:00Z").unwrap();
+        changes[1].credentials.secret_access_key = "another";
+        changes[2].credentials.access_key_id = "AKIDANOTHER";
+        changes[3].region = "us-east-2";
+        changes[4].service = "sts";
+        for (index, change) in changes.iter().enumerate() {
+            key.renew(change).unwrap();
+            assert_ne!(*key.code, [7; DIGEST_LEN], "{index}");
+            key.renew(&first).unwrap();
+            assert_eq!(*key.code, code, "{index}");
+            key.code.fill(7);
+        }
+        // What is at a part's end does not pass for the next one's beginning.
+        key.renew(&Request { region: "a", service: "bc", ..first }).unwrap();
+        key.code.fill(7);
+        key.renew(&Request { region: "ab", service: "c", ..first }).unwrap();
+        assert_ne!(*key.code, [7; DIGEST_LEN]);
+    }
+
+    #[test]
+    fn key_of_a_malformed_scope_stays_as_it_was() {
+        let mut key = Key::new();
+        key.renew(&request("2012-02-15T00:00:00Z")).unwrap();
+        let code = *key.code;
+        let mut spoiled = request("2012-02-15T00:00:00Z");
+        spoiled.region = "";
+        assert_eq!(key.renew(&spoiled), Err(InvalidInput::Region));
+        assert_eq!(*key.code, code);
+    }
+
+    #[test]
+    fn key_debug_shows_nothing() {
+        let mut key = Key::default();
+        key.renew(&request("2012-02-15T00:00:00Z")).unwrap();
+        assert_eq!(std::format!("{key:?}"), "Key { .. }");
     }
 }

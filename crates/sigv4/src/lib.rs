@@ -1,10 +1,12 @@
 //! AWS Signature Version 4, as a stream.
 //!
-//! Signs a request target for AWS: the canonical request runs straight into the hash, and the
-//! signed target is written as often and in pieces as small as the caller likes, so that a session
-//! token of 2 KiB needs no buffer here. No I/O, no clock, no heap; knows neither MQTT nor
-//! WebSocket. Citations name sections of the "Signature Version 4 for API requests" chapter of the
-//! AWS IAM User Guide, and RFC 3986.
+//! Signs a [`Request`] for any AWS service, in query form ([`Request::presign`]: a request target
+//! that carries its signature) or in header form ([`Request::authorize`]: an `Authorization`
+//! header). The canonical request runs straight into the hash, sorted as it goes, and what was
+//! signed is written as often and in pieces as small as the caller likes: a session token of 2 KiB
+//! needs no buffer here. A [`Key`] kept by the caller is derived once per day and scope. No I/O, no
+//! clock, no heap; knows neither MQTT nor WebSocket. Citations name sections of the "Signature
+//! Version 4 for API requests" chapter of the AWS IAM User Guide, and RFCs.
 #![no_std]
 #![cfg_attr(
     test,
@@ -25,14 +27,23 @@ mod canonical;
 mod check;
 mod credentials;
 mod encode;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+mod hash;
 mod key;
-mod presign;
+mod path;
+mod payload;
 #[cfg(test)]
 mod recomputed;
+mod request;
+mod signed;
+mod sorted;
 mod time;
 
-pub use canonical::Payload;
 pub use check::InvalidInput;
 pub use credentials::Credentials;
-pub use presign::{IOT_SERVICE, Presign, Presigned, Token, presign};
+pub use key::Key;
+pub use payload::{Payload, PayloadHash};
+pub use request::{IOT_SERVICE, Pair, Request, Token};
+pub use signed::{Authorization, Authorized, Presigned};
 pub use time::UnixTime;

@@ -1,19 +1,22 @@
-//! The same targets once more: plain strings built straight from the documentation, and nothing of
-//! this crate's encoders, calendar or hash plumbing.
+//! The same signatures once more: plain strings built straight from the documentation, and nothing
+//! of this crate's encoders, order, calendar or hash plumbing.
 
-use crate::{Credentials, Payload, Presign, Token, UnixTime, presign};
+use crate::{Credentials, Key, Payload, Request, Token, UnixTime};
 use dunlin_octet::{Count, Text, Window};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::format;
 use std::hash::{BuildHasher, RandomState};
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-const REQUESTS: u64 = 2_000;
+const REQUESTS: u64 = 300;
 const SEED_VARIABLE: &str = "DUNLIN_SIGV4_SEED";
 
-/// What is compared: `Presign` with its strings owned.
+type Pairs = Vec<(String, String)>;
+
+/// What is compared: a request with its strings owned.
 #[derive(Debug)]
 struct Case {
     id: String,
@@ -22,11 +25,20 @@ struct Case {
     token: Token,
     region: String,
     service: String,
+    method: String,
     host: String,
     path: String,
+    query: Pairs,
+    headers: Pairs,
     seconds: u64,
     expires: Option<u32>,
     payload: Payload,
+}
+
+impl Case {
+    fn is_s3(&self) -> bool {
+        self.service == "s3"
+    }
 }
 
 /// A splitmix64 generator.
@@ -50,28 +62,57 @@ impl Random {
         (0..len).map(|_| letters[self.below(letters.len() as u64) as usize]).collect()
     }
 
+    fn pairs(&mut self, names: &[&str], values: &str) -> Pairs {
+        let count = self.below(7);
+        let pair = |random: &mut Self| {
+            let name = names[random.below(names.len() as u64) as usize].to_string();
+            let longest = random.below(12);
+            (name, if longest == 0 { String::new() } else { random.text(values, longest) })
+        };
+        (0..count).map(|_| pair(self)).collect()
+    }
+
+    fn path(&mut self, is_s3: bool) -> String {
+        let segment = |random: &mut Self| match random.below(8) {
+            0 => String::new(),
+            1 => ".".to_string(),
+            2 | 3 => "..".to_string(),
+            _ if is_s3 => format!("{}%{:02X}", random.text("aZ9-._~", 9), random.below(256)),
+            _ => format!("{}%{:02x}", random.text("aZ9-._~:@!$&'()*+,;=", 9), random.below(256)),
+        };
+        let segments: Vec<String> = (0..self.below(7)).map(|_| segment(self)).collect();
+        format!("/{}", segments.join("/"))
+    }
+
     fn case(&mut self) -> Case {
         const NAME: &str = "abcXYZ059-";
+        const QUERY: [&str; 9] = ["", "a", "a-", "A", "Z", "é", "a b", "X-Amz-F", "~{"];
+        const HEADERS: [&str; 8] =
+            ["a", "A", "My-Header", "my-header", "range", "X-Amz-E", "x-amz-z", "zz"];
         let graphic: String = (b'!'..=b'~').map(char::from).collect();
         let keys = graphic.replace('/', "");
-        let letters = "aZ9-._~";
-        let segments: Vec<String> = (0..self.below(4))
-            .map(|_| format!("/{}%{:02X}", self.text(letters, 9), self.below(256)))
-            .collect();
         let port = self.below(65_536);
         let host = self.text("abcXYZ059-.", 40);
+        let service = if self.below(3) == 0 { "s3".to_string() } else { self.text(NAME, 20) };
+        let path = self.path(service == "s3");
+        let mut digest = [0; 32];
+        digest.fill_with(|| self.next() as u8);
         Case {
             id: self.text(&keys, 30),
             secret: self.text(&graphic, 90),
             session_token: (self.below(2) == 0).then(|| self.text(&graphic, 2_000)),
             token: [Token::Signed, Token::Appended][self.below(2) as usize],
             region: self.text(NAME, 16),
-            service: if self.below(3) == 0 { "s3".to_string() } else { self.text(NAME, 20) },
+            method: self.text("GETPOS", 7),
             host: if self.below(2) == 0 { format!("{host}:{port}") } else { host },
-            path: segments.concat() + "/",
+            path,
+            service,
+            query: self.pairs(&QUERY, "aZ-~ /=&%+é\u{1}"),
+            headers: self.pairs(&HEADERS, "aB \",é"),
             seconds: self.below(UnixTime::MAX.as_secs() + 1),
             expires: (self.below(2) == 0).then(|| 1 + self.below(604_800) as u32),
-            payload: [Payload::Empty, Payload::Unsigned][self.below(2) as usize],
+            payload: [Payload::Empty, Payload::Unsigned, Payload::Sha256(digest)]
+                [self.below(3) as usize],
         }
     }
 }
@@ -111,51 +152,134 @@ fn timestamp(seconds: u64) -> String {
     format!("{year:04}{:02}{:02}T{hour:02}{minute:02}{second:02}Z", month + 1, days + 1)
 }
 
-fn recomputed(case: &Case) -> String {
+fn canonical_path(case: &Case) -> String {
+    if case.is_s3() {
+        return case.path.clone();
+    }
+    let mut kept: Vec<&str> = Vec::new();
+    let segments: Vec<&str> = case.path.split('/').collect();
+    for segment in &segments {
+        match *segment {
+            "" | "." => {}
+            ".." => {
+                kept.pop();
+            }
+            name => kept.push(name),
+        }
+    }
+    let is_folder = matches!(segments.last(), Some(&("" | "." | "..")));
+    let end = if is_folder && !kept.is_empty() { "/" } else { "" };
+    format!("/{}{end}", kept.iter().map(|segment| encode(segment)).collect::<Vec<_>>().join("/"))
+}
+
+/// Lines and names.
+fn canonical_headers(headers: &[(String, String)]) -> (String, String) {
+    let mut joined: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, value) in headers {
+        let words: Vec<&str> = value.split(' ').filter(|word| !word.is_empty()).collect();
+        joined.entry(name.to_lowercase()).or_default().push(words.join(" "));
+    }
+    let line = |(name, values): (&String, &Vec<String>)| format!("{name}:{}\n", values.join(","));
+    let names: Vec<&str> = joined.keys().map(String::as_str).collect();
+    (joined.iter().map(line).collect(), names.join(";"))
+}
+
+fn canonical_query(pairs: &[(String, String)]) -> String {
+    let mut encoded: Pairs = pairs.iter().map(|(n, v)| (encode(n), encode(v))).collect();
+    encoded.sort();
+    encoded.iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join("&")
+}
+
+fn payload(case: &Case) -> String {
+    match case.payload {
+        Payload::Empty => hex(&Sha256::digest(b"")),
+        Payload::Unsigned => "UNSIGNED-PAYLOAD".to_string(),
+        Payload::Sha256(digest) => hex(&digest),
+    }
+}
+
+/// Credential scope, and the signature for a canonical request.
+fn signature(case: &Case, canonical: &str) -> String {
     let date = timestamp(case.seconds);
     let (day, _) = date.split_once('T').unwrap();
-    let scope = format!("{day}/{}/{}/aws4_request", case.region, case.service);
-    let mut pairs = Vec::from([
-        ("X-Amz-SignedHeaders", "host".to_string()),
-        ("X-Amz-Date", date.clone()),
-        ("X-Amz-Credential", format!("{}/{scope}", case.id)),
-        ("X-Amz-Algorithm", "AWS4-HMAC-SHA256".to_string()),
-    ]);
+    let hash = hex(&Sha256::digest(canonical.as_bytes()));
+    let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{}\n{hash}", scope(case));
+    let key = hmac(format!("AWS4{}", case.secret).as_bytes(), day);
+    let key = hmac(&hmac(&hmac(&key, &case.region), &case.service), "aws4_request");
+    hex(&hmac(&key, &to_sign))
+}
+
+fn scope(case: &Case) -> String {
+    let date = timestamp(case.seconds);
+    let (day, _) = date.split_once('T').unwrap();
+    format!("{day}/{}/{}/aws4_request", case.region, case.service)
+}
+
+fn recomputed_target(case: &Case) -> String {
+    let mut headers = case.headers.clone();
+    headers.push(("host".to_string(), case.host.to_lowercase()));
+    let (lines, names) = canonical_headers(&headers);
+    let mut pairs = case.query.clone();
+    let mut add = |name: &str, value: String| pairs.push((name.to_string(), value));
+    add("X-Amz-SignedHeaders", names.clone());
+    add("X-Amz-Date", timestamp(case.seconds));
+    add("X-Amz-Credential", format!("{}/{}", case.id, scope(case)));
+    add("X-Amz-Algorithm", "AWS4-HMAC-SHA256".to_string());
     if let Some(expires) = case.expires {
-        pairs.push(("X-Amz-Expires", expires.to_string()));
+        add("X-Amz-Expires", expires.to_string());
     }
     let mut appended = String::new();
     match (&case.session_token, case.token) {
-        (Some(token), Token::Signed) => pairs.push(("X-Amz-Security-Token", token.clone())),
+        (Some(token), Token::Signed) => add("X-Amz-Security-Token", token.clone()),
         (Some(token), Token::Appended) => {
             appended = format!("&X-Amz-Security-Token={}", encode(token));
         }
         (None, _) => {}
     }
-    pairs.sort();
-    let query: Vec<String> =
-        pairs.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
-    let query = query.join("&");
-    let path = match case.service.as_str() {
-        "s3" => case.path.clone(),
-        _ => case.path.split('/').map(encode).collect::<Vec<_>>().join("/"),
-    };
-    let payload = match case.payload {
-        Payload::Empty => hex(&Sha256::digest(b"")),
-        Payload::Unsigned => "UNSIGNED-PAYLOAD".to_string(),
-    };
-    let host = case.host.to_lowercase();
-    let canonical = format!("GET\n{path}\n{query}\nhost:{host}\n\nhost\n{payload}");
-    let hash = hex(&Sha256::digest(canonical.as_bytes()));
-    let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{hash}");
-    let key = hmac(format!("AWS4{}", case.secret).as_bytes(), day);
-    let key = hmac(&hmac(&hmac(&key, &case.region), &case.service), "aws4_request");
-    let signature = hex(&hmac(&key, &to_sign));
+    let query = canonical_query(&pairs);
+    let (path, payload) = (canonical_path(case), payload(case));
+    let canonical = format!("{}\n{path}\n{query}\n{lines}\n{names}\n{payload}", case.method);
+    let signature = signature(case, &canonical);
     format!("{}?{query}&X-Amz-Signature={signature}{appended}", case.path)
 }
 
-fn signed(case: &Case) -> String {
-    let target = presign(&Presign {
+fn recomputed_headers(case: &Case) -> String {
+    let date = timestamp(case.seconds);
+    let mut headers = case.headers.clone();
+    let mut add = |name: &str, value: &str| headers.push((name.to_string(), value.to_string()));
+    add("host", &case.host.to_lowercase());
+    add("X-Amz-Date", &date);
+    let mut lines_behind = format!("X-Amz-Date: {date}\r\n");
+    if let Some(token) = &case.session_token {
+        lines_behind += &format!("X-Amz-Security-Token: {token}\r\n");
+        if case.token == Token::Signed {
+            add("X-Amz-Security-Token", token);
+        }
+    }
+    if case.is_s3() {
+        lines_behind += &format!("X-Amz-Content-Sha256: {}\r\n", payload(case));
+        add("X-Amz-Content-Sha256", &payload(case));
+    }
+    let (lines, names) = canonical_headers(&headers);
+    let (path, query) = (canonical_path(case), canonical_query(&case.query));
+    let payload = payload(case);
+    let canonical = format!("{}\n{path}\n{query}\n{lines}\n{names}\n{payload}", case.method);
+    format!(
+        "Authorization: AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={names}, Signature={}\r\n\
+         {lines_behind}",
+        case.id,
+        scope(case),
+        signature(case, &canonical),
+    )
+}
+
+fn borrowed(pairs: &Pairs) -> Vec<(&str, &str)> {
+    pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+/// Both forms, under the `key` of whatever was signed before.
+fn signed(case: &Case, key: &mut Key) -> [String; 2] {
+    let request = Request {
         credentials: Credentials {
             access_key_id: &case.id,
             secret_access_key: &case.secret,
@@ -163,20 +287,30 @@ fn signed(case: &Case) -> String {
         },
         region: &case.region,
         service: &case.service,
+        at: UnixTime::from_secs(case.seconds),
+        method: &case.method,
         host: &case.host,
         path: &case.path,
-        at: UnixTime::from_secs(case.seconds),
-        expires: case.expires,
-        token: case.token,
+        query: &borrowed(&case.query),
+        headers: &borrowed(&case.headers),
         payload: case.payload,
-    })
-    .unwrap_or_else(|fault| panic!("{fault}: {case:?}"));
-    // Through windows of an odd size, as a connection with a small buffer writes it.
+        token: case.token,
+    };
+    let target = request.presign(key, case.expires);
+    let headers = request.authorize(key);
+    [
+        written(&target.unwrap_or_else(|fault| panic!("{fault}: {case:?}"))),
+        written(&headers.unwrap_or_else(|fault| panic!("{fault}: {case:?}"))),
+    ]
+}
+
+/// Through windows of an odd size, as a connection with a small buffer writes it.
+fn written(text: &dyn Text) -> String {
     let mut bytes = Vec::new();
-    while bytes.len() < Count::of(&target) {
+    while bytes.len() < Count::of(&text) {
         let mut memory = [0; 131];
         let mut window = Window::new(&mut memory, bytes.len());
-        target.write(&mut window);
+        text.write(&mut window);
         let filled = window.filled();
         bytes.extend_from_slice(&memory[..filled]);
     }
@@ -191,8 +325,11 @@ fn random_requests_are_signed_as_a_plain_recomputation_signs_them() {
     );
     std::println!("{SEED_VARIABLE}={seed}");
     let mut random = Random(seed);
+    let mut key = Key::new();
     for _ in 0..REQUESTS {
         let case = random.case();
-        assert_eq!(signed(&case), recomputed(&case), "{case:?}");
+        let [target, headers] = signed(&case, &mut key);
+        assert_eq!(target, recomputed_target(&case), "{case:?}");
+        assert_eq!(headers, recomputed_headers(&case), "{case:?}");
     }
 }

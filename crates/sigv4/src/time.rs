@@ -68,21 +68,22 @@ impl UnixTime {
     }
 
     /// The basic form, or `None` after [`UnixTime::MAX`].
+    #[inline(never)]
     pub(crate) fn stamp(self) -> Option<Stamp> {
         if self > Self::MAX {
             return None;
         }
-        let days = u32::try_from(self.0 / DAY_S).ok()?;
-        let second = u32::try_from(self.0 % DAY_S).ok()?;
+        // A day has 675 times 128 seconds. Divided so, because a division of 64 bits costs a
+        // microcontroller a kilobyte of code.
+        let blocks = u32::try_from(self.0 / 128).ok()?;
+        let [rest, ..] = self.0.to_le_bytes();
+        let days = blocks / DAY_BLOCKS;
+        let second =
+            (blocks % DAY_BLOCKS).saturating_mul(128).saturating_add(u32::from(rest % 128));
         let Date { year, month, day } = Date::after_1970(days);
-        let ([y1, y2, y3, y4], [o1, o2], [d1, d2]) = (padded(year), padded(month), padded(day));
-        let [h1, h2] = padded(second / 3600);
-        let [m1, m2] = padded(second / 60 % 60);
-        let [s1, s2] = padded(second % 60);
-        Some(Stamp {
-            date: [y1, y2, y3, y4, o1, o2, d1, d2],
-            clock: [b'T', h1, h2, m1, m2, s1, s2, b'Z'],
-        })
+        let (hour, minute) = (second / 3_600, second / 60 % 60);
+        let clock = in_hundreds(hour, minute, second % 60);
+        Some(Stamp { date: in_hundreds(year, month, day), clock })
     }
 }
 
@@ -97,20 +98,32 @@ impl Text for UnixTime {
 /// A time in basic form; its date alone names the day of a credential scope.
 #[derive(Clone, Copy)]
 pub(crate) struct Stamp {
+    /// The digits of `YYYYMMDD`.
+    date: u32,
+    /// The digits of `HHMMSS`.
+    clock: u32,
+}
+
+impl Stamp {
     /// `YYYYMMDD`.
-    pub(crate) date: [u8; 8],
-    /// `THHMMSSZ`.
-    clock: [u8; 8],
+    pub(crate) fn date(self) -> [u8; 8] {
+        padded(self.date)
+    }
 }
 
 impl Text for Stamp {
     fn write(&self, sink: &mut dyn Sink) {
-        sink.put(&self.date);
-        sink.put(&self.clock);
+        sink.put(&self.date());
+        sink.put(b"T");
+        let clock: [u8; 6] = padded(self.clock);
+        sink.put(&clock);
+        sink.put(b"Z");
     }
 }
 
 const DAY_S: u64 = 86_400;
+/// Blocks of 128 seconds in a day.
+const DAY_BLOCKS: u32 = 675;
 /// Days in 400 years, after which the calendar repeats itself.
 const ERA_DAYS: u32 = 146_097;
 /// Days from 0000-03-01, where an era starts, to 1970-01-01.
@@ -129,17 +142,17 @@ struct Date {
 
 impl Date {
     fn after_1970(days: u32) -> Self {
-        let days = days.saturating_add(EPOCH_DAYS);
+        let days = days.wrapping_add(EPOCH_DAYS);
         let (era, day) = (days / ERA_DAYS, days % ERA_DAYS);
-        let leap_days = (day / 1_460).saturating_add(day / (ERA_DAYS - 1));
-        let year = day.saturating_sub(leap_days).saturating_add(day / 36_524) / 365;
-        let day = day.saturating_sub(days_of_years(year));
-        let month = day.saturating_mul(5).saturating_add(2) / 153;
-        let day = day.saturating_sub(days_of_months(month)).saturating_add(1);
-        let year = year.saturating_add(era.saturating_mul(400));
+        let leap_days = (day / 1_460).wrapping_add(day / (ERA_DAYS - 1));
+        let year = day.wrapping_sub(leap_days).wrapping_add(day / 36_524) / 365;
+        let day = day.wrapping_sub(days_of_years(year));
+        let month = day.wrapping_mul(5).wrapping_add(2) / 153;
+        let day = day.wrapping_sub(days_of_months(month)).wrapping_add(1);
+        let year = year.wrapping_add(era.wrapping_mul(400));
         match month {
-            0..=9 => Self { year, month: month.saturating_add(3), day },
-            _ => Self { year: year.saturating_add(1), month: month.saturating_sub(9), day },
+            0..=9 => Self { year, month: month.wrapping_add(3), day },
+            _ => Self { year: year.wrapping_add(1), month: month.wrapping_sub(9), day },
         }
     }
 
@@ -161,14 +174,19 @@ impl Date {
     }
 }
 
+/// One number whose decimal digits are those of all three, two each for the latter ones.
+const fn in_hundreds(first: u32, second: u32, third: u32) -> u32 {
+    first.wrapping_mul(100).wrapping_add(second).wrapping_mul(100).wrapping_add(third)
+}
+
 /// Days in the first `years` years of an era.
 const fn days_of_years(years: u32) -> u32 {
-    years.saturating_mul(365).saturating_add(years / 4).saturating_sub(years / 100)
+    years.wrapping_mul(365).wrapping_add(years / 4).wrapping_sub(years / 100)
 }
 
 /// Days in the first `months` months of a year that starts in March.
 const fn days_of_months(months: u32) -> u32 {
-    months.saturating_mul(153).saturating_add(2) / 5
+    months.wrapping_mul(153).wrapping_add(2) / 5
 }
 
 /// The value of decimal digits; `None` when one is none.

@@ -82,6 +82,8 @@ struct Line {
     last_packet: u64,
     pinged: u64,
     acks: VecDeque<Due>,
+    /// SUBACKs, which go out some time later.
+    subacks: VecDeque<(u64, Vec<u8>)>,
     /// The PUBACKs that the client owes, in order ([MQTT-4.6.0-2]).
     pubacks: VecDeque<(PacketId, Key)>,
     /// The PUBRECs that it owes, in order ([MQTT-4.6.0-3]).
@@ -204,6 +206,10 @@ impl Broker {
                 self.greet(id, at);
             }
             self.send_acks(id, at)?;
+            let Some(line) = self.lines.get_mut(&id) else { continue };
+            while line.subacks.front().is_some_and(|(due, _)| *due <= at.now) {
+                line.subacks.pop_front().into_iter().for_each(|(_, suback)| line.peer.put(&suback));
+            }
         }
         Ok(())
     }
@@ -239,13 +245,15 @@ impl Broker {
         let pings = self.lines.values().map(|line| line.pinged + ping_every);
         let acks = self.lines.values().filter_map(|line| line.acks.front().map(|due| due.at));
         let greetings = self.lines.values().filter_map(|line| Some(line.greeting.as_ref()?.0));
-        acks.chain(greetings).chain(pings.filter(|_| ping_every > 0)).min()
+        let subacks = self.lines.values().filter_map(|line| Some(line.subacks.front()?.0));
+        acks.chain(subacks).chain(greetings).chain(pings.filter(|_| ping_every > 0)).min()
     }
 
     /// Whether nothing is on its way to anybody.
     pub fn is_idle(&self, record: &Record) -> bool {
         let quiet = |line: &Line| {
             line.acks.is_empty()
+                && line.subacks.is_empty()
                 && line.greeting.is_none()
                 && line.pubacks.is_empty()
                 && line.pubrecs.is_empty()
@@ -359,7 +367,9 @@ impl Broker {
         }
         if !at.random.chance(self.manners.lost_acks) {
             let suback = Suback::new(subscribe.packet_id, &codes);
-            put(&mut line.peer, &suback.with(line.asked.version));
+            let due = at.now + at.random.below(self.manners.ack_delay + 1);
+            let due = line.subacks.back().map_or(due, |(before, _)| due.max(*before));
+            line.subacks.push_back((due, bytes(&suback.with(line.asked.version))));
         }
         let kept = self.kept.get_mut(name).ok_or("a client without a session")?;
         kept.subscriptions.retain(|(older, _)| granted.iter().all(|(newer, _)| newer != older));

@@ -147,7 +147,7 @@ impl Node {
         let outgoing = Memory::new(ALIASES_OUT, self.traits.grows);
         let aliases = Aliases::new(incoming, self.traits.aliases, outgoing);
         let mut connection = connection.with_topic_aliases(aliases);
-        if let Some((timeout_ms, overdue)) = self.traits.answers {
+        if let Some((timeout_ms, overdue)) = self.traits.patience() {
             connection = connection.with_answer_timeout(timeout_ms, overdue);
         }
         let (unread, is_over) = (VecDeque::new(), false);

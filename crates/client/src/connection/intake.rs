@@ -1,6 +1,6 @@
 //! What comes in over a connection.
 
-use super::{Connection, Wire, oversize::Long};
+use super::{Connection, Wire};
 use crate::{
     Closed, Connect, Error, Event, Head, Instant, Malformed, Message, Misbehaved, Overdue,
     ReasonCode, Session, Stage, mqtt, timers::ANSWER_TICKS, ws,
@@ -11,14 +11,12 @@ use dunlin_mqtt::{
 use dunlin_octet::{Buffer, Inbox, Reader};
 use dunlin_ws::{Deframer, Incoming, Opcode, Role};
 
-/// A whole packet at the front of the stream, `len` bytes long with its fixed header; or all of a PUBLISH
-/// but its payload, which is `rest` bytes long.
+/// A whole packet at the front of the stream, `len` bytes long with its fixed header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Front {
     pub(super) header: FixedHeader,
     pub(super) header_len: usize,
     pub(super) len: usize,
-    pub(super) rest: usize,
 }
 
 impl Front {
@@ -34,6 +32,8 @@ pub(super) enum Ready {
     Event(Event<'static>),
     /// A packet that an event will lie in.
     Packet(Front),
+    /// All of a message but its payload, which is so long.
+    Begin(Front, usize),
     /// A piece of a payload, at the front of the stream.
     Chunk { offset: usize, len: usize },
 }
@@ -73,7 +73,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
                 }
             }
             let Some(front) = self.front()? else {
-                if self.deframe()? {
+                if self.long.is_some() || self.deframe()? {
                     continue;
                 }
                 return self.wait(session);
@@ -135,18 +135,10 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         } else {
             let publish = Publish::decode(version, header.flags, body)?;
             let publish = resolve(aliases, publish)?;
-            if front.rest > 0 {
-                if !session.is_long_repeat(&publish, front.rest) {
-                    return Ok(false);
-                }
-                let event = session.handle_begin(&publish, front.rest)?;
-                self.long = Some(Long::new(front.rest, event.as_ref()));
-            } else {
-                if !session.is_repeat(&publish) {
-                    return Ok(false);
-                }
-                session.handle_packet(&Packet::Publish(publish))?;
+            if !session.is_repeat(&publish) {
+                return Ok(false);
             }
+            session.handle_packet(&Packet::Publish(publish))?;
         }
         self.inbox.consume(front.len);
         Ok(true)
@@ -187,19 +179,12 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         now: Instant,
     ) -> Result<Option<Event<'t>>, Error> {
         // Borrowed field by field: the event lies in the inbox, the rest may change beside it.
-        let Self {
-            inbox, transmit, surfaced, failed, last, aliases, timers, opening, long, ..
-        } = self;
+        let Self { inbox, transmit, surfaced, failed, last, aliases, timers, opening, .. } = self;
         *surfaced = front.len;
         let body = front.body(inbox);
         // By reference: a packet is large, and moving one costs more than decoding it.
         let handled = match &Packet::decode(opening.connect.version, front.header, body) {
             Ok(Packet::Publish(publish)) => resolve(aliases, *publish).and_then(|publish| {
-                if front.rest > 0 {
-                    let event = session.handle_begin(&publish, front.rest)?;
-                    *long = Some(Long::new(front.rest, event.as_ref()));
-                    return Ok(event);
-                }
                 session.handle_packet(&Packet::Publish(publish)).map_err(Error::from)
             }),
             Ok(packet) => check(&opening.connect, packet)
@@ -256,6 +241,8 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
     }
 
     /// The packet at the front of the stream, if all of it is there.
+    // Always: by a call, its answer takes the way over memory, twice a message.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn front(&mut self) -> Result<Option<Front>, Error> {
         // What the stream holds until then is the text of a refusal.
         if matches!(self.wire, Wire::Upgrade(_)) {
@@ -270,10 +257,10 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         };
         let len = header_len.saturating_add(header.remaining);
         if len > self.packet_max {
-            return self.long_front(header, header_len);
+            return self.find_long(header, header_len).map(|()| None);
         }
         self.awaited = if have < len { len } else { 0 };
-        Ok((have >= len).then_some(Front { header, header_len, len, rest: 0 }))
+        Ok((have >= len).then_some(Front { header, header_len, len }))
     }
 
     /// Whether the answer to a PINGREQ is late through no fault of the peer's: it may be among bytes
@@ -348,7 +335,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
 }
 
 /// The message with its topic, which may be known by an alias only.
-fn resolve<'t, A: Buffer>(
+pub(super) fn resolve<'t, A: Buffer>(
     aliases: &'t mut Aliases<A>,
     publish: Publish<'t>,
 ) -> Result<Publish<'t>, Error> {

@@ -2,41 +2,43 @@
 
 use super::{
     Connection,
-    intake::{Front, Ready},
+    intake::{Front, Ready, disconnect_reason, resolve},
     promise::longest_promised,
 };
 use crate::{Error, Event, Oversize, Session, mqtt};
 use dunlin_mqtt::{FixedHeader, PacketType, Publish};
 use dunlin_octet::Buffer;
 
-/// A message whose front has come, and of whose payload the rest is coming.
+/// A message that is coming in pieces.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Long {
-    offset: usize,
-    left: usize,
-    /// Whether the program is to see it.
-    shown: bool,
+pub(super) enum Long {
+    /// All but its payload, which is so long, is at the front of the stream.
+    Front(Front, usize),
+    /// Its payload comes, of which so much is left.
+    Payload {
+        offset: usize,
+        left: usize,
+        /// Whether the program is to see it.
+        shown: bool,
+    },
 }
 
 impl Long {
-    pub(super) const fn new(len: usize, event: Option<&Event<'_>>) -> Self {
-        Self { offset: 0, left: len, shown: matches!(event, Some(Event::MessageBegin { .. })) }
-    }
-
-    const fn behind(self, len: usize) -> Self {
-        let offset = self.offset.saturating_add(len);
-        Self { offset, left: self.left.saturating_sub(len), ..self }
+    const fn payload(left: usize, event: Option<&Event<'_>>) -> Self {
+        let shown = matches!(event, Some(Event::MessageBegin { .. }));
+        Self::Payload { offset: 0, left, shown }
     }
 }
 
+// Apart from what handles all other packets, which is as short as without it.
 impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
-    /// The front of a packet that the inbox cannot hold, if all but the payload is there.
+    /// Looks for the front of a packet that the inbox cannot hold.
     #[inline(never)]
-    pub(super) fn long_front(
+    pub(super) fn find_long(
         &mut self,
         header: FixedHeader,
         header_len: usize,
-    ) -> Result<Option<Front>, Error> {
+    ) -> Result<(), Error> {
         let too_large = mqtt::Misbehaved::PacketTooLarge;
         let len = header_len.saturating_add(header.remaining);
         let publish = header.packet_type == PacketType::Publish;
@@ -58,35 +60,94 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         }
         let complete = stream.len() >= len;
         self.awaited = if complete { 0 } else { len };
-        Ok(complete.then_some(Front { header, header_len, len, rest }))
+        self.long = complete.then_some(Long::Front(Front { header, header_len, len }, rest));
+        Ok(())
     }
 
     /// Takes in more of the message that is coming in pieces; `None` when it is over, or more bytes are
-    /// needed.
+    /// needed, or something must be sent or acknowledged first.
+    #[inline(never)]
     pub(super) fn advance_long<S: Buffer, const N: usize>(
         &mut self,
         session: &mut Session<S, N>,
     ) -> Result<Option<Ready>, Error> {
         // Each turn consumes bytes or returns.
         while let Some(long) = self.long {
-            if long.left == 0 {
-                self.long = None;
-                return Ok(session.handle_end()?.map(Ready::Event));
-            }
-            let len = self.inbox.stream().len().min(long.left);
-            if len == 0 {
-                if !self.deframe()? {
+            match long {
+                Long::Front(front, _) if !session.has_room_for(front.header) => {
+                    self.blocked = true;
                     return Ok(None);
                 }
-                continue;
+                Long::Front(front, len) => {
+                    if !self.pass_over_long(front, len, session)? {
+                        return Ok(Some(Ready::Begin(front, len)));
+                    }
+                }
+                Long::Payload { left: 0, .. } => {
+                    self.long = None;
+                    return Ok(session.handle_end()?.map(Ready::Event));
+                }
+                Long::Payload { offset, left, shown } => {
+                    let len = self.inbox.stream().len().min(left);
+                    if len == 0 {
+                        if self.deframe()? {
+                            continue;
+                        }
+                        return Ok(None);
+                    }
+                    let behind = offset.saturating_add(len);
+                    let left = left.saturating_sub(len);
+                    self.long = Some(Long::Payload { offset: behind, left, shown });
+                    if shown {
+                        return Ok(Some(Ready::Chunk { offset, len }));
+                    }
+                    self.inbox.consume(len);
+                }
             }
-            self.long = Some(long.behind(len));
-            if long.shown {
-                return Ok(Some(Ready::Chunk { offset: long.offset, len }));
-            }
-            self.inbox.consume(len);
         }
         Ok(None)
+    }
+
+    /// Handles the front of a message that has been handed over before; says whether it was one.
+    fn pass_over_long<S: Buffer, const N: usize>(
+        &mut self,
+        front: Front,
+        len: usize,
+        session: &mut Session<S, N>,
+    ) -> Result<bool, Error> {
+        let Self { inbox, aliases, long, opening, .. } = self;
+        let version = opening.connect.version;
+        let publish = Publish::decode(version, front.header.flags, front.body(inbox))?;
+        let publish = resolve(aliases, publish)?;
+        if !session.is_long_repeat(&publish, len) {
+            return Ok(false);
+        }
+        let event = session.handle_begin(&publish, len)?;
+        *long = Some(Long::payload(len, event.as_ref()));
+        self.inbox.consume(front.len);
+        Ok(true)
+    }
+
+    /// Makes an event of the front of a message.
+    #[inline(never)]
+    pub(super) fn surface_begin<'t, S: Buffer, const N: usize>(
+        &'t mut self,
+        front: Front,
+        len: usize,
+        session: &mut Session<S, N>,
+    ) -> Result<Option<Event<'t>>, Error> {
+        let Self { inbox, aliases, long, surfaced, transmit, failed, opening, .. } = self;
+        let version = opening.connect.version;
+        *surfaced = front.len;
+        Publish::decode(version, front.header.flags, front.body(inbox))
+            .map_err(Error::from)
+            .and_then(|publish| resolve(aliases, publish))
+            .and_then(|publish| Ok(session.handle_begin(&publish, len)?))
+            .inspect(|event| *long = Some(Long::payload(len, event.as_ref())))
+            .inspect_err(|error| {
+                *failed = Some(*error);
+                transmit.queue_last(disconnect_reason(version, *error), error.close_code());
+            })
     }
 
     /// Makes an event of a piece of payload at the front of the stream.

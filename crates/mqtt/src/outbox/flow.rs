@@ -42,11 +42,17 @@ impl<B: Buffer> Outbox<B> {
     }
 
     /// Begins to send the packet that was just lent out, if it is such a one.
+    #[inline]
     pub(crate) fn begin_flow(&mut self, version: Version) {
-        let Some(at) = self.sending else { return };
-        if !self.entry(at).is_streamed() {
-            return;
+        if let Some(at) = self.sending
+            && self.entry(at).is_streamed()
+        {
+            self.begin_flow_at(at, version);
         }
+    }
+
+    #[inline(never)]
+    fn begin_flow_at(&mut self, at: usize, version: Version) {
         let packet = self.packet(at);
         let Ok(Some((header, len))) = FixedHeader::decode(version, packet) else { return };
         let body = packet.get(len..).unwrap_or_default();
@@ -64,9 +70,17 @@ impl<B: Buffer> Outbox<B> {
 
     /// The packet that is lent out, or as much of it as goes next; and, unless it is whole, how much is
     /// behind that.
+    #[inline]
     pub(crate) fn lent_piece(&mut self) -> Option<(&[u8], Option<usize>)> {
-        let at = self.sending?;
-        let Some(flow) = &mut self.flow else { return Some((self.packet(at), None)) };
+        if self.flow.is_none() {
+            return Some((self.lent()?, None));
+        }
+        self.flow_piece()
+    }
+
+    #[inline(never)]
+    fn flow_piece(&mut self) -> Option<(&[u8], Option<usize>)> {
+        let (at, flow) = (self.sending?, self.flow.as_mut()?);
         if !flow.head_sent {
             let (head, behind) = (flow.head, flow.supplied.saturating_add(flow.missing));
             return Some((self.packet(at).get(..head)?, Some(behind)));
@@ -79,6 +93,7 @@ impl<B: Buffer> Outbox<B> {
     }
 
     /// What was lent out has gone; says whether that was all of the packet.
+    #[inline]
     pub(crate) const fn finish_piece(&mut self) -> bool {
         let Some(flow) = &mut self.flow else { return true };
         if flow.head_sent {

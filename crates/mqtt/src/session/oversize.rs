@@ -34,6 +34,8 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     ///
     /// [`Event::MessageBegin`] when the payload is to be handed over, in the caller's own events;
     /// otherwise it is to be passed over. Either way, [`Session::handle_end`] is to be called behind it.
+    // Apart from its callers, which stay as short for other messages as they are without it.
+    #[inline(never)]
     pub fn handle_begin<'p>(
         &mut self,
         publish: &Publish<'p>,
@@ -62,6 +64,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
 
     /// All of the payload has come of the message that had begun; [`Event::MessageEnd`] if it was handed
     /// over.
+    #[inline(never)]
     pub fn handle_end(&mut self) -> Result<Option<Event<'static>>, Error> {
         let Some(begun) = self.begun.take() else { return Ok(None) };
         let ack = self.on_complete(begun)?;
@@ -87,6 +90,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
 
     /// Whether a message of QoS 2 that is longer than the receive buffer, `len` bytes of payload, has been
     /// handed over whole before, and will not be again.
+    #[inline(never)]
     pub fn is_long_repeat(&self, publish: &Publish<'_>, len: usize) -> bool {
         let head = publish.message.head;
         let id = publish.packet_id.filter(|_| head.qos == Qos::ExactlyOnce);

@@ -291,7 +291,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         let version = self.config.version;
         let Some(at) = self.find_sent(id) else {
             // v3.1.1: [MQTT-3.8.4-2], [MQTT-4.8.0-1]; in MQTT 5.0 it is nothing to hang up for (§4.13.2).
-            let fatal = version == Version::V3 && packet_type == PacketType::Subscribe;
+            // One that went out twice may be answered twice.
+            let fatal =
+                version == Version::V3 && packet_type == PacketType::Subscribe && !self.resent;
             return if fatal { Err(Misbehaved::Acknowledgement.into()) } else { Ok(None) };
         };
         let packet = self.outbox.packet(at);

@@ -100,12 +100,12 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
                 it.packet_id == Some(id) && len == packet.len() && first & DUP == 0 && legal
             }
             Ok(Some((Packet::Subscribe(it), len))) => {
-                let filters = it.subscriptions().take(FILTERS_MAX.saturating_add(1)).count();
-                it.packet_id == id && len == packet.len() && filters <= FILTERS_MAX
+                let few = it.subscriptions().nth(FILTERS_MAX).is_none();
+                it.packet_id == id && len == packet.len() && few
             }
             Ok(Some((Packet::Unsubscribe(it), len))) => {
-                let filters = it.filters().take(FILTERS_MAX.saturating_add(1)).count();
-                it.packet_id == id && len == packet.len() && filters <= FILTERS_MAX
+                let few = it.filters().nth(FILTERS_MAX).is_none();
+                it.packet_id == id && len == packet.len() && few
             }
             _ => false,
         };

@@ -49,6 +49,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.outbox.drop_parked();
         self.outbox.rewind(self.stamp);
         self.drop_all_abandoned();
+        self.resent = false;
         self.incoming = 0;
         self.parked_acks = 0;
         self.authenticating = false;
@@ -157,6 +158,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// in MQTT 3.1.1, for MQTT 5.0 forbids it ([MQTT-4.4.0-1]).
     pub fn resend_overdue(&mut self, ticks: u16) {
         if self.config.version == Version::V3 && self.current != Current::Outbox {
+            self.resent |= self.is_overdue(ticks);
             let released = &mut self.released;
             self.outbox.resend(self.stamp, ticks, |id| {
                 if let Some(id) = PacketId::new(id) {

@@ -15,10 +15,12 @@ struct Entry {
 }
 
 #[unsafe(link_section = ".dunlin.sizes")]
-static TABLE: [Entry; 6] = [
+static TABLE: [Entry; 8] = [
     entry::<dunlin_octet::Inbox<&mut [u8]>>("octet Inbox"),
     entry::<dunlin_ws::Upgrade<'_>>("ws Upgrade"),
     entry::<dunlin_ws::Deframer>("ws Deframer"),
+    entry::<dunlin_sigv4::Key>("sigv4 Key"),
+    entry::<dunlin_sigv4::Request<'_>>("sigv4 Request"),
     entry::<dunlin_sigv4::Presigned<'_>>("sigv4 Presigned"),
     entry::<crate::mqtt::Small<'_>>("mqtt Session, 4 in flight"),
     entry::<dunlin::Connection<'_, &mut [u8]>>("client Connection"),

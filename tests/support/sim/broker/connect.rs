@@ -23,6 +23,7 @@ impl Broker {
             last_packet: now,
             pinged: now,
             acks: VecDeque::new(),
+            subacks: VecDeque::new(),
             pubacks: VecDeque::new(),
             pubrecs: VecDeque::new(),
             pubrels: VecDeque::new(),
@@ -73,6 +74,7 @@ impl Broker {
         let Some(line) = self.lines.get_mut(&id).filter(|line| !line.is_over) else { return };
         line.is_over = true;
         line.acks.clear();
+        line.subacks.clear();
         if line.client.is_some() && line.greeting.is_none() && line.asked.version == Version::V5 {
             record.dismiss(line.guest.node, reason);
             put(&mut line.peer, &Disconnect::new(reason).with(Version::V5));

@@ -126,6 +126,16 @@ impl Traits {
         if wild { vec![wish("t/#"), wish("else/+")] } else { crate::sim::TOPICS.map(wish).to_vec() }
     }
 
+    /// How long its connections wait for answers: where it cannot resend, longer than a broker takes.
+    pub(super) fn patience(&self) -> Option<(u64, Overdue)> {
+        /// The longest delay of a broker's answer, with the network's both ways and a quarter more.
+        const ANSWER_MS: u64 = 4_500;
+        self.answers.map(|(timeout_ms, overdue)| match (self.version, overdue) {
+            (Version::V3, Overdue::Resend) => (timeout_ms, overdue),
+            _ => (timeout_ms.max(ANSWER_MS), overdue),
+        })
+    }
+
     /// For how long its sessions are to outlive their connections, in seconds.
     pub(super) fn expiry_s(&self) -> u32 {
         let asked = PROMISES[self.promise].iter().find_map(|property| match property {

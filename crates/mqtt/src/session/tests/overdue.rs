@@ -36,6 +36,23 @@ fn what_is_overdue_is_sent_again_as_a_duplicate() {
     }
 }
 
+/// Found by the simulation, seed 152: the answer to the first of two ended the connection.
+#[test]
+fn subscription_that_went_out_twice_may_be_answered_twice() {
+    let mut session = open();
+    session.subscribe(&FILTERS).unwrap();
+    sent(&mut session);
+    session.handle_tick();
+    session.resend_overdue(1);
+    assert_eq!(sent(&mut session).len(), 1);
+    let suback = Packet::Suback(Suback::new(PacketId::new(1).unwrap(), &[0, 0]));
+    assert!(session.handle_packet(&suback).unwrap().is_some());
+    assert_eq!(session.handle_packet(&suback), Ok(None));
+    session.handle_open(&asking(false));
+    session.handle_packet(&connack(true, 0)).unwrap();
+    assert_eq!(session.handle_packet(&suback), Err(Misbehaved::Acknowledgement.into()));
+}
+
 #[test]
 fn nothing_is_overdue_that_has_not_gone_out_on_this_connection() {
     let mut session = session();
