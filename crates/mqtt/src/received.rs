@@ -309,7 +309,9 @@ impl<const N: usize> Received<N> {
             (arrival.stored == Stored::Gone, !arrival.is(COUNTED), age)
         };
         let spare = |arrival: &&Arrival| arrival.is(TAKEN) || arrival.stored == Stored::Gone;
-        let Some(oldest) = self.live().iter().filter(spare).max_by_key(key).copied() else { return };
+        let Some(oldest) = self.live().iter().filter(spare).max_by_key(key).copied() else {
+            return;
+        };
         let known = oldest.stored != Stored::Nothing;
         let is_it = |arrival: &Arrival| (arrival.id, arrival.serial) == (oldest.id, oldest.serial);
         if let Some(place) = self.live().iter().position(is_it) {
