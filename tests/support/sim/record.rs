@@ -223,7 +223,8 @@ impl Record {
         if qos == Qos::ExactlyOnce && life.delivered > 1 && !life.may_repeat && !declined {
             return Err(format!("{key:?} of QoS 2 was handed over {} times", life.delivered));
         }
-        if life.delivered > 1 || life.misplaced {
+        // One that is given up is released out of its turn, if the broker has it.
+        if life.delivered > 1 || life.misplaced || life.rejected {
             return Ok(());
         }
         // v3.1.1: [MQTT-4.6.0-6]
