@@ -116,7 +116,7 @@ impl<'r> Plan<'r> {
 
     /// Puts day, region and service.
     fn write_scope(&self, sink: &mut dyn Sink) {
-        sink.put(&self.stamp.date());
+        self.stamp.day.write(sink);
         sink.put(b"/");
         self.request.region.write(sink);
         sink.put(b"/");
@@ -173,7 +173,7 @@ impl<'r> Plan<'r> {
             Own::Date => self.stamp.write(sink),
             Own::Expires => {
                 if let Form::Query { expires: Some(life_s) } = self.form {
-                    decimal(life_s, sink);
+                    decimal(life_s, 1, sink);
                 }
             }
             Own::Hash => self.request.payload.write(sink),

@@ -110,23 +110,19 @@ impl Sink for Hex<'_> {
     }
 }
 
-/// Writes `value` in decimal, without leading zeros.
-pub(crate) fn decimal(value: u32, sink: &mut dyn Sink) {
+/// Writes `value` in decimal, with zeros in front until there are `least` digits, at most ten.
+#[inline(never)]
+pub(crate) fn decimal(value: u32, least: usize, sink: &mut dyn Sink) {
     const U32_DIGITS: usize = 10;
-    let digits: [u8; U32_DIGITS] = padded(value);
-    let first = digits.iter().position(|digit| *digit != b'0');
-    sink.put(digits.get(first.unwrap_or(U32_DIGITS.saturating_sub(1))..).unwrap_or_default());
-}
-
-/// The last `N` decimal digits of `value`, with leading zeros.
-pub(crate) fn padded<const N: usize>(mut value: u32) -> [u8; N] {
-    let mut digits = [b'0'; N];
+    let mut digits = [b'0'; U32_DIGITS];
+    let mut left = value;
     for place in digits.iter_mut().rev() {
-        let [.., digit] = (value % 10).to_be_bytes();
+        let [.., digit] = (left % 10).to_be_bytes();
         *place = b'0'.saturating_add(digit);
-        value /= 10;
+        left /= 10;
     }
-    digits
+    let first = digits.iter().position(|digit| *digit != b'0').unwrap_or(U32_DIGITS);
+    sink.put(digits.get(first.min(U32_DIGITS.saturating_sub(least))..).unwrap_or_default());
 }
 
 /// RFC 3986 §2.3: characters that mean the same whether encoded or not.
@@ -218,10 +214,11 @@ mod tests {
     }
 
     #[test]
-    fn decimal_has_no_leading_zeros_and_at_least_one_digit() {
+    fn decimal_has_the_digits_it_needs_or_as_many_as_asked_for() {
         for value in [0, 1, 9, 10, 86_400, u32::MAX] {
-            assert_eq!(written(|sink| decimal(value, sink)), value.to_string());
+            assert_eq!(written(|sink| decimal(value, 1, sink)), value.to_string());
         }
-        assert_eq!(padded::<4>(42), *b"0042");
+        assert_eq!(written(|sink| decimal(42, 6, sink)), "000042");
+        assert_eq!(written(|sink| decimal(u32::MAX, 6, sink)), u32::MAX.to_string());
     }
 }

@@ -43,7 +43,7 @@ impl Key {
         if *self.origin == Some(origin) {
             return;
         }
-        self.begin(credentials.secret_access_key, &plan.stamp.date());
+        self.begin(credentials.secret_access_key, &plan.stamp.day);
         self.advance(region);
         self.advance(service);
         self.advance("aws4_request");
@@ -55,17 +55,17 @@ impl Key {
         hmac(&self.code.as_slice(), text, signature);
     }
 
-    /// Becomes the code of `date` under the secret, or under its hash when it is longer than a block
+    /// Becomes the code of `day` under the secret, or under its hash when it is longer than a block
     /// (RFC 2104 §2).
     #[inline(never)]
-    fn begin(&mut self, secret: &str, date: &[u8]) {
+    fn begin(&mut self, secret: &str, day: &dyn Text) {
         let (whole, mut digest) = (FirstKey(secret), Zeroizing::new([0; DIGEST_LEN]));
         let is_short = secret.len() <= const { BLOCK_LEN - PREFIX.len() };
         if !is_short {
             sha256(&whole, &mut digest);
         }
         let hashed = digest.as_slice();
-        hmac(if is_short { &whole } else { &hashed }, &date, &mut self.code);
+        hmac(if is_short { &whole } else { &hashed }, day, &mut self.code);
     }
 
     /// Becomes the code of `text` under itself.
@@ -170,7 +170,7 @@ mod tests {
             let mut expected = Hmac::<sha2::Sha256>::new_from_slice(whole.as_bytes()).unwrap();
             Mac::update(&mut expected, b"20120215");
             let mut key = Key::new();
-            key.begin(&secret, b"20120215");
+            key.begin(&secret, &"20120215");
             assert_eq!(key.code[..], expected.finalize().into_bytes()[..], "{len} bytes");
         }
     }

@@ -134,12 +134,17 @@ impl<'a> Request<'a> {
         InvalidInput::Service.unless(is_name(self.service))
     }
 
-    // Not inlined, so that the stack is free again when the signing begins.
-    #[inline(never)]
     fn plan(&self, form: Form) -> Result<Plan<'_>, InvalidInput> {
-        self.check_scope()?;
         let stamp = self.at.stamp().ok_or(InvalidInput::Time)?;
         let plan = Plan { request: self, stamp, form };
+        self.check(&plan)?;
+        Ok(plan)
+    }
+
+    // Not inlined, so that the stack is free again when the signing begins.
+    #[inline(never)]
+    fn check(&self, plan: &Plan<'_>) -> Result<(), InvalidInput> {
+        self.check_scope()?;
         let token = self.credentials.session_token;
         InvalidInput::SessionToken.unless(token.is_none_or(is_visible))?;
         InvalidInput::Host.unless(is_host(self.host))?;
@@ -150,8 +155,7 @@ impl<'a> Request<'a> {
         let is_header = |(name, value): &Pair<'_>| {
             is_token(name) && is_field_value(value) && !plan.makes_header(name)
         };
-        InvalidInput::Header.unless(self.headers.iter().all(is_header))?;
-        Ok(plan)
+        InvalidInput::Header.unless(self.headers.iter().all(is_header))
     }
 
     /// What has been signed has no more use for the secret.

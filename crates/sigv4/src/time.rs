@@ -1,6 +1,6 @@
 //! The wall clock, as AWS writes it.
 
-use crate::encode::padded;
+use crate::encode::decimal;
 use dunlin_octet::{Sink, Text};
 
 /// A wall-clock time: whole seconds since 1970-01-01T00:00:00Z, leap seconds not counted.
@@ -83,7 +83,7 @@ impl UnixTime {
         let Date { year, month, day } = Date::after_1970(days);
         let (hour, minute) = (second / 3_600, second / 60 % 60);
         let clock = in_hundreds(hour, minute, second % 60);
-        Some(Stamp { date: in_hundreds(year, month, day), clock })
+        Some(Stamp { day: Day(in_hundreds(year, month, day)), clock })
     }
 }
 
@@ -95,29 +95,30 @@ impl Text for UnixTime {
     }
 }
 
-/// A time in basic form; its date alone names the day of a credential scope.
+/// A time in basic form; its day alone names the day of a credential scope.
 #[derive(Clone, Copy)]
 pub(crate) struct Stamp {
-    /// The digits of `YYYYMMDD`.
-    date: u32,
+    pub(crate) day: Day,
     /// The digits of `HHMMSS`.
     clock: u32,
 }
 
-impl Stamp {
-    /// `YYYYMMDD`.
-    pub(crate) fn date(self) -> [u8; 8] {
-        padded(self.date)
+impl Text for Stamp {
+    fn write(&self, sink: &mut dyn Sink) {
+        self.day.write(sink);
+        sink.put(b"T");
+        decimal(self.clock, 6, sink);
+        sink.put(b"Z");
     }
 }
 
-impl Text for Stamp {
+/// The digits of `YYYYMMDD`.
+#[derive(Clone, Copy)]
+pub(crate) struct Day(u32);
+
+impl Text for Day {
     fn write(&self, sink: &mut dyn Sink) {
-        sink.put(&self.date());
-        sink.put(b"T");
-        let clock: [u8; 6] = padded(self.clock);
-        sink.put(&clock);
-        sink.put(b"Z");
+        decimal(self.0, 8, sink);
     }
 }
 
