@@ -3,7 +3,7 @@
 mod advice;
 
 use crate::{ConnectError, Options, StoreError};
-use dunlin_drive::dunlin::{self, Closed, OpenError, ReasonCode, Refused, ws};
+use dunlin_drive::dunlin::{self, AuthenticateError, Closed, OpenError, ReasonCode, Refused, ws};
 use std::{fmt, io, sync::Arc};
 
 /// Why a connection has ended, or did not come about. Displayed, it says what to do next.
@@ -16,6 +16,8 @@ pub enum Error {
     Request(ws::InvalidRequest),
     /// The CONNECT cannot be sent as it is.
     Open(OpenError),
+    /// The authentication does not go on: the authenticator denies what the server says.
+    Authentication(AuthenticateError),
     /// The upgrade request cannot be signed.
     #[cfg(feature = "aws")]
     Sign(crate::aws::InvalidInput),
@@ -149,6 +151,7 @@ impl Error {
             Self::Ended { error: dunlin::Error::Closed(Closed::Disconnected(reason)), .. } => {
                 !reason.is_retryable() && *reason != ReasonCode::SERVER_MOVED
             }
+            Self::Authentication(_) => true,
             _ => false,
         }
     }
@@ -174,6 +177,9 @@ impl fmt::Display for Error {
             Self::Connect(error) => error.fmt(f),
             Self::Request(error) => write!(f, "the upgrade request cannot be sent: {error}"),
             Self::Open(error) => error.fmt(f),
+            Self::Authentication(error) => {
+                write!(f, "{error}: check the credentials, and that this is the right server")
+            }
             #[cfg(feature = "aws")]
             Self::Sign(error) => write!(f, "the upgrade request cannot be signed: {error}"),
             Self::Upgrade(refusal) => refusal.fmt(f),

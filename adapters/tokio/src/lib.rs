@@ -26,6 +26,7 @@
     reason = "a host may allocate and panic; the core may not"
 )]
 
+mod authentication;
 #[cfg(feature = "aws")]
 pub mod aws;
 mod buffer;
@@ -49,12 +50,14 @@ mod tls;
 pub mod transport;
 mod url;
 
+pub use authentication::AUTHENTICATION_STEP_MAX;
 pub use client::{Client, Event};
 pub use connect_error::{ConnectError, Stage, TlsFault};
 pub use dunlin_drive::{
     Backoff,
     dunlin::{
-        self, Limits, Message, Overdue, Properties, Property, Qos, ReasonCode, Resumption, Version,
+        self, AuthenticateError, Authenticator, Denied, Limits, Message, Overdue, Properties,
+        Property, Qos, ReasonCode, Resumption, Version,
         mqtt::{RetainHandling, SendError, SubscriptionId},
     },
 };

@@ -111,7 +111,7 @@ const fn code_of(error: &Error, otherwise: Code) -> Code {
     match error {
         Error::Connect(_) => Code::Connect,
         Error::Request(_) | Error::Open(_) | Error::Sign(_) => Code::Usage,
-        Error::Upgrade(_) => Code::Refused,
+        Error::Upgrade(_) | Error::Authentication(_) => Code::Refused,
         Error::Ended { error, .. } => match error {
             dunlin::Error::Refused(Refused::Upgrade(_) | Refused::Connect(_)) => Code::Refused,
             // It was there, heard who we are, and hung up.
