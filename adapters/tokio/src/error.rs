@@ -10,7 +10,7 @@ use std::{fmt, io, sync::Arc};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// No connected stream: DNS, TCP or TLS.
+    /// No connected stream: DNS, TCP, a proxy or TLS.
     Connect(Arc<ConnectError>),
     /// The upgrade request cannot be sent as it is.
     Request(ws::InvalidRequest),
@@ -132,13 +132,7 @@ impl Error {
     /// Whether connecting again, unchanged, may succeed.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Connect(error) => matches!(
-                **error,
-                ConnectError::Refused { .. }
-                    | ConnectError::Unreachable { .. }
-                    | ConnectError::TimedOut { .. }
-                    | ConnectError::Resolve { .. }
-            ),
+            Self::Connect(error) => error.is_retryable(),
             Self::Upgrade(refusal) => matches!(refusal.status, 408 | 429 | 500..=599),
             Self::Ended { error, .. } => error.is_retryable(),
             _ => false,

@@ -1,6 +1,7 @@
 //! What a client connects to, and how.
 
 mod connect;
+mod network;
 
 use crate::{TlsOptions, Url, UrlError, Will, authentication::Make, store::Sync};
 pub(crate) use connect::Lists;
@@ -9,6 +10,7 @@ use dunlin_drive::{
     Backoff,
     dunlin::{Authenticator, Overdue, Qos, Version},
 };
+pub use network::Network;
 use std::{fmt, marker, num::NonZeroU16, path::PathBuf, time::Duration};
 use zeroize::Zeroizing;
 
@@ -79,6 +81,7 @@ pub enum ServerReference {
 pub struct Options {
     pub(crate) url: Url,
     pub(crate) tls: TlsOptions,
+    pub(crate) network: Network,
     pub(crate) version: Version,
     pub(crate) wants: Wants,
     pub(crate) aliases_in: u16,
@@ -112,6 +115,7 @@ impl Options {
         Self {
             url,
             tls: TlsOptions::platform(),
+            network: Network::default(),
             version: Version::V3,
             wants: Wants::default(),
             aliases_in: TOPIC_ALIASES_DEFAULT,

@@ -141,7 +141,7 @@ impl Attempt<'_> {
     async fn run(&self, client_id: &str) -> Error {
         let Self { shared, options, url, .. } = *self;
         let deadline = Instant::now() + options.connect_timeout;
-        let connecting = transport::connect(url, &options.tls, deadline);
+        let connecting = transport::connect(url, &options.tls, &options.network, deadline);
         let (mut reader, mut writer) = match race(connecting, shared.closing.notified()).await {
             Ok(Ok(halves)) => halves,
             Ok(Err(error)) => return Error::Connect(Arc::new(error)),

@@ -1,7 +1,7 @@
 //! Why the command failed, as one line and an exit code.
 
 use dunlin_tokio::{
-    Error, PublishError, ReasonCode, SubscribeError, TlsOptionsError, UrlError,
+    Error, InvalidProxy, PublishError, ReasonCode, SubscribeError, TlsOptionsError, UrlError,
     dunlin::{self, Closed, Refused, Stage, mqtt},
 };
 use std::io::Write as _;
@@ -132,6 +132,12 @@ const fn code_of(error: &Error, otherwise: Code) -> Code {
 impl From<UrlError> for Failure {
     fn from(error: UrlError) -> Self {
         Self::usage(format!("--url: {error}"))
+    }
+}
+
+impl From<InvalidProxy> for Failure {
+    fn from(error: InvalidProxy) -> Self {
+        Self::usage(format!("--proxy: {error}"))
     }
 }
 
