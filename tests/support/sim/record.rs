@@ -144,8 +144,8 @@ impl Record {
         }
     }
 
-    /// What comes behind this message may overtake it: the broker has not taken it, or not been
-    /// heard.
+    /// What comes behind this message may overtake it: the broker has not taken it, has not been
+    /// heard, or has forgotten it.
     pub fn misplace(&mut self, key: Key) {
         if let Some(life) = self.lives.get_mut(&key) {
             life.misplaced = true;

@@ -209,14 +209,14 @@ impl World {
 
     /// A time without messages at the end, and then the balance.
     fn conclude(&mut self) -> Result<Summary, String> {
+        let mut subscribers = self.nodes.iter().filter_map(Node::subscriber);
+        subscribers.try_for_each(|name| self.broker.check_subscribed(name))?;
         let took = self.now;
         while self.now < took + self.plan.idle {
             self.now = self.next_event().unwrap_or(u64::MAX).min(took + self.plan.idle);
             self.instant().map_err(|problem| format!("idle at {} ms: {problem}", self.now))?;
         }
         self.record.conclude()?;
-        let mut subscribers = self.nodes.iter().filter_map(Node::subscriber);
-        subscribers.try_for_each(|name| self.broker.check_subscribed(name))?;
         self.nodes.iter_mut().try_for_each(Node::conclude)?;
         let (messages, connections) = (self.record.len(), self.next_link);
         Ok(Summary { messages, connections, took })

@@ -92,7 +92,11 @@ impl Broker {
 
     fn forget(&mut self, name: &str, record: &mut Record) {
         let Some(kept) = self.kept.remove(name) else { return };
-        kept.queue.iter().for_each(|outgoing| record.owe(outgoing.key, false));
+        for outgoing in &kept.queue {
+            record.owe(outgoing.key, false);
+            // It comes behind others if its publisher has to send it again.
+            record.misplace(outgoing.key);
+        }
         record.lose(Some(kept.node));
         self.has_forgotten = true;
     }
