@@ -24,6 +24,8 @@ const TARGETS: &[Target] = &[
     ("signing", dunlin_sigv4::fuzzing::request),
     ("upgrade_response", dunlin_ws::fuzzing::response),
     ("values", dunlin_mqtt::fuzzing::values),
+    // Our half of it: the frames of others are there for fuzzing alone.
+    ("websocket", dunlin_ws::fuzzing::frames),
 ];
 
 /// Our half of it: the codec that ours is compared with is there for fuzzing alone.

@@ -11,6 +11,8 @@
 
 #[path = "interop/common.rs"]
 mod common;
+#[path = "interop/five_authentication.rs"]
+mod five_authentication;
 #[path = "interop/five_scripted.rs"]
 mod five_scripted;
 #[path = "interop/opening.rs"]

@@ -12,6 +12,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::std_instead_of_core,
+    clippy::string_slice,
     clippy::unwrap_used,
     reason = "a test may panic"
 )]

@@ -1,8 +1,8 @@
 //! What the cross-crate tests share: real brokers, real foreign clients, and processes.
 //!
-//! Nothing but `sim` uses Dunlin's own protocol code: a peer that shared a codec with the code under
-//! test would share its mistakes. Every wait has a limit, and every failure says what was seen so
-//! far.
+//! Nothing but `sim` and `ws_server`, which is itself under test, uses Dunlin's own protocol code: a
+//! peer that shared a codec with the code under test would share its mistakes. Every wait has a limit,
+//! and every failure says what was seen so far.
 #![allow(
     clippy::alloc_instead_of_core,
     clippy::arithmetic_side_effects,
@@ -27,6 +27,7 @@ pub mod peer;
 pub mod process;
 pub mod sim;
 pub mod tiny;
+pub mod ws_server;
 
 use std::env;
 use std::path::PathBuf;

@@ -65,7 +65,7 @@ fn case_22_lengths_of_every_form() {
     for len in [1 << 31, 1 << 32, (1 << 63) - 1_u64] {
         let bytes = [&[0x82, 0x7f], &len.to_be_bytes()[..], b"abc"].concat();
         assert_eq!(Header::decode(&bytes).unwrap().map(|(header, _)| header.len), Some(len));
-        let begun = every_cut(&bytes, |parts| begun(parts));
+        let begun = every_cut(&bytes, begun);
         assert_eq!(begun, b"abc", "{len} bytes");
     }
     let forms: [(&[u8], Malformed); 7] = [

@@ -2,10 +2,12 @@
 
 use crate::{
     Error, Granted, Options, PublishError, Receipt, Status, SubscribeError, Subscription, recorder,
-    runner, shared::Shared,
+    runner,
+    shared::{Shared, State},
 };
 use dunlin_drive::dunlin::{
-    self, Message, Properties, Qos, ReasonCode, Resumption, SubscribeError as Rejected,
+    self, AuthenticateError, Message, Properties, Qos, ReasonCode, Resumption,
+    SubscribeError as Rejected,
     mqtt::{self, PacketType, SendError},
 };
 use std::{pin::pin, sync::Arc, time::Duration};
@@ -27,6 +29,9 @@ pub enum Event {
         /// Whether it is for good.
         permanent: bool,
     },
+    /// The server has accepted another authentication on the connection that stands
+    /// ([`Client::re_authenticate`]).
+    Authenticated,
     /// The connection is lost, or did not come about.
     Disconnected {
         /// Why.
@@ -170,6 +175,18 @@ impl Client {
     /// What the server said when it accepted last; `None` as long as it has not.
     pub fn granted(&self) -> Option<Arc<Granted>> {
         self.guard.shared.lock().desk.granted.clone()
+    }
+
+    /// Authenticates again on the connection that stands (MQTT 5.0 §4.12.1), with the authenticator that
+    /// it began with ([`Options::authenticator`]); [`Event::Authenticated`] tells of success, and the end
+    /// of the connection of failure.
+    pub fn re_authenticate(&self) -> Result<(), AuthenticateError> {
+        let mut state = self.guard.shared.lock();
+        let State { session, desk, .. } = &mut *state;
+        let not_now = AuthenticateError::Send(SendError::NotNow);
+        desk.authentication.as_mut().ok_or(not_now)?.begin_again(session)?;
+        state.wake_driver();
+        Ok(())
     }
 
     /// What happens to the connection from now on.

@@ -4,7 +4,10 @@
 
 use core::error::Error;
 use core::fmt;
+use core::net::SocketAddr;
 use std::io;
+
+use crate::proxy::ProxyFault;
 
 /// No connected stream. The first words say what failed, the rest what to do.
 #[derive(Debug)]
@@ -47,6 +50,17 @@ pub enum ConnectError {
         /// What the socket said.
         source: io::Error,
     },
+    /// The proxy answered, and did not open the way.
+    Proxy {
+        /// Host and port of the proxy.
+        proxy: String,
+        /// Host and port of the URL.
+        peer: String,
+        /// What is wrong.
+        fault: ProxyFault,
+        /// What the socket said, where it was the socket that failed.
+        source: Option<io::Error>,
+    },
     /// The system's own CAs could not be loaded.
     PlatformRoots {
         /// What loading said.
@@ -63,6 +77,31 @@ pub enum ConnectError {
     },
 }
 
+/// One address of a host, and why there is no connection to it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// The address.
+    pub address: SocketAddr,
+    /// What the socket said, or that it had not answered when the deadline passed.
+    pub error: io::Error,
+}
+
+/// All that was tried, as the cause of an error.
+#[derive(Debug)]
+pub(crate) struct Attempts(pub(crate) Vec<Attempt>);
+
+impl fmt::Display for Attempts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, Attempt { address, error }) in self.0.iter().enumerate() {
+            write!(f, "{}{address}: {error}", if at > 0 { "; " } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for Attempts {}
+
 /// What a connection was waiting for when its deadline passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -71,6 +110,8 @@ pub enum Stage {
     Resolve,
     /// The end of the TCP handshake.
     Tcp,
+    /// The proxy's answer.
+    Proxy,
     /// The end of the TLS handshake.
     Tls,
 }
@@ -172,8 +213,36 @@ impl fmt::Display for TlsFault {
     }
 }
 
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ConnectError {
+    /// The addresses that were tried, in the order in which they failed.
+    ///
+    /// Empty when it was not TCP that failed.
+    pub fn attempts(&self) -> &[Attempt] {
+        let (Self::Refused { source, .. }
+        | Self::Unreachable { source, .. }
+        | Self::TimedOut { source, .. }
+        | Self::Socket { source, .. }) = self
+        else {
+            return &[];
+        };
+        let attempts = source.get_ref().and_then(|inner| inner.downcast_ref::<Attempts>());
+        attempts.map_or(&[], |attempts| &attempts.0)
+    }
+
+    /// Whether connecting again, unchanged, may succeed.
+    pub(crate) const fn is_retryable(&self) -> bool {
+        match self {
+            Self::Resolve { .. }
+            | Self::Refused { .. }
+            | Self::Unreachable { .. }
+            | Self::TimedOut { .. } => true,
+            Self::Proxy { fault, .. } => fault.is_retryable(),
+            Self::Socket { .. } | Self::PlatformRoots { .. } | Self::Tls { .. } => false,
+        }
+    }
+
+    /// What failed and what to do, without the single addresses.
+    fn write_advice(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Resolve { host, .. } => write!(
                 f,
@@ -181,7 +250,7 @@ impl fmt::Display for ConnectError {
             ),
             Self::Refused { peer, .. } => write!(
                 f,
-                "{peer} refused the connection: check that the broker runs and the port is right"
+                "{peer} refused the connection: check that it runs and that the port is right"
             ),
             Self::Unreachable { peer, .. } => {
                 write!(f, "no route to {peer}: check this machine's network, VPN and firewall")
@@ -193,6 +262,11 @@ impl fmt::Display for ConnectError {
                 f,
                 "{peer} did not answer in time: check host and port, and firewalls in between"
             ),
+            Self::TimedOut { peer, stage: Stage::Proxy, .. } => write!(
+                f,
+                "the proxy {peer} did not open the way in time: \
+                 check that it is a proxy of the URL's kind, and that it can reach the broker"
+            ),
             Self::TimedOut { peer, stage: Stage::Tls, .. } => write!(
                 f,
                 "{peer} did not finish the TLS handshake in time: check that this is its TLS port"
@@ -202,11 +276,31 @@ impl fmt::Display for ConnectError {
                 "cannot open a connection to {peer} ({source}): \
                  check this machine's limits and permissions"
             ),
+            Self::Proxy { proxy, peer, fault, .. } => {
+                write!(f, "no way to {peer} through the proxy {proxy}: {fault}")
+            }
             Self::PlatformRoots { .. } => f.write_str(
                 "this machine has no CA certificates that can be loaded: \
                  install ca-certificates, or pass a CA (--ca FILE, TlsOptions::ca_file)",
             ),
             Self::Tls { peer, fault, .. } => write!(f, "TLS with {peer} failed: {fault}"),
+        }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_advice(f)?;
+        match self {
+            // One address says no more than the host.
+            Self::Refused { source, .. }
+            | Self::Unreachable { source, .. }
+            | Self::TimedOut { source, .. }
+                if self.attempts().len() > 1 =>
+            {
+                write!(f, " (tried {source})")
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -221,6 +315,9 @@ impl Error for ConnectError {
             | Self::Socket { source, .. }
             | Self::PlatformRoots { source }
             | Self::Tls { source, .. } => Some(source),
+            Self::Proxy { source, .. } => {
+                source.as_ref().map(|source| -> &(dyn Error + 'static) { source })
+            }
         }
     }
 }
@@ -239,8 +336,12 @@ mod tests {
             ConnectError::Socket { peer: peer(), source: io() },
             ConnectError::PlatformRoots { source: io() },
         ];
-        for stage in [Stage::Resolve, Stage::Tcp, Stage::Tls] {
+        for stage in [Stage::Resolve, Stage::Tcp, Stage::Proxy, Stage::Tls] {
             all.push(ConnectError::TimedOut { peer: peer(), stage, source: io() });
+        }
+        for fault in ProxyFault::each() {
+            let (proxy, source) = (peer(), Some(io()));
+            all.push(ConnectError::Proxy { proxy, peer: peer(), fault, source });
         }
         for fault in [
             TlsFault::UnknownCa,

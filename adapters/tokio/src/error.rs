@@ -3,19 +3,21 @@
 mod advice;
 
 use crate::{ConnectError, Options, StoreError};
-use dunlin_drive::dunlin::{self, Closed, OpenError, ReasonCode, Refused, ws};
+use dunlin_drive::dunlin::{self, AuthenticateError, Closed, OpenError, ReasonCode, Refused, ws};
 use std::{fmt, io, sync::Arc};
 
 /// Why a connection has ended, or did not come about. Displayed, it says what to do next.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// No connected stream: DNS, TCP or TLS.
+    /// No connected stream: DNS, TCP, a proxy or TLS.
     Connect(Arc<ConnectError>),
     /// The upgrade request cannot be sent as it is.
     Request(ws::InvalidRequest),
     /// The CONNECT cannot be sent as it is.
     Open(OpenError),
+    /// The authentication does not go on: the authenticator denies what the server says.
+    Authentication(AuthenticateError),
     /// The upgrade request cannot be signed.
     #[cfg(feature = "aws")]
     Sign(crate::aws::InvalidInput),
@@ -130,13 +132,7 @@ impl Error {
     /// Whether connecting again, unchanged, may succeed.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Connect(error) => matches!(
-                **error,
-                ConnectError::Refused { .. }
-                    | ConnectError::Unreachable { .. }
-                    | ConnectError::TimedOut { .. }
-                    | ConnectError::Resolve { .. }
-            ),
+            Self::Connect(error) => error.is_retryable(),
             Self::Upgrade(refusal) => matches!(refusal.status, 408 | 429 | 500..=599),
             Self::Ended { error, .. } => error.is_retryable(),
             _ => false,
@@ -149,6 +145,7 @@ impl Error {
             Self::Ended { error: dunlin::Error::Closed(Closed::Disconnected(reason)), .. } => {
                 !reason.is_retryable() && *reason != ReasonCode::SERVER_MOVED
             }
+            Self::Authentication(_) => true,
             _ => false,
         }
     }
@@ -174,6 +171,9 @@ impl fmt::Display for Error {
             Self::Connect(error) => error.fmt(f),
             Self::Request(error) => write!(f, "the upgrade request cannot be sent: {error}"),
             Self::Open(error) => error.fmt(f),
+            Self::Authentication(error) => {
+                write!(f, "{error}: check the credentials, and that this is the right server")
+            }
             #[cfg(feature = "aws")]
             Self::Sign(error) => write!(f, "the upgrade request cannot be signed: {error}"),
             Self::Upgrade(refusal) => refusal.fmt(f),

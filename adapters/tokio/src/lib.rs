@@ -26,6 +26,7 @@
     reason = "a host may allocate and panic; the core may not"
 )]
 
+mod authentication;
 #[cfg(feature = "aws")]
 pub mod aws;
 mod buffer;
@@ -36,6 +37,7 @@ mod error;
 mod granted;
 mod message;
 mod options;
+mod proxy;
 mod receipt;
 mod received;
 mod recorder;
@@ -49,12 +51,14 @@ mod tls;
 pub mod transport;
 mod url;
 
+pub use authentication::AUTHENTICATION_STEP_MAX;
 pub use client::{Client, Event};
-pub use connect_error::{ConnectError, Stage, TlsFault};
+pub use connect_error::{Attempt, ConnectError, Stage, TlsFault};
 pub use dunlin_drive::{
     Backoff,
     dunlin::{
-        self, Limits, Message, Overdue, Properties, Property, Qos, ReasonCode, Resumption, Version,
+        self, AuthenticateError, Authenticator, Denied, Limits, Message, Overdue, Properties,
+        Property, Qos, ReasonCode, Resumption, Version,
         mqtt::{RetainHandling, SendError, SubscriptionId},
     },
 };
@@ -62,9 +66,11 @@ pub use error::{Error, PublishError, SubscribeError, UpgradeRefusal};
 pub use granted::Granted;
 pub use message::{MessageProperties, Will};
 pub use options::{
-    ALIASED_TOPICS_DEFAULT, CONNECT_TIMEOUT_DEFAULT, KEEP_ALIVE_DEFAULT_S, OUTBOX_DEFAULT, Options,
-    Overflow, Persistence, QUEUE_DEFAULT, RECEIVE_DEFAULT, ServerReference, TOPIC_ALIASES_DEFAULT,
+    ALIASED_TOPICS_DEFAULT, CONNECT_TIMEOUT_DEFAULT, KEEP_ALIVE_DEFAULT_S, Network, OUTBOX_DEFAULT,
+    Options, Overflow, Persistence, QUEUE_DEFAULT, RECEIVE_DEFAULT, ServerReference,
+    TOPIC_ALIASES_DEFAULT,
 };
+pub use proxy::{InvalidProxy, Proxy, ProxyFault};
 pub use receipt::Receipt;
 pub use received::Received;
 pub use shared::Status;

@@ -1,15 +1,17 @@
 //! What a client connects to, and how.
 
 mod connect;
+mod network;
 
-use crate::{TlsOptions, Url, UrlError, Will, store::Durability};
+use crate::{TlsOptions, Url, UrlError, Will, authentication::Make, store::Durability};
 pub(crate) use connect::Lists;
 use connect::Wants;
 use dunlin_drive::{
     Backoff,
-    dunlin::{Overdue, Qos, Version},
+    dunlin::{Authenticator, Overdue, Qos, Version},
 };
-use std::{fmt, num::NonZeroU16, path::PathBuf, time::Duration};
+pub use network::Network;
+use std::{fmt, marker, num::NonZeroU16, path::PathBuf, time::Duration};
 use zeroize::Zeroizing;
 
 /// Keep alive unless told otherwise, in seconds: load balancers cut idle connections at 60 s.
@@ -79,6 +81,7 @@ pub enum ServerReference {
 pub struct Options {
     pub(crate) url: Url,
     pub(crate) tls: TlsOptions,
+    pub(crate) network: Network,
     pub(crate) version: Version,
     pub(crate) wants: Wants,
     pub(crate) aliases_in: u16,
@@ -112,6 +115,7 @@ impl Options {
         Self {
             url,
             tls: TlsOptions::platform(),
+            network: Network::default(),
             version: Version::V3,
             wants: Wants::default(),
             aliases_in: TOPIC_ALIASES_DEFAULT,
@@ -180,6 +184,19 @@ impl Options {
     #[must_use]
     pub fn without_problem_information(mut self) -> Self {
         self.wants.problem_information = Some(false);
+        self
+    }
+
+    /// Authenticates in steps, as with SCRAM (MQTT 5.0 §4.12): `make` is called for each connection.
+    ///
+    /// [`Client::re_authenticate`](crate::Client::re_authenticate) does it again while one stands. An
+    /// authenticator that denies what the server says ends the client.
+    #[must_use]
+    pub fn authenticator(
+        mut self,
+        make: impl Fn() -> Box<dyn Authenticator + Send> + Send + marker::Sync + 'static,
+    ) -> Self {
+        self.wants.authenticator = Some(Make::new(make));
         self
     }
 

@@ -4,6 +4,7 @@ mod redirect;
 
 use crate::{
     Error, Event, Options, Status, Url,
+    authentication::{Authentication, First as FirstStep, Make},
     buffer::Growing,
     error::{UpgradeRefusal, printable},
     granted::said,
@@ -16,7 +17,8 @@ use crate::{
 use dunlin_drive::{
     Ended, Host, Pipe, Scope, drive,
     dunlin::{
-        self, Aliases, Connect, Connection, Entropy, Opening, Transport, Version, octet::Text, ws,
+        self, Aliases, AuthenticateError, Connect, Connection, Entropy, Opening, Transport,
+        Version, octet::Text, ws,
     },
 };
 use redirect::Redirect;
@@ -27,7 +29,10 @@ use std::{
     task::{Context, Poll},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::{
+    sync::Notify,
+    time::{Instant, Sleep, sleep_until},
+};
 
 /// Memory for one read, in bytes.
 const READ_LEN: usize = 8 << 10;
@@ -136,7 +141,7 @@ impl Attempt<'_> {
     async fn run(&self, client_id: &str) -> Error {
         let Self { shared, options, url, .. } = *self;
         let deadline = Instant::now() + options.connect_timeout;
-        let connecting = transport::connect(url, &options.tls, deadline);
+        let connecting = transport::connect(url, &options.tls, &options.network, deadline);
         let (mut reader, mut writer) = match race(connecting, shared.closing.notified()).await {
             Ok(Ok(halves)) => halves,
             Ok(Err(error)) => return Error::Connect(Arc::new(error)),
@@ -182,10 +187,24 @@ impl Attempt<'_> {
         } else {
             Transport::Stream
         };
-        let lists = Lists::new(options);
+        let first = match self.authenticate() {
+            Ok(first) => first,
+            Err(error) => return Error::Authentication(error),
+        };
+        let lists = Lists::new(options, first.as_ref());
         let connect: Connect<'_> = lists.connect(options, client_id, self.resumes());
         let opening = Opening { transport, connect, deadline: self.clock.at(deadline) };
         self.talk(opening, reader, writer).await
+    }
+
+    /// Begins the authentication of this connection, if there is to be one.
+    fn authenticate(&self) -> Result<Option<FirstStep>, AuthenticateError> {
+        let begun = self.options.wants.authenticator.as_ref().map(Make::begin).transpose()?;
+        let (authentication, first) = begun.unzip();
+        let mut state = self.shared.lock();
+        state.desk.authentication = authentication;
+        state.desk.denied = Arc::new(Notify::new());
+        Ok(first)
     }
 
     /// Whether the server may have a session of this client's life, though none from before it.
@@ -222,7 +241,13 @@ impl Attempt<'_> {
         let mut host = TaskHost { shared, clock, timer: Box::pin(sleep_until(clock.start)) };
         let (mut rx, mut tx) = (vec![0; READ_LEN], vec![0; WRITE_LEN]);
         let pipe = Pipe { reader, writer, rx: &mut rx, tx: &mut tx };
-        let Ended { error, io } = drive(&mut connection, &mut host, pipe).await;
+        let denied = Arc::clone(&shared.lock().desk.denied);
+        let driving = drive(&mut connection, &mut host, pipe);
+        let Ok(Ended { error, io }) = race(driving, denied.notified()).await else {
+            let state = shared.lock();
+            let denied = state.desk.authentication.as_ref().and_then(Authentication::denied);
+            return denied.map_or(Error::Closed, Error::Authentication);
+        };
         if let Some(refusal) = connection.refusal() {
             return Error::Upgrade(Box::new(UpgradeRefusal::new(&refusal, unix_time_s(), options)));
         }

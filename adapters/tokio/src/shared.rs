@@ -1,8 +1,12 @@
 //! What the handles and the task of a client share, behind one lock.
 
 use crate::{
-    Error, Event, Granted, Options, Persistence, PublishError, Receipt, buffer::Growing,
-    entropy::SystemEntropy, granted::said, router::Router,
+    Error, Event, Granted, Options, Persistence, PublishError, Receipt,
+    authentication::{Authentication, is_done},
+    buffer::Growing,
+    entropy::SystemEntropy,
+    granted::said,
+    router::Router,
 };
 use dunlin_drive::{
     Program,
@@ -88,6 +92,10 @@ pub(crate) struct Desk {
     events: broadcast::Sender<Event>,
     /// When the server accepted the current connection.
     connected: Option<Instant>,
+    /// How the current connection authenticates, if in steps.
+    pub(crate) authentication: Option<Authentication>,
+    /// The authentication does not go on.
+    pub(crate) denied: Arc<Notify>,
     /// What it said then, or when it accepted the last one.
     pub(crate) granted: Option<Arc<Granted>>,
     /// How many messages above QoS 0 have been accepted, and how many of them are on their way into the
@@ -125,6 +133,8 @@ impl Shared {
                 status,
                 events: broadcast::channel(EVENTS_MAX).0,
                 connected: None,
+                authentication: None,
+                denied: Arc::new(Notify::new()),
                 granted: None,
                 accepted: 0,
                 recording: 0,
@@ -311,6 +321,15 @@ impl Program<Growing, INFLIGHT> for Desk {
     }
 
     fn handle_event(&mut self, session: &mut ClientSession, event: dunlin::Event<'_>) {
+        if let Some(authentication) = &mut self.authentication {
+            if !authentication.handle_event(session, &event) {
+                self.denied.notify_one();
+                return;
+            }
+            if is_done(&event) {
+                self.announce(Event::Authenticated);
+            }
+        }
         match event {
             dunlin::Event::Connected { resumption, properties } => {
                 let granted = Granted::new(&properties, *session.limits(), session.expiry_s());

@@ -9,8 +9,10 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use rustls::client::ResolvesClientCert;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
@@ -27,7 +29,7 @@ const CA_FILE_MAX: u64 = 16 * 1024 * 1024;
 /// Longest ALPN protocol name (RFC 7301 §3.1).
 const ALPN_NAME_MAX: usize = 255;
 
-/// How to do TLS: which CAs to trust and which protocols to offer.
+/// How to do TLS: which CAs to trust, as whom to appear, and which protocols to offer.
 ///
 /// Make it once and keep it over reconnects: clones share one store of session tickets, so that a
 /// reconnect resumes its TLS session (RFC 8446 §2.2). The default trusts what the platform trusts.
@@ -37,6 +39,8 @@ pub struct TlsOptions {
     /// a URL without TLS has no use for them.
     config: Arc<OnceLock<Arc<ClientConfig>>>,
     alpn: Vec<Vec<u8>>,
+    /// Waits for the platform's configuration, too.
+    client: Option<Arc<dyn ResolvesClientCert>>,
 }
 
 impl TlsOptions {
@@ -68,10 +72,24 @@ impl TlsOptions {
         Ok(Self::config(Arc::new(builder.with_root_certificates(roots).with_no_client_auth())))
     }
 
-    /// Does as a configuration of rustls 0.23 says: for client certificates, pinning and the like.
+    /// Does as a configuration of rustls 0.23 says: for keys in hardware, pinning and the like.
     pub fn config(config: Arc<ClientConfig>) -> Self {
         let alpn = config.alpn_protocols.clone();
-        Self { config: Arc::new(OnceLock::from(config)), alpn }
+        Self { config: Arc::new(OnceLock::from(config)), alpn, client: None }
+    }
+
+    /// Shows this certificate to a server that asks for one, and proves it with its key.
+    ///
+    /// `chain` is a PEM text with the client's certificate first and then those that lead to the
+    /// CA, `key` one with the private key. AWS IoT wants it for mqtts.
+    pub fn with_client_certificate(
+        self,
+        chain: &[u8],
+        key: &[u8],
+    ) -> Result<Self, TlsOptionsError> {
+        let client = client_certificate(chain, key)
+            .map_err(|source| TlsOptionsError::ClientCertificate { source })?;
+        Ok(Self { client: Some(client), ..self }.rebuilt())
     }
 
     /// Offers these protocols, best first, in place of any offered before (RFC 7301).
@@ -82,11 +100,24 @@ impl TlsOptions {
             return Err(TlsOptionsError::Alpn);
         }
         let alpn: Vec<Vec<u8>> = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Ok(Self { alpn, ..self }.rebuilt())
+    }
+
+    /// After a change; the configuration that is there may be another's as well.
+    fn rebuilt(self) -> Self {
         let config = match self.config.get() {
-            Some(built) => OnceLock::from(with_alpn(ClientConfig::clone(built), &alpn)),
+            Some(built) => OnceLock::from(self.with_wishes(ClientConfig::clone(built))),
             None => OnceLock::new(),
         };
-        Ok(Self { config: Arc::new(config), alpn })
+        Self { config: Arc::new(config), ..self }
+    }
+
+    fn with_wishes(&self, mut config: ClientConfig) -> Arc<ClientConfig> {
+        config.alpn_protocols.clone_from(&self.alpn);
+        if let Some(client) = &self.client {
+            config.client_auth_cert_resolver = Arc::clone(client);
+        }
+        Arc::new(config)
     }
 
     /// The configuration, built at the first call that succeeds.
@@ -95,7 +126,7 @@ impl TlsOptions {
             return Ok(Arc::clone(config));
         }
         let loaded = spawn_blocking(platform_config).await.map_err(io::Error::other)??;
-        Ok(Arc::clone(self.config.get_or_init(|| with_alpn(loaded, &self.alpn))))
+        Ok(Arc::clone(self.config.get_or_init(|| self.with_wishes(loaded))))
     }
 }
 
@@ -128,6 +159,11 @@ pub enum TlsOptionsError {
         /// What rustls said.
         source: io::Error,
     },
+    /// The client's certificate or key is missing, damaged, or not a pair.
+    ClientCertificate {
+        /// What rustls said.
+        source: io::Error,
+    },
     /// An ALPN name is empty or longer than 255 bytes.
     Alpn,
     /// The provider of cryptography has no TLS version in common with rustls.
@@ -152,6 +188,11 @@ impl fmt::Display for TlsOptionsError {
             Self::Certificate { .. } => {
                 f.write_str("a certificate in the CA's PEM text is malformed: export it again")
             }
+            Self::ClientCertificate { source } => write!(
+                f,
+                "the client's certificate or key cannot be used ({source}): both must be whole PEM \
+                 texts, and the key that of the first certificate"
+            ),
             Self::Alpn => f.write_str("an ALPN name must have 1 to 255 bytes: shorten or drop it"),
             Self::Provider { .. } => {
                 f.write_str("TLS cannot be set up with this build's cryptography: rebuild Dunlin")
@@ -166,6 +207,7 @@ impl Error for TlsOptionsError {
             Self::File { source, .. }
             | Self::Pem { source }
             | Self::Certificate { source }
+            | Self::ClientCertificate { source }
             | Self::Provider { source } => Some(source),
             Self::NoCertificate | Self::Alpn => None,
         }
@@ -196,9 +238,22 @@ fn builder() -> io::Result<ConfigBuilder<ClientConfig, WantsVerifier>> {
         .map_err(io::Error::other)
 }
 
-fn with_alpn(mut config: ClientConfig, alpn: &[Vec<u8>]) -> Arc<ClientConfig> {
-    config.alpn_protocols = alpn.to_vec();
-    Arc::new(config)
+fn client_certificate(chain: &[u8], key: &[u8]) -> io::Result<Arc<dyn ResolvesClientCert>> {
+    // What the parser says quotes the text, which may be the key's.
+    let unreadable = |error| match error {
+        pem::Error::NoItemsFound => io::Error::new(io::ErrorKind::NotFound, "it is not there"),
+        _ => io::Error::new(io::ErrorKind::InvalidData, "it is damaged"),
+    };
+    let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>();
+    let chain = chain.map_err(unreadable)?;
+    if chain.is_empty() {
+        return Err(unreadable(pem::Error::NoItemsFound));
+    }
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(unreadable)?;
+    let provider = rustls::crypto::ring::default_provider();
+    let certified = CertifiedKey::from_der(chain, key, &provider)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    Ok(Arc::new(SingleCertAndKey::from(certified)))
 }
 
 fn roots_of(pem: &[u8]) -> Result<RootCertStore, TlsOptionsError> {
@@ -332,6 +387,29 @@ mod tests {
     }
 
     #[test]
+    fn client_certificate_must_fit_its_key() {
+        let signed = || {
+            let key = rcgen::KeyPair::generate().unwrap();
+            let parameters = rcgen::CertificateParams::new([]).unwrap();
+            (parameters.self_signed(&key).unwrap().pem(), key.serialize_pem())
+        };
+        let ((chain, key), (_, other)) = (signed(), signed());
+        let with = |chain: &str, key: &str| {
+            TlsOptions::platform().with_client_certificate(chain.as_bytes(), key.as_bytes())
+        };
+        with(&chain, &key).unwrap();
+        let half = key.split("-----END").next().unwrap();
+        let secret = key.lines().nth(1).unwrap();
+        for (chain, key) in
+            [(&*chain, &*other), (&chain, ""), ("", &key), (&chain, half), (&chain, secret)]
+        {
+            let error = with(chain, key).unwrap_err();
+            assert!(matches!(error, TlsOptionsError::ClientCertificate { .. }), "{error:?}");
+            assert!(!format!("{error:?} {error}").contains(secret));
+        }
+    }
+
+    #[test]
     fn options_error_displayed_is_one_line_of_advice() {
         let io = || io::Error::other("cause");
         for error in [
@@ -339,6 +417,7 @@ mod tests {
             TlsOptionsError::Pem { source: io() },
             TlsOptionsError::NoCertificate,
             TlsOptionsError::Certificate { source: io() },
+            TlsOptionsError::ClientCertificate { source: io() },
             TlsOptionsError::Alpn,
             TlsOptionsError::Provider { source: io() },
         ] {

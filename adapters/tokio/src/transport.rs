@@ -1,8 +1,8 @@
 //! The connected stream of a URL, in two halves for the loop of `dunlin-drive`.
 //!
 //! ```text
-//!   URL ── tcp::connect ──┬── ws, mqtt ──────────────────▶ ReadHalf, WriteHalf
-//!                         └── wss, mqtts ── TLS handshake ─▶ ReadHalf, WriteHalf
+//!   URL ─┬─ tcp::connect ───┬─┬── ws, mqtt ──────────────────▶ ReadHalf, WriteHalf
+//!        └─ proxy::connect ─┘ └── wss, mqtts ── TLS handshake ─▶ ReadHalf, WriteHalf
 //! ```
 
 use core::fmt;
@@ -20,6 +20,8 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::client::TlsStream;
 
 use crate::connect_error::{ConnectError, Stage};
+use crate::options::Network;
+use crate::proxy;
 use crate::tcp;
 use crate::tls::{self, TlsOptions};
 use crate::url::Url;
@@ -27,14 +29,19 @@ use crate::url::Url;
 /// Connects to the host of `url`, through TLS when its scheme asks for it, before `deadline`.
 ///
 /// Call it for every connection anew, with the same `tls`. The deadline covers resolving, every
-/// address and the TLS handshake together; a peer that sends a byte now and then wins no time.
+/// address, a proxy and the TLS handshake together; a peer that sends a byte now and then wins no
+/// time. TLS goes through the proxy: the name to prove is that of the URL.
 /// Needs a Tokio runtime with I/O and time. Dropping the future drops whatever was opened.
 pub async fn connect(
     url: &Url,
     tls: &TlsOptions,
+    network: &Network,
     deadline: Instant,
 ) -> Result<(ReadHalf, WriteHalf), ConnectError> {
-    let stream = tcp::connect(url.host(), url.port(), deadline).await?;
+    let stream = match network.proxies.of(url) {
+        Some(proxy) => proxy::connect(proxy, url, network.tcp, deadline).await?,
+        None => tcp::connect(url.host(), url.port(), network.tcp, deadline).await?,
+    };
     if !url.scheme().is_tls() {
         let (read, write) = stream.into_split();
         return Ok((ReadHalf(Reading::Plain(read)), WriteHalf(Writing::Plain(write))));

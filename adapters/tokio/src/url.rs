@@ -268,9 +268,9 @@ impl fmt::Display for UrlError {
 
 impl core::error::Error for UrlError {}
 
-type UserInfo = (Option<Zeroizing<String>>, Option<Zeroizing<Vec<u8>>>);
+pub(crate) type UserInfo = (Option<Zeroizing<String>>, Option<Zeroizing<Vec<u8>>>);
 
-fn user_info_of(text: &str) -> Result<UserInfo, UrlError> {
+pub(crate) fn user_info_of(text: &str) -> Result<UserInfo, UrlError> {
     if text.is_empty() {
         return Ok((None, None));
     }
@@ -310,7 +310,7 @@ fn percent_decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// Host (with its brackets, if any) and what stands behind the colon.
-fn split_port(address: &str) -> Result<(&str, Option<&str>), UrlError> {
+pub(crate) fn split_port(address: &str) -> Result<(&str, Option<&str>), UrlError> {
     if let Some(bracketed) = address.strip_prefix('[') {
         let end = bracketed.find(']').ok_or(UrlError::Host)?;
         let (_, behind) = bracketed.split_at_checked(end).ok_or(UrlError::Host)?;
@@ -331,7 +331,7 @@ fn split_port(address: &str) -> Result<(&str, Option<&str>), UrlError> {
     }
 }
 
-fn host_of(text: &str) -> Result<(String, ServerName<'static>), UrlError> {
+pub(crate) fn host_of(text: &str) -> Result<(String, ServerName<'static>), UrlError> {
     if text.is_empty() {
         return Err(UrlError::NoHost);
     }
@@ -344,7 +344,7 @@ fn host_of(text: &str) -> Result<(String, ServerName<'static>), UrlError> {
     Ok((host, name))
 }
 
-fn port_of(text: &str) -> Result<u16, UrlError> {
+pub(crate) fn port_of(text: &str) -> Result<u16, UrlError> {
     let digits = text.len() <= PORT_DIGITS_MAX && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {
         Ok(port) if digits && port > 0 => Ok(port),

@@ -17,11 +17,14 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use dunlin_tokio::transport::{ReadHalf, WriteHalf, connect};
-use dunlin_tokio::{ConnectError, Stage, TlsFault, TlsOptions, Url};
+use dunlin_tokio::{ConnectError, Network, Stage, TlsFault, TlsOptions, Url};
 use embedded_io_async::{Read, Write};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{HandshakeKind, ServerConfig, ServerConnection};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{HandshakeKind, RootCertStore, ServerConfig, ServerConnection};
 use tokio::time::Instant;
 
 /// More than any of these connections needs, even on a busy machine.
@@ -69,13 +72,20 @@ impl Authority {
     }
 }
 
+fn ring() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn private(key: &KeyPair) -> PrivateKeyDer<'static> {
+    PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()))
+}
+
 fn server_config(certificate: &rcgen::Certificate, key: &KeyPair) -> ServerConfig {
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    ServerConfig::builder_with_provider(ring())
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
+        .with_single_cert(vec![certificate.der().clone()], private(key))
         .unwrap()
 }
 
@@ -154,7 +164,7 @@ async fn open(
 ) -> Result<(ReadHalf, WriteHalf), ConnectError> {
     let url: Url = format!("mqtts://{host}:{port}").parse().unwrap();
     let started = Instant::now();
-    let result = connect(&url, options, started + budget).await;
+    let result = connect(&url, options, &Network::default(), started + budget).await;
     assert!(started.elapsed() < budget + SLACK, "late: {:?}", started.elapsed());
     result
 }
@@ -322,6 +332,39 @@ async fn protocol_unknown_to_the_server_is_refused() {
     open("localhost", port, &offer("mqtt"), AMPLE).await.unwrap();
 }
 
+/// With TLS 1.3 a server judges the certificate when the client's handshake is over already.
+#[tokio::test]
+async fn client_certificate_opens_a_server_that_demands_one() {
+    let ca = Authority::new();
+    let (roots, provider) = (CertificateDer::from_pem_slice(ca.pem.as_bytes()).unwrap(), ring());
+    let mut trusted = RootCertStore::empty();
+    trusted.add(roots).unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(trusted.into(), provider.clone());
+    let key = KeyPair::generate().unwrap();
+    let parameters = CertificateParams::new(["localhost".into()]).unwrap();
+    let certificate = parameters.signed_by(&key, &ca.issuer).unwrap();
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_single_cert(vec![certificate.der().clone()], private(&key))
+        .unwrap();
+    config.alpn_protocols = vec![b"mqtt".to_vec()];
+    let (port, _) = echo(config);
+    let (own, own_key) = (certificate.pem(), key.serialize_pem());
+    let shown = |options: TlsOptions| {
+        options.with_client_certificate(own.as_bytes(), own_key.as_bytes()).unwrap()
+    };
+    let offer = |options: TlsOptions| options.with_alpn(&["mqtt"]).unwrap();
+    for options in [offer(shown(ca.options())), shown(offer(ca.options()))] {
+        let (mut read, mut write) = open("localhost", port, &options, AMPLE).await.unwrap();
+        assert_echoes(&mut read, &mut write, b"ping").await;
+    }
+    let (mut read, _write) = open("localhost", port, &ca.options(), AMPLE).await.unwrap();
+    let error = read.read(&mut [0; 8]).await.expect_err("an alert").to_string();
+    assert!(error.contains("CertificateRequired"), "{error}");
+}
+
 /// Every byte of the first records, then steps that fall on every part of the flight.
 #[tokio::test]
 async fn eof_inside_the_handshake_is_refused() {
@@ -425,7 +468,9 @@ async fn halves_carry_a_mebibyte_both_ways_in_one_task() {
     });
     let url: Url = format!("mqtt://localhost:{port}").parse().unwrap();
     let (mut read, mut write) =
-        connect(&url, &TlsOptions::platform(), Instant::now() + AMPLE).await.unwrap();
+        connect(&url, &TlsOptions::platform(), &Network::default(), Instant::now() + AMPLE)
+            .await
+            .unwrap();
     assert_echoes(&mut read, &mut write, &bytes).await;
     write.shutdown().await.unwrap();
     assert_eq!(read.read(&mut [0; 8]).await.unwrap(), 0);
@@ -520,8 +565,8 @@ async fn eof_without_close_notify_is_the_end() {
 #[test]
 fn halves_and_futures_are_send() {
     fn send<T: Send>(_: &T) {}
-    fn connecting(url: &Url, tls: &TlsOptions) {
-        send(&connect(url, tls, Instant::now()));
+    fn connecting(url: &Url, tls: &TlsOptions, network: &Network) {
+        send(&connect(url, tls, network, Instant::now()));
     }
     fn moving(read: &mut ReadHalf, write: &mut WriteHalf) {
         send(read);

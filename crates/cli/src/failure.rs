@@ -1,7 +1,7 @@
 //! Why the command failed, as one line and an exit code.
 
 use dunlin_tokio::{
-    Error, PublishError, ReasonCode, SubscribeError, TlsOptionsError, UrlError,
+    Error, InvalidProxy, PublishError, ReasonCode, SubscribeError, TlsOptionsError, UrlError,
     dunlin::{self, Closed, Refused, Stage, mqtt},
 };
 use std::io::Write as _;
@@ -111,7 +111,7 @@ const fn code_of(error: &Error, otherwise: Code) -> Code {
     match error {
         Error::Connect(_) => Code::Connect,
         Error::Request(_) | Error::Open(_) | Error::Sign(_) => Code::Usage,
-        Error::Upgrade(_) => Code::Refused,
+        Error::Upgrade(_) | Error::Authentication(_) => Code::Refused,
         Error::Ended { error, .. } => match error {
             dunlin::Error::Refused(Refused::Upgrade(_) | Refused::Connect(_)) => Code::Refused,
             // It was there, heard who we are, and hung up.
@@ -132,6 +132,12 @@ const fn code_of(error: &Error, otherwise: Code) -> Code {
 impl From<UrlError> for Failure {
     fn from(error: UrlError) -> Self {
         Self::usage(format!("--url: {error}"))
+    }
+}
+
+impl From<InvalidProxy> for Failure {
+    fn from(error: InvalidProxy) -> Self {
+        Self::usage(format!("--proxy: {error}"))
     }
 }
 

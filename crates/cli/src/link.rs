@@ -45,6 +45,9 @@ pub(crate) fn options(args: Connection, lookup: Lookup<'_>) -> Result<Options, F
     if let Some(ca) = args.ca {
         options = options.tls(TlsOptions::ca_file(ca)?);
     }
+    if let Some(proxy) = args.proxy {
+        options = options.proxy(proxy);
+    }
     if let Some(region) = args.region {
         options = options.aws(credentials::signing(&region, lookup)?);
     }

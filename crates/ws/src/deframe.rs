@@ -102,6 +102,11 @@ impl Deframer {
         }
     }
 
+    /// The kind of the message that has begun and not ended, also when it ended in an error.
+    pub const fn message(&self) -> Option<Opcode> {
+        self.message
+    }
+
     /// Takes raw bytes of `inbox` up to the next thing to report.
     ///
     /// Call again until `Ok(None)`: everything has been read then, and more bytes are needed. After
@@ -262,11 +267,11 @@ impl Deframer {
         }
         self.state = State::Header;
         if self.fin {
-            self.message = None;
             // A message must not end inside a character, even where its last frame is empty.
             if text && !self.utf8.is_complete() {
                 return Err(Malformed::Utf8);
             }
+            self.message = None;
             return Ok(Some(Incoming::Data { opcode, len, end: true }));
         }
         if len > 0 {

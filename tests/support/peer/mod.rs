@@ -293,7 +293,9 @@ fn python() -> PathBuf {
 }
 
 /// The folder with MQTT.js in it: `DUNLIN_NODE_PEERS`, or `target/peers/node`.
-fn node_packages() -> PathBuf {
+///
+/// Panics when it does not stand.
+pub fn node_packages() -> PathBuf {
     let folder = env::var_os("DUNLIN_NODE_PEERS")
         .map_or_else(|| workspace().join("target/peers/node"), PathBuf::from);
     let stands = folder.join("node_modules/mqtt").is_dir();

@@ -1,7 +1,10 @@
 //! The CONNECT that options make.
 
 use super::{Options, Persistence};
-use crate::message::user_properties;
+use crate::{
+    authentication::{First, Make},
+    message::user_properties,
+};
 use dunlin_drive::dunlin::{Connect, Head, Message, Properties, Property, Version};
 use std::num::NonZeroU16;
 
@@ -13,6 +16,7 @@ pub(crate) struct Wants {
     pub(super) problem_information: Option<bool>,
     pub(super) response_information: Option<bool>,
     pub(super) user_properties: Vec<(String, String)>,
+    pub(crate) authenticator: Option<Make>,
 }
 
 /// The lists that a CONNECT lends its properties from.
@@ -23,7 +27,7 @@ pub(crate) struct Lists<'a> {
 }
 
 impl<'a> Lists<'a> {
-    pub(crate) fn new(options: &'a Options) -> Self {
+    pub(crate) fn new(options: &'a Options, first: Option<&'a First>) -> Self {
         let wants = &options.wants;
         let for_ever = options.version == Version::V5 && options.persistence == Persistence::Kept;
         let expiry_s = wants.session_expiry_s.or(for_ever.then_some(u32::MAX));
@@ -37,6 +41,7 @@ impl<'a> Lists<'a> {
             connect: own
                 .into_iter()
                 .flatten()
+                .chain(first.into_iter().flat_map(First::properties))
                 .chain(user_properties(&wants.user_properties))
                 .collect(),
             will: options.will.as_ref().map(crate::Will::list).unwrap_or_default(),

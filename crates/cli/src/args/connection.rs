@@ -6,7 +6,7 @@ use super::{
     words::Words,
 };
 use crate::failure::Failure;
-use dunlin_tokio::{Persistence, Qos, Url, Version, Will};
+use dunlin_tokio::{Persistence, Proxy, Qos, Url, Version, Will};
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -22,6 +22,7 @@ pub(crate) struct Connection {
     pub(crate) user_name: Option<String>,
     pub(crate) password: Option<Password>,
     pub(crate) ca: Option<PathBuf>,
+    pub(crate) proxy: Option<Proxy>,
     pub(crate) region: Option<String>,
     pub(crate) will: Option<Will>,
 }
@@ -47,6 +48,7 @@ pub(super) struct Draft {
     user_name: Option<String>,
     password: Option<Password>,
     ca: Option<PathBuf>,
+    proxy: Option<Proxy>,
     region: Option<String>,
     will_topic: Option<String>,
     will_payload: Vec<u8>,
@@ -76,6 +78,7 @@ impl Draft {
             "-u" => self.user_name = Some(words.text()?),
             "-P" => self.password = Some(Password(Zeroizing::new(words.bytes()?))),
             "--ca" => self.ca = Some(words.path()?),
+            "--proxy" => self.proxy = Some(words.text()?.parse()?),
             "--aws-region" => self.region = Some(words.text()?),
             "--will-topic" => self.will_topic = Some(words.text()?),
             "--will-payload" => self.will_payload = words.bytes()?,
@@ -127,6 +130,7 @@ impl Draft {
             user_name: self.user_name,
             password: self.password,
             ca: self.ca,
+            proxy: self.proxy,
             region: self.region,
             will,
         };

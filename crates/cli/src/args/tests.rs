@@ -55,7 +55,7 @@ fn help_of_each_command_wins_over_what_is_missing() {
 fn pub_reads_every_option() {
     let line = "pub --url wss://h -t a/b -m hi -q 1 -r -i me -k 7 -u ann -P pw --ca ca.pem \
                 --aws-region eu-west-1 --will-topic w --will-payload bye --will-qos 1 \
-                --will-retain";
+                --will-retain --proxy socks5h://ann:pw@p";
     let Publish { connection, target, payload } = publishing(line);
     let properties = MessageProperties::default();
     let qos = Qos::AtLeastOnce;
@@ -68,6 +68,7 @@ fn pub_reads_every_option() {
     assert_eq!(connection.user_name.as_deref(), Some("ann"));
     assert_eq!(&**connection.password.unwrap().0, b"pw");
     assert_eq!(connection.ca, Some("ca.pem".into()));
+    assert_eq!(connection.proxy.unwrap().to_string(), "socks5h://***@p:1080");
     assert_eq!(connection.region.as_deref(), Some("eu-west-1"));
     let will = connection.will.unwrap();
     assert_eq!((will.topic.as_str(), will.payload.as_slice()), ("w", &b"bye"[..]));
@@ -205,6 +206,7 @@ fn usage_error_names_the_option_and_how_it_is_used() {
         ("pub --url ws://h -t a -n --colour", "there is no option --colour"),
         ("pub --url ws://h -t a -n -P x", "-P needs a user name"),
         ("pub --url ws://h -t a -n --ca x", "--ca has no use without TLS"),
+        ("pub --url ws://h -t a -n --proxy ftp://p", "--proxy: the proxy's URL has an unknown"),
         ("pub --url mqtts://h -t a -n --aws-region r", "--aws-region signs WebSocket upgrades"),
         ("pub --url ws://h -t a -n --will-qos 1", "--will-qos needs --will-topic TOPIC"),
         ("pub --url ws://h -t a -n -r=1", "-r takes no value"),
@@ -274,6 +276,8 @@ fn usage_error_shows_no_value() {
         "pub --url s3cr3t -t a -n",
         "pub --url wss://ann:s3cr3t@h@h -t a -n",
         "pub --url wss://h -t a -n --ca=x -r=s3cr3t",
+        "pub --url wss://h -t a -n --proxy ftp://ann:s3cr3t@p",
+        "pub --url wss://h -t a -n --proxy http://ann:s3cr3t@p@p",
         "presign --endpoint s3cr3t@h --region r",
     ] {
         let failure = wrong(line);
@@ -283,6 +287,9 @@ fn usage_error_shows_no_value() {
 
 #[test]
 fn debug_output_shows_no_password() {
-    let publish = publishing("pub --url wss://ann:s3cr3t@h -t a -n -u bob -P s3cr3t");
+    let publish = publishing(
+        "pub --url wss://ann:s3cr3t@h -t a -n -u bob -P s3cr3t \
+                              --proxy http://ann:s3cr3t@p",
+    );
     assert!(!format!("{publish:?}").contains("s3cr3t"));
 }

@@ -314,21 +314,26 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
                 self.inbox.accept(len);
                 Ok(len > 0)
             }
-            Wire::Frames(deframer) => match deframer.poll(&mut self.inbox)? {
-                None => Ok(false),
-                // v3.1.1: [MQTT-6.0.0-1] Anything but a binary frame closes the connection.
-                Some(Incoming::Data { opcode: Opcode::Text, .. }) => {
+            Wire::Frames(deframer) => match deframer.poll(&mut self.inbox) {
+                // [MQTT-6.0.0-1] Anything but a binary frame closes the connection, whatever is in it
+                // and wherever it is cut.
+                Ok(Some(Incoming::Data { opcode: Opcode::Text, .. })) => {
                     Err(Error::Misbehaved(Misbehaved::TextFrame))
                 }
-                Some(Incoming::Data { .. } | Incoming::Pong) => Ok(true),
-                Some(Incoming::Ping) => {
+                Err(_) if deframer.message() == Some(Opcode::Text) => {
+                    Err(Error::Misbehaved(Misbehaved::TextFrame))
+                }
+                Err(malformed) => Err(malformed.into()),
+                Ok(None) => Ok(false),
+                Ok(Some(Incoming::Data { .. } | Incoming::Pong)) => Ok(true),
+                Ok(Some(Incoming::Ping)) => {
                     self.transmit.queue_pong(deframer.control());
                     Ok(true)
                 }
-                Some(Incoming::Close(_)) if self.timers.is_closing() => {
+                Ok(Some(Incoming::Close(_))) if self.timers.is_closing() => {
                     Err(Error::Closed(Closed::Local))
                 }
-                Some(Incoming::Close(code)) => Err(Error::Closed(Closed::Peer(code))),
+                Ok(Some(Incoming::Close(code))) => Err(Error::Closed(Closed::Peer(code))),
             },
         }
     }

@@ -209,12 +209,21 @@ fn message(id: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// v3.1.1: [MQTT-6.0.0-1]
+/// [MQTT-6.0.0-1], v3.1.1: [MQTT-6.0.0-1]
 #[test]
 fn text_frame_ends_the_connection_with_1003() {
-    let mut client = open(true, Config::new());
-    client.give_raw(&frame(0x81, CONNACK));
-    client.assert_ends(Error::Misbehaved(Misbehaved::TextFrame), &close(1003));
+    // Text, no text from the third byte on, and a character that does not end.
+    for payload in [CONNACK, b"ab\xff", b"\xc3"] {
+        let bytes = frame(0x81, payload);
+        for cut in 1..=bytes.len() {
+            let mut client = open(true, Config::new());
+            client.give_raw(&bytes[..cut]);
+            if client.poll() == Ok(None) {
+                client.give_raw(&bytes[cut..]);
+            }
+            client.assert_ends(Error::Misbehaved(Misbehaved::TextFrame), &close(1003));
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use crate::opaque::{bytes, keep, memory, number, text};
 use dunlin_octet::{Count, Sink, Text, Window};
-use dunlin_sigv4::{Credentials, InvalidInput, Key, Payload, PayloadHash, Request, Token, UnixTime};
+use dunlin_sigv4::{
+    Credentials, InvalidInput, Key, Payload, PayloadHash, Request, Token, UnixTime,
+};
 
 pub fn all() {
     let credentials = Credentials {

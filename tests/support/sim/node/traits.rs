@@ -76,7 +76,7 @@ pub struct Traits {
     pub clean: bool,
     /// The broker is to give it a name; only in MQTT 5.0.
     pub nameless: bool,
-    /// Which of the [`PROMISES`] its CONNECT has.
+    /// Which of the `PROMISES` its CONNECT has.
     pub promise: usize,
     /// The highest topic alias that the broker may use.
     pub aliases: u16,
