@@ -2,7 +2,7 @@
 
 use dunlin_drive::{Store, flash::FlashStore};
 use dunlin_mqtt::RestoreError;
-use dunlin_tokio::store::{FileLog, Sync};
+use dunlin_tokio::store::{Durability, FileLog};
 use embedded_storage_async::nor_flash::{
     ErrorType, MultiwriteNorFlash, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
 };
@@ -59,7 +59,7 @@ impl Disk for LogFile {
     fn new(budget: Option<usize>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut disk = Self { folder, log: None, budget, written: 0 };
-        disk.log = Some(FileLog::open(&disk.path(), Sync::System).unwrap());
+        disk.log = Some(FileLog::open(&disk.path(), Durability::System).unwrap());
         disk
     }
 
@@ -94,7 +94,7 @@ impl Disk for LogFile {
 
     fn restart(&mut self) {
         self.log = None;
-        self.log = Some(FileLog::open(&self.path(), Sync::System).unwrap());
+        self.log = Some(FileLog::open(&self.path(), Durability::System).unwrap());
     }
 
     fn budget(&self) -> Option<usize> {

@@ -13,6 +13,9 @@ const INFLIGHT: usize = 4;
 /// How many turns everything takes to come to an end, at most.
 const TURNS_MAX: usize = 200;
 
+/// How many turns [`Step::Settle`] is.
+const SETTLE: usize = 16;
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
     Publish(Qos),
@@ -22,6 +25,8 @@ pub(crate) enum Step {
     Connect,
     /// Everything that can be recorded and sent is, and the first answer comes back.
     Turn,
+    /// As many turns as bring most things to their end.
+    Settle,
     /// The connection breaks.
     Cut,
     /// So it does, and the broker loses the session.
@@ -39,7 +44,7 @@ struct Process {
     handed: Vec<String>,
     /// What was accepted, and not yet recorded.
     accepted: Vec<(String, Qos)>,
-    tokens: BTreeSet<u32>,
+    tokens: BTreeSet<String>,
 }
 
 pub(crate) struct World<D> {
@@ -50,6 +55,10 @@ pub(crate) struct World<D> {
     count: usize,
     /// Messages that were accepted and recorded: they must arrive.
     promised: BTreeMap<String, Qos>,
+    /// Which message a token stands for.
+    tokens: BTreeMap<String, String>,
+    /// Messages that the client knows to have arrived.
+    acknowledged: BTreeSet<String>,
     /// Messages that may be delivered twice: under way when the broker lost the session.
     excused: BTreeSet<String>,
     /// Messages of QoS 2 that must not be handed over again.
@@ -72,6 +81,8 @@ impl<D: Disk> World<D> {
             broker: Broker::new(version),
             count: 0,
             promised: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            acknowledged: BTreeSet::new(),
             excused: BTreeSet::new(),
             taken: BTreeSet::new(),
             handed: BTreeSet::new(),
@@ -148,11 +159,17 @@ impl<D: Disk> World<D> {
                 self.process.open(self.version);
             }
             Step::Turn => self.turn()?,
+            Step::Settle => {
+                for _ in 0..SETTLE {
+                    self.turn()?;
+                }
+            }
             Step::Cut => self.broker.cut(),
             Step::Lose => {
                 // What the broker has of them it delivers again when they come as new ones.
                 let accepted = self.process.accepted.iter().map(|(payload, _)| payload);
-                self.excused.extend(self.promised.keys().chain(accepted).cloned());
+                let open = |payload: &&String| !self.acknowledged.contains(*payload);
+                self.excused.extend(self.promised.keys().filter(open).chain(accepted).cloned());
                 self.broker.lose();
             }
             Step::Rewrite => {
@@ -172,6 +189,7 @@ impl<D: Disk> World<D> {
         let message = Message::new("from/client", payload.as_bytes(), qos);
         let Ok(token) = self.process.session.publish(&message) else { return };
         self.process.note(token);
+        self.tokens.insert(format!("{token:?}"), payload.clone());
         if qos != Qos::AtMostOnce {
             self.process.accepted.push((payload, qos));
         }
@@ -196,19 +214,25 @@ impl<D: Disk> World<D> {
     }
 
     fn turn(&mut self) -> Result<(), Crash> {
+        // What goes out before must not rest on what is not recorded.
+        self.transmit();
         self.record()?;
         if std::mem::take(&mut self.process.opening) {
             self.process.session.handle_connect_sent();
             self.broker.connect();
         }
+        self.transmit();
+        self.receive();
+        Ok(())
+    }
+
+    fn transmit(&mut self) {
         while let Some(packet) = self.process.session.poll_packet() {
             if self.broker.is_connected() {
                 self.broker.handle(packet);
             }
             self.process.session.handle_sent();
         }
-        self.receive();
-        Ok(())
     }
 
     /// The first answer of the broker comes back, if the client has room.
@@ -220,7 +244,11 @@ impl<D: Disk> World<D> {
             return;
         }
         let (packet, _) = Packet::decode_front(self.version, reply).unwrap().unwrap();
-        if let Some(Event::Message { message, .. }) = session.handle_packet(&packet).unwrap() {
+        let event = session.handle_packet(&packet).unwrap();
+        if let Some(Event::Acknowledged { token, .. }) = &event {
+            self.acknowledged.extend(self.tokens.get(&format!("{token:?}")).cloned());
+        }
+        if let Some(Event::Message { message, .. }) = event {
             let payload = String::from_utf8(message.payload.to_vec()).unwrap();
             if message.head.qos == Qos::ExactlyOnce {
                 assert!(!self.taken.contains(&payload), "{payload} is handed over again");
@@ -282,8 +310,6 @@ impl Process {
 
     /// Tokens of one process are all different.
     fn note(&mut self, token: Token) {
-        let number = format!("{token:?}");
-        let digits: String = number.chars().filter(char::is_ascii_digit).collect();
-        assert!(self.tokens.insert(digits.parse().unwrap()), "{token:?} twice");
+        assert!(self.tokens.insert(format!("{token:?}")), "{token:?} twice");
     }
 }

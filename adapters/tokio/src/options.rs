@@ -3,7 +3,7 @@
 mod connect;
 mod network;
 
-use crate::{TlsOptions, Url, UrlError, Will, authentication::Make, store::Sync};
+use crate::{TlsOptions, Url, UrlError, Will, authentication::Make, store::Durability};
 pub(crate) use connect::Lists;
 use connect::Wants;
 use dunlin_drive::{
@@ -102,7 +102,7 @@ pub struct Options {
     pub(crate) queue: usize,
     pub(crate) overflow: Overflow,
     pub(crate) store: Option<PathBuf>,
-    pub(crate) store_sync: Sync,
+    pub(crate) durability: Durability,
     #[cfg(feature = "aws")]
     pub(crate) aws: Option<crate::aws::Signing>,
 }
@@ -136,7 +136,7 @@ impl Options {
             queue: QUEUE_DEFAULT,
             overflow: Overflow::DropNewest,
             store: None,
-            store_sync: Sync::Disk,
+            durability: Durability::Disk,
             #[cfg(feature = "aws")]
             aws: None,
         }
@@ -317,8 +317,8 @@ impl Options {
 
     /// Whether the disk itself must have each batch of the store before what rests on it goes out.
     #[must_use]
-    pub fn store_sync(self, sync: Sync) -> Self {
-        Self { store_sync: sync, ..self }
+    pub fn durability(self, durability: Durability) -> Self {
+        Self { durability, ..self }
     }
 
     /// AWS IoT Core answers QoS 2 with nothing at all.

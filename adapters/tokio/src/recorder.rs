@@ -22,7 +22,7 @@ const EXPORT_MORE: usize = 64 + 24 * INFLIGHT;
 /// Opens the store, if there is to be one, and takes up the session in it.
 pub(crate) fn open(shared: &Shared, options: &Options) -> Result<Option<FileStore>, StoreError> {
     let Some(path) = &options.store else { return Ok(None) };
-    let mut log = FileLog::open(path, options.store_sync)?;
+    let mut log = FileLog::open(path, options.durability)?;
     let mut state = shared.lock();
     let restored = log.replay(|record| state.session.restore(record))?;
     restored.map_err(|error| StoreError::Restore { path: path.clone(), error })?;

@@ -9,7 +9,7 @@ mod error;
 mod file;
 
 pub use error::StoreError;
-pub use file::{FileLog, HEAD, Sync};
+pub use file::{Durability, FileLog, HEAD};
 
 use dunlin_drive::{
     Appended, Store,

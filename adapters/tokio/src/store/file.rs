@@ -19,7 +19,7 @@ const REWRITE_FACTOR: u64 = 4;
 
 /// Whether a batch must be on the disk itself before what rests on it goes out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sync {
+pub enum Durability {
     /// It must: accepted messages survive a loss of power.
     #[default]
     Disk,
@@ -35,7 +35,7 @@ pub enum Sync {
 pub struct FileLog {
     path: PathBuf,
     file: File,
-    sync: Sync,
+    durability: Durability,
     len: u64,
     /// Length after the file was last written as a whole.
     rewritten: u64,
@@ -48,7 +48,7 @@ pub struct FileLog {
 
 impl FileLog {
     /// Opens the log at `path`, or begins one; what is half-written at its end is cut off.
-    pub fn open(path: &Path, sync: Sync) -> Result<Self, StoreError> {
+    pub fn open(path: &Path, durability: Durability) -> Result<Self, StoreError> {
         let lock = lock(path)?;
         // What had not taken the place of the log never will.
         match fs::remove_file(beside(path, ".new")) {
@@ -79,7 +79,7 @@ impl FileLog {
         let mut log = Self {
             path: path.to_owned(),
             file,
-            sync,
+            durability,
             len,
             rewritten: 0,
             torn,
@@ -140,9 +140,9 @@ impl FileLog {
     }
 
     fn flush(&self, file: &File) -> io::Result<()> {
-        match self.sync {
-            Sync::Disk => file.sync_data(),
-            Sync::System => Ok(()),
+        match self.durability {
+            Durability::Disk => file.sync_data(),
+            Durability::System => Ok(()),
         }
     }
 

@@ -35,7 +35,7 @@ fn batch(records: &[&[u8]]) -> Vec<u8> {
 
 fn read(path: &Path) -> Vec<Vec<u8>> {
     let mut records = Vec::new();
-    let mut log = FileLog::open(path, Sync::System).unwrap();
+    let mut log = FileLog::open(path, Durability::System).unwrap();
     log.replay(|record| {
         records.push(record.to_vec());
         Ok(())
@@ -50,7 +50,7 @@ fn log_cut_at_every_byte_has_the_whole_records_before_it_and_goes_on() {
     let folder = Folder::new("cut");
     let path = folder.log();
     let records = [&b"one"[..], b"", b"three three three"];
-    let mut log = FileLog::open(&path, Sync::Disk).unwrap();
+    let mut log = FileLog::open(&path, Durability::Disk).unwrap();
     assert_eq!(log.append(&batch(&records[..1])).unwrap(), Appended::Safe);
     log.append(&batch(&records[1..])).unwrap();
     drop(log);
@@ -60,7 +60,7 @@ fn log_cut_at_every_byte_has_the_whole_records_before_it_and_goes_on() {
     for cut in 0..=bytes.len() {
         fs::write(&path, &bytes[..cut]).unwrap();
         let whole = ends[1..].iter().filter(|end| **end <= cut).count();
-        let mut log = FileLog::open(&path, Sync::System).unwrap();
+        let mut log = FileLog::open(&path, Durability::System).unwrap();
         let torn = if cut < 8 { cut } else { cut - ends[whole] };
         assert_eq!(log.torn(), u64::try_from(torn).unwrap());
         log.append(&batch(&[b"next"])).unwrap();
@@ -74,7 +74,7 @@ fn log_cut_at_every_byte_has_the_whole_records_before_it_and_goes_on() {
 fn any_bit_that_flips_ends_the_log_before_its_record() {
     let folder = Folder::new("flip");
     let path = folder.log();
-    FileLog::open(&path, Sync::System).unwrap().append(&batch(&[b"one", b"two"])).unwrap();
+    FileLog::open(&path, Durability::System).unwrap().append(&batch(&[b"one", b"two"])).unwrap();
     let bytes = fs::read(&path).unwrap();
     for bit in HEAD.len() * 8..bytes.len() * 8 {
         let mut flipped = bytes.clone();
@@ -89,7 +89,7 @@ fn any_bit_that_flips_ends_the_log_before_its_record() {
 fn rewriting_leaves_one_log_or_the_other_whenever_it_is_cut_off() {
     let folder = Folder::new("rewrite");
     let path = folder.log();
-    let mut log = FileLog::open(&path, Sync::Disk).unwrap();
+    let mut log = FileLog::open(&path, Durability::Disk).unwrap();
     log.append(&batch(&[b"old", b"older"])).unwrap();
     let old = fs::read(&path).unwrap();
     log.replace(&batch(&[b"new"])).unwrap();
@@ -108,7 +108,7 @@ fn rewriting_leaves_one_log_or_the_other_whenever_it_is_cut_off() {
 #[test]
 fn log_wants_to_be_rewritten_once_it_is_several_times_its_state() {
     let folder = Folder::new("full");
-    let mut log = FileLog::open(&folder.log(), Sync::System).unwrap();
+    let mut log = FileLog::open(&folder.log(), Durability::System).unwrap();
     let large = batch(&[&[7; 30 << 10]]);
     assert_eq!(log.append(&large).unwrap(), Appended::Safe);
     assert_eq!(log.append(&large).unwrap(), Appended::Safe);
@@ -124,13 +124,13 @@ fn log_wants_to_be_rewritten_once_it_is_several_times_its_state() {
 fn log_that_another_has_or_that_is_none_is_left_alone() {
     let folder = Folder::new("refused");
     let path = folder.log();
-    let log = FileLog::open(&path, Sync::System).unwrap();
-    assert!(matches!(FileLog::open(&path, Sync::System), Err(StoreError::InUse { .. })));
+    let log = FileLog::open(&path, Durability::System).unwrap();
+    assert!(matches!(FileLog::open(&path, Durability::System), Err(StoreError::InUse { .. })));
     drop(log);
     fs::write(&path, b"#!/bin/sh\n").unwrap();
-    assert!(matches!(FileLog::open(&path, Sync::System), Err(StoreError::Foreign { .. })));
+    assert!(matches!(FileLog::open(&path, Durability::System), Err(StoreError::Foreign { .. })));
     assert_eq!(fs::read(&path).unwrap(), b"#!/bin/sh\n");
     let nowhere = folder.0.join("no/such/folder");
-    let error = FileLog::open(&nowhere, Sync::System).unwrap_err();
+    let error = FileLog::open(&nowhere, Durability::System).unwrap_err();
     assert!(error.to_string().ends_with("create its folder"), "{error}");
 }

@@ -292,3 +292,38 @@ fn memory_that_is_too_short_says_how_much_it_takes_and_nothing_is_lost() {
     assert_eq!(session.export(&mut vec![0; needed - 1]), Err(TooShort { needed }));
     assert_eq!(session.export(&mut vec![0; needed]), Ok(needed));
 }
+
+/// What is refused ends with its PUBREC, and comes again until that has arrived.
+#[test]
+fn message_that_the_program_refuses_is_not_recorded() {
+    let config = Config::new().version(Version::V5).manual_acks().journaled();
+    let mut session: Small = Session::new(vec![0; 200], config);
+    session.handle_open(&Connect { version: Version::V5, ..asking(false) });
+    session.handle_packet(&connack(false, 0)).unwrap();
+    record(&mut session, &mut Log::new());
+    let message = Message::new("t", b"x", Qos::ExactlyOnce);
+    let publish = Publish { message, duplicate: false, packet_id: PacketId::new(9) };
+    let event = session.handle_packet(&Packet::Publish(publish)).unwrap();
+    let Some(Event::Message { ack: Some(ack), .. }) = event else { panic!("{event:?}") };
+    session.acknowledge(ack, ReasonCode::QUOTA_EXCEEDED).unwrap();
+    assert!(session.is_recorded());
+    assert_eq!(sent(&mut session), [[0x50, 3, 0, 9, 0x97]]);
+}
+
+#[test]
+fn message_that_is_no_longer_in_doubt_is_not_so_after_a_crash_either() {
+    let mut log = Log::new();
+    let mut session = opened(&mut log);
+    arrive(&mut session, 9, false, b"x");
+    record(&mut session, &mut log);
+    session.handle_open(&asking(false));
+    record(&mut session, &mut log);
+    let mut session = replay::<3>(&log, 200);
+    assert_eq!(connect(&mut session, true), Resumption::Uncertain);
+    record(&mut session, &mut log);
+    assert!(!arrive(&mut session, 9, true, b"x"), "the server knows it");
+    record(&mut session, &mut log);
+    let mut session = replay::<3>(&log, 200);
+    assert_eq!(connect(&mut session, true), Resumption::Resumed);
+    assert!(!arrive(&mut session, 9, false, b"x"), "and it is the same without the mark");
+}
