@@ -29,7 +29,12 @@ const LAYERS: &[Layer] = &[
     layer("dunlin", &["dunlin-ws", "dunlin-mqtt", "dunlin-octet"], Only(&[])),
     layer("dunlin-aws", &["dunlin", "dunlin-sigv4", "dunlin-octet"], Only(&[])),
     layer("dunlin-pubsub", &["dunlin", "dunlin-aws"], Only(&[])),
-    layer("dunlin-drive", &["dunlin", "dunlin-pubsub"], Only(&["embedded-io-async"])),
+    // The last two stand behind its feature `flash`.
+    layer(
+        "dunlin-drive",
+        &["dunlin", "dunlin-pubsub"],
+        Only(&["embedded-io-async", "embedded-storage-async", "sequential-storage"]),
+    ),
     layer("dunlin-embassy", &["dunlin-drive"], Any),
     layer("dunlin-tokio", &["dunlin-drive"], Any),
     layer("dunlin-cli", &["dunlin-tokio"], Any),
