@@ -155,8 +155,10 @@ impl Fuzzed {
             if byte & 0x10 == 0 { ReasonCode::SUCCESS } else { ReasonCode::QUOTA_EXCEEDED };
         let acknowledged = self.session.acknowledge_with(ack, reason, Properties::new(used));
         if acknowledged.is_ok() && reason.is_error() && self.version() == Version::V5 {
-            // A message that is refused is at an end: its identifier may come again.
+            // A message that is refused is at an end: its identifier may come again. Until the server
+            // hears of it, it takes a place beside those that the server counts.
             self.handed_over.ids &= !bit(ack.packet_id);
+            self.handed_over.void = true;
         }
     }
 
