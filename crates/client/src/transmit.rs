@@ -186,6 +186,48 @@ impl Transmit {
         out: &mut Writer<'_>,
         entropy: &mut dyn Entropy,
     ) -> bool {
+        if let ([packet], 0) = (parts, behind)
+            && self.put_whole(packet, out, entropy)
+        {
+            return true;
+        }
+        self.put_parts(parts, behind, out, entropy)
+    }
+
+    /// Puts a packet that has not begun, if all of it fits; says whether it did. Nearly all do.
+    fn put_whole(
+        &mut self,
+        packet: &[u8],
+        out: &mut Writer<'_>,
+        entropy: &mut dyn Entropy,
+    ) -> bool {
+        let header_max = if self.framed { FRAME_HEADER_MAX } else { 0 };
+        if self.started.is_some() || out.room() < packet.len().saturating_add(header_max) {
+            return false;
+        }
+        self.moved = true;
+        if !self.framed {
+            return out.put_slice(packet).is_ok();
+        }
+        let mut key = [0; 4];
+        entropy.fill(&mut key);
+        if data_header(packet.len(), key).encode(out).is_ok()
+            && let Ok(place) = out.reserve(packet.len())
+        {
+            copy_masked(packet, place, key, 0);
+        }
+        true
+    }
+
+    /// Puts the rest of a packet, or as much of it as fits.
+    #[inline(never)]
+    fn put_parts(
+        &mut self,
+        parts: &[&[u8]],
+        behind: usize,
+        out: &mut Writer<'_>,
+        entropy: &mut dyn Entropy,
+    ) -> bool {
         let len = parts.iter().map(|part| part.len()).fold(0, usize::saturating_add);
         let whole = len.saturating_add(behind);
         let Some(started) = self.start(whole, out, entropy) else { return false };

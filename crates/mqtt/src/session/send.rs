@@ -88,7 +88,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         match &self.current {
             Current::Nothing => None,
             Current::Short(bytes, len) => {
-                bytes.get(..*len).map(|bytes| Piece { bytes, behind: None })
+                bytes.get(..usize::from(*len)).map(|bytes| Piece { bytes, behind: None })
             }
             Current::Outbox => {
                 self.outbox.lent_piece().map(|(bytes, behind)| Piece { bytes, behind })
@@ -232,10 +232,14 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         };
         // [MQTT-4.9.0-2] No more messages above QoS 0 than the server follows.
         let full = self.unfinished >= most;
+        if !self.outbox.has_waiting() {
+            return self.disconnecting.map_or(Current::Nothing, |reason| self.good_bye(reason));
+        }
         if self.outbox.lend(|first| full && Self::is_followed(version, first)).is_some() {
             self.outbox.begin_flow(version);
             return Current::Outbox;
         }
+        // Those that lay there were of no more use: now none waits.
         match self.disconnecting {
             Some(reason) if !self.outbox.has_waiting() => self.good_bye(reason),
             _ => Current::Nothing,
