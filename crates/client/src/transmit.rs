@@ -114,10 +114,15 @@ impl Transmit {
     }
 
     /// Puts what is owed to the frame layer: a pong, a Close. Returns whether something had no room.
+    #[inline]
     pub(crate) fn put_control(&mut self, out: &mut Writer<'_>, entropy: &mut dyn Entropy) -> bool {
-        if self.finished {
-            return true;
-        }
+        let owed = self.pong.is_some() || self.good_bye.is_some() || self.close.is_some();
+        self.finished || owed && self.put_owed(out, entropy)
+    }
+
+    /// The same when something is owed.
+    #[inline(never)]
+    fn put_owed(&mut self, out: &mut Writer<'_>, entropy: &mut dyn Entropy) -> bool {
         if let Some((payload, len)) = self.pong {
             let payload = payload.get(..len).unwrap_or_default();
             // Memory of less than `TRANSMIT_MIN` bytes never has room for it; nothing waits for that.

@@ -64,8 +64,11 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     }
 
     /// The program has let go of the last event: its message may be acknowledged.
+    #[inline]
     pub fn handle_release(&mut self) {
-        if let Some(ack) = self.held.take() {
+        // Nothing is held at most calls, nor to be written over.
+        if let Some(ack) = self.held {
+            self.held = None;
             self.settle(ack, ReasonCode::SUCCESS);
         }
     }
@@ -233,7 +236,10 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         // [MQTT-4.9.0-2] No more messages above QoS 0 than the server follows.
         let full = self.unfinished >= most;
         if !self.outbox.has_waiting() {
-            return self.disconnecting.map_or(Current::Nothing, |reason| self.good_bye(reason));
+            return match self.disconnecting {
+                Some(reason) => self.good_bye(reason),
+                None => Current::Nothing,
+            };
         }
         if self.outbox.lend(|first| full && Self::is_followed(version, first)).is_some() {
             self.outbox.begin_flow(version);
