@@ -3,6 +3,7 @@
 mod intake;
 mod oversize;
 mod promise;
+mod surface;
 
 use crate::{
     Closed, Entropy, Error, Event, Instant, OpenError, Opening, Overdue, Oversize, Stage,
@@ -205,14 +206,16 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         session: &mut Session<S, N>,
         now: Instant,
     ) -> Result<Option<Event<'t>>, Error> {
-        let ready = self.advance(session, now).map_err(|error| self.fail(error))?;
-        self.undrained = ready.is_some();
+        // By hand: an event is large, and `?` moves it.
+        let ready = self.advance(session, now);
+        self.undrained = matches!(ready, Ok(Some(_)));
         match ready {
-            Some(Ready::Event(event)) => Ok(Some(event)),
-            Some(Ready::Packet(front)) => self.surface(front, session, now),
-            Some(Ready::Begin(front, len)) => self.surface_begin(front, len, session),
-            Some(Ready::Chunk { offset, len }) => Ok(Some(self.surface_chunk(offset, len))),
-            None => Ok(None),
+            Ok(Some(Ready::Packet(front))) => self.surface(front, session, now),
+            Ok(Some(Ready::Event(event))) => Ok(Some(event)),
+            Ok(Some(Ready::Begin(front, len))) => self.surface_begin(front, len, session),
+            Ok(Some(Ready::Chunk { offset, len })) => Ok(Some(self.surface_chunk(offset, len))),
+            Ok(None) => Ok(None),
+            Err(error) => Err(self.fail(error)),
         }
     }
 
@@ -362,10 +365,10 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         {
             let Some(piece) = session.poll_piece() else { break };
             let done = match piece.behind {
-                None => {
-                    let parts = aliases.apply(piece.bytes, &limits);
-                    transmit.put_packet(&parts.as_slices(), 0, out, entropy)
-                }
+                None => match aliases.apply(piece.bytes, &limits) {
+                    None => transmit.put_packet(&[piece.bytes], 0, out, entropy),
+                    Some(parts) => transmit.put_packet(&parts.as_slices(), 0, out, entropy),
+                },
                 Some(behind) => transmit.put_packet(&[piece.bytes], behind, out, entropy),
             };
             if !done {

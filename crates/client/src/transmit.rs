@@ -114,10 +114,15 @@ impl Transmit {
     }
 
     /// Puts what is owed to the frame layer: a pong, a Close. Returns whether something had no room.
+    #[inline]
     pub(crate) fn put_control(&mut self, out: &mut Writer<'_>, entropy: &mut dyn Entropy) -> bool {
-        if self.finished {
-            return true;
-        }
+        let owed = self.pong.is_some() || self.good_bye.is_some() || self.close.is_some();
+        self.finished || owed && self.put_owed(out, entropy)
+    }
+
+    /// The same when something is owed.
+    #[inline(never)]
+    fn put_owed(&mut self, out: &mut Writer<'_>, entropy: &mut dyn Entropy) -> bool {
         if let Some((payload, len)) = self.pong {
             let payload = payload.get(..len).unwrap_or_default();
             // Memory of less than `TRANSMIT_MIN` bytes never has room for it; nothing waits for that.
@@ -180,6 +185,48 @@ impl Transmit {
     /// Puts the parts of one packet, or as much of them as there is room for; returns whether all of it
     /// is out. If it is only a piece, `behind` more bytes follow, and are put by the next calls.
     pub(crate) fn put_packet(
+        &mut self,
+        parts: &[&[u8]],
+        behind: usize,
+        out: &mut Writer<'_>,
+        entropy: &mut dyn Entropy,
+    ) -> bool {
+        if let ([packet], 0) = (parts, behind)
+            && self.put_whole(packet, out, entropy)
+        {
+            return true;
+        }
+        self.put_parts(parts, behind, out, entropy)
+    }
+
+    /// Puts a packet that has not begun, if all of it fits; says whether it did. Nearly all do.
+    fn put_whole(
+        &mut self,
+        packet: &[u8],
+        out: &mut Writer<'_>,
+        entropy: &mut dyn Entropy,
+    ) -> bool {
+        let header_max = if self.framed { FRAME_HEADER_MAX } else { 0 };
+        if self.started.is_some() || out.room() < packet.len().saturating_add(header_max) {
+            return false;
+        }
+        self.moved = true;
+        if !self.framed {
+            return out.put_slice(packet).is_ok();
+        }
+        let mut key = [0; 4];
+        entropy.fill(&mut key);
+        if data_header(packet.len(), key).encode(out).is_ok()
+            && let Ok(place) = out.reserve(packet.len())
+        {
+            copy_masked(packet, place, key, 0);
+        }
+        true
+    }
+
+    /// Puts the rest of a packet, or as much of it as fits.
+    #[inline(never)]
+    fn put_parts(
         &mut self,
         parts: &[&[u8]],
         behind: usize,

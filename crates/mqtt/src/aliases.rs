@@ -7,7 +7,6 @@ use crate::{FixedHeader, Limits, Misbehaved, PacketType, Publish, Version};
 use core::num::NonZeroU16;
 use dunlin_octet::Buffer;
 pub use rewrite::Parts;
-use rewrite::Rewritten;
 use table::Table;
 
 /// Most topics that get an alias towards the server at a time; the one unused longest gives way.
@@ -84,18 +83,18 @@ impl<A: Buffer> Aliases<A> {
         Ok(head.topic)
     }
 
-    /// The packet that a session has lent out, with an alias where it saves bytes; the same answer until
-    /// [`Aliases::handle_sent`].
-    pub fn apply<'p>(&mut self, packet: &'p [u8], limits: &Limits) -> Parts<'p> {
+    /// What the packet that a session has lent out goes out as, where an alias saves bytes; `None` where
+    /// it goes out as it is. The same answer until [`Aliases::handle_sent`].
+    #[inline]
+    pub fn apply<'p>(&mut self, packet: &'p [u8], limits: &Limits) -> Option<Parts<'p>> {
         if self.choice == Choice::Undecided {
             self.choice = self.choose(packet, limits);
         }
-        let rewritten = match self.choice {
+        match self.choice {
             Choice::Undecided | Choice::AsItIs => None,
-            Choice::Announced(alias) => Rewritten::new(packet, alias, true),
-            Choice::Replaced(alias) => Rewritten::new(packet, alias, false),
-        };
-        Parts::new(packet, rewritten)
+            Choice::Announced(alias) => Parts::new(packet, alias, true),
+            Choice::Replaced(alias) => Parts::new(packet, alias, false),
+        }
     }
 
     /// The packet is out.
@@ -103,6 +102,7 @@ impl<A: Buffer> Aliases<A> {
         self.choice = Choice::Undecided;
     }
 
+    #[inline]
     fn choose(&mut self, packet: &[u8], limits: &Limits) -> Choice {
         let most = limits.topic_alias_maximum.min(OUTGOING_ALIASES_MAX);
         let publish =
@@ -110,6 +110,13 @@ impl<A: Buffer> Aliases<A> {
         if most == 0 || !publish || self.outgoing.limit() == 0 {
             return Choice::AsItIs;
         }
+        self.choose_alias(packet, limits, most)
+    }
+
+    /// The same for a PUBLISH, where there may be aliases up to `most`; apart, so that other packets pay
+    /// for none of it.
+    #[inline(never)]
+    fn choose_alias(&mut self, packet: &[u8], limits: &Limits, most: u16) -> Choice {
         let Ok(Some((header, len))) = FixedHeader::decode(Version::V5, packet) else {
             return Choice::AsItIs;
         };

@@ -70,7 +70,7 @@ pub use properties::{Iter as PropertiesIter, Properties, Property};
 pub use publish::Publish;
 pub use reason::ReasonCode;
 pub use record::{FORMAT, RECORD_OVERHEAD, RECORD_PREFIX, Records, RestoreError, TooShort};
-pub use session::{EXACTLY_ONCE_MAX, Piece, Session, Wanted};
+pub use session::{Delivery, EXACTLY_ONCE_MAX, Piece, Session, Wanted};
 pub use suback::{Reasons, Suback, Unsuback};
 pub use subscribe::{RetainHandling, Subscribe, Subscription, Unsubscribe};
 pub use text::STRING_MAX;

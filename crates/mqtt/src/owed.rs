@@ -46,6 +46,7 @@ impl<const N: usize> Owed<N> {
     }
 
     /// Owes an acknowledgement for `id`, PUBACK or PUBREC; `None` when the queue is full.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn push(&mut self, id: PacketId, kind: AckKind) -> Option<AckToken> {
         let token = self.next_token(id)?;
         let debt = self.debts.get_mut(usize::from(token.place))?;

@@ -30,6 +30,7 @@ pub struct Publish<'a> {
 
 impl<'a> Publish<'a> {
     /// Reads the body of a PUBLISH with the flags of its fixed header.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn decode(version: Version, flags: u8, body: &'a [u8]) -> Result<Self, Malformed> {
         if flags_are_legal(flags) {
             Self::decode_body(version, flags, body)

@@ -14,6 +14,7 @@ use crate::{
 };
 use dunlin_octet::Buffer;
 use oversize::Begun;
+pub use receive::Delivery;
 use record::Journal;
 pub use stream::{Piece, Wanted};
 
@@ -43,7 +44,7 @@ enum Phase {
 enum Current {
     Nothing,
     /// A short packet, so many bytes of it.
-    Short([u8; 5], usize),
+    Short([u8; 5], u8),
     Outbox,
 }
 

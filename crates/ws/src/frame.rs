@@ -100,6 +100,8 @@ impl Header {
     }
 
     /// Puts the header into `out`, its length in the shortest form, or puts nothing.
+    // Part of its callers, which know most of the header when they are compiled.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn encode(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         let mut out = Writer::new(out.reserve(self.encoded_len())?);
         let fin = if self.fin { FIN } else { 0 };

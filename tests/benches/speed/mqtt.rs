@@ -18,6 +18,9 @@ const RUMQTTC: &str = "rumqttc 0.25 (owned)";
 const MQTTRS_MAX: f64 = 1.0;
 /// It makes values of its own.
 const RUMQTTC_MAX: f64 = 1.0 / 3.0;
+/// The same to encode, where both copy the topic and the payload, and of a long one little else is left;
+/// what makes the difference are its two allocations.
+const RUMQTTC_ENCODE_MAX: f64 = 1.0 / 2.0;
 
 /// What a service says beside a message.
 const PROPERTIES: &[Property<'_>] = &[
@@ -128,7 +131,7 @@ fn encode(len: usize, label: &str) -> Group {
     Group::new(format!("mqtt: encode PUBLISH, QoS 1, {label}"))
         .case(OURS, ours)
         .peer(MQTTRS, MQTTRS_MAX, mqttrs)
-        .peer(RUMQTTC, RUMQTTC_MAX, rumqttc)
+        .peer(RUMQTTC, RUMQTTC_ENCODE_MAX, rumqttc)
         // Two copies are left, of the topic and of the payload.
         .case("rumqttc, packet made", rumqttc_made_before)
         .counted()

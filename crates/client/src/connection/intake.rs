@@ -1,12 +1,14 @@
 //! What comes in over a connection.
 
-use super::{Connection, Wire};
+use super::{
+    Connection, Wire,
+    surface::{check_unasked, disconnect_reason, resolve},
+};
 use crate::{
-    Closed, Connect, Error, Event, Head, Instant, Malformed, Message, Misbehaved, Overdue,
-    ReasonCode, Session, Stage, mqtt, timers::ANSWER_TICKS, ws,
+    Closed, Error, Event, Instant, Misbehaved, Overdue, Session, Stage, timers::ANSWER_TICKS, ws,
 };
 use dunlin_mqtt::{
-    Ack, AckKind, Aliases, FixedHeader, Packet, PacketId, PacketType, Publish, Unsuback, Version,
+    Ack, AckKind, FixedHeader, Packet, PacketId, PacketType, Publish, Unsuback, Version,
 };
 use dunlin_octet::{Buffer, Inbox, Reader};
 use dunlin_ws::{Deframer, Incoming, Opcode, Role};
@@ -20,6 +22,12 @@ pub(super) struct Front {
 }
 
 impl Front {
+    /// Whether it is a PUBLISH that is handed over whatever came before: one below QoS 2.
+    const fn is_message(&self) -> bool {
+        matches!(self.header.packet_type, PacketType::Publish)
+            && self.header.flags & 0b0110 != 0b0100
+    }
+
     pub(super) fn body<'t, B: Buffer>(&self, inbox: &'t Inbox<B>) -> &'t [u8] {
         inbox.stream().get(self.header_len..self.len).unwrap_or_default()
     }
@@ -72,6 +80,9 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
                     return self.wait(session);
                 }
             }
+            if self.inbox.stream().is_empty() && !self.deframe()? {
+                return self.wait(session);
+            }
             let Some(front) = self.front()? else {
                 if self.long.is_some() || self.deframe()? {
                     continue;
@@ -81,6 +92,9 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
             if !session.has_room_for(front.header) {
                 self.blocked = true;
                 return self.wait(session);
+            }
+            if front.is_message() {
+                return Ok(Some(Ready::Packet(front)));
             }
             if self.pass_over(front, session)? {
                 continue;
@@ -171,39 +185,6 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         Ok(Some(Packet::Ack(Ack { reason: ack.reason, ..Ack::new(kind, ack.packet_id) })))
     }
 
-    /// Makes an event of what is ready.
-    pub(super) fn surface<'t, S: Buffer, const N: usize>(
-        &'t mut self,
-        front: Front,
-        session: &mut Session<S, N>,
-        now: Instant,
-    ) -> Result<Option<Event<'t>>, Error> {
-        // Borrowed field by field: the event lies in the inbox, the rest may change beside it.
-        let Self { inbox, transmit, surfaced, failed, last, aliases, timers, opening, .. } = self;
-        *surfaced = front.len;
-        let body = front.body(inbox);
-        // By reference: a packet is large, and moving one costs more than decoding it.
-        let handled = match &Packet::decode(opening.connect.version, front.header, body) {
-            Ok(Packet::Publish(publish)) => resolve(aliases, *publish).and_then(|publish| {
-                session.handle_packet(&Packet::Publish(publish)).map_err(Error::from)
-            }),
-            Ok(packet) => check(&opening.connect, packet)
-                .and_then(|()| session.handle_packet(packet).map_err(Error::from))
-                .inspect(|_| {
-                    timers.handle_packet(front.header.packet_type, now);
-                    let keep_alive_s = packet.properties().server_keep_alive_s();
-                    keep_alive_s.into_iter().for_each(|it| timers.set_keep_alive(it));
-                }),
-            Err(malformed) => Err(Error::from(*malformed)),
-        };
-        handled.inspect_err(|error| {
-            *last = Some(front);
-            *failed = Some(*error);
-            transmit
-                .queue_last(disconnect_reason(opening.connect.version, *error), error.close_code());
-        })
-    }
-
     /// Sees to packets that have waited for their answer for too long.
     fn keep_answer_deadlines<S: Buffer, const N: usize>(
         &mut self,
@@ -257,7 +238,8 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         };
         let len = header_len.saturating_add(header.remaining);
         if len > self.packet_max {
-            return self.find_long(header, header_len).map(|()| None);
+            // By its fields: what a call is given lies in memory, and so would all other headers.
+            return self.find_long(FixedHeader { ..header }, header_len).map(|()| None);
         }
         self.awaited = if have < len { len } else { 0 };
         Ok((have >= len).then_some(Front { header, header_len, len }))
@@ -299,90 +281,55 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
     }
 
     /// Lets the next raw bytes join the stream; returns whether anything happened.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(super) fn deframe(&mut self) -> Result<bool, Error> {
-        match &mut self.wire {
-            Wire::Upgrade(upgrade) => {
-                if !upgrade.poll(&mut self.inbox)? {
-                    return Ok(false);
-                }
-                self.wire = Wire::Frames(Deframer::new(Role::Client));
-                self.timers.handle_upgraded();
+        let len = self.inbox.raw().len();
+        match &self.wire {
+            Wire::Upgrade(_) => self.upgrade(),
+            // A frame is reported with its last byte: none is left to be.
+            _ if len == 0 => Ok(false),
+            Wire::Stream => {
+                self.inbox.accept(len);
                 Ok(true)
             }
-            Wire::Stream => {
-                let len = self.inbox.raw().len();
-                self.inbox.accept(len);
-                Ok(len > 0)
-            }
-            Wire::Frames(deframer) => match deframer.poll(&mut self.inbox) {
-                // [MQTT-6.0.0-1] Anything but a binary frame closes the connection, whatever is in it
-                // and wherever it is cut.
-                Ok(Some(Incoming::Data { opcode: Opcode::Text, .. })) => {
-                    Err(Error::Misbehaved(Misbehaved::TextFrame))
-                }
-                Err(_) if deframer.message() == Some(Opcode::Text) => {
-                    Err(Error::Misbehaved(Misbehaved::TextFrame))
-                }
-                Err(malformed) => Err(malformed.into()),
-                Ok(None) => Ok(false),
-                Ok(Some(Incoming::Data { .. } | Incoming::Pong)) => Ok(true),
-                Ok(Some(Incoming::Ping)) => {
-                    self.transmit.queue_pong(deframer.control());
-                    Ok(true)
-                }
-                Ok(Some(Incoming::Close(_))) if self.timers.is_closing() => {
-                    Err(Error::Closed(Closed::Local))
-                }
-                Ok(Some(Incoming::Close(code))) => Err(Error::Closed(Closed::Peer(code))),
-            },
+            Wire::Frames(_) => self.take_frame(),
         }
     }
-}
 
-/// The message with its topic, which may be known by an alias only.
-pub(super) fn resolve<'t, A: Buffer>(
-    aliases: &'t mut Aliases<A>,
-    publish: Publish<'t>,
-) -> Result<Publish<'t>, Error> {
-    if publish.message.head.properties.is_empty() {
-        return Ok(publish);
+    #[inline(never)]
+    fn upgrade(&mut self) -> Result<bool, Error> {
+        let Wire::Upgrade(upgrade) = &mut self.wire else { return Ok(false) };
+        if !upgrade.poll(&mut self.inbox)? {
+            return Ok(false);
+        }
+        self.wire = Wire::Frames(Deframer::new(Role::Client));
+        self.timers.handle_upgraded();
+        Ok(true)
     }
-    let Message { head, payload } = publish.message;
-    let topic = aliases.resolve(&publish)?;
-    Ok(Publish { message: Message { head: Head { topic, ..head }, payload }, ..publish })
-}
 
-/// What a packet must be beside well-formed.
-fn check(connect: &Connect<'_>, packet: &Packet<'_>) -> Result<(), Error> {
-    check_unasked(connect, packet)?;
-    let properties = match packet {
-        Packet::Connack(connack) if !connack.reason.is_error() => connack.properties,
-        Packet::Auth(auth) if !auth.properties.is_empty() => auth.properties,
-        _ => return Ok(()),
-    };
-    // [MQTT-4.12.0-5], [MQTT-4.12.0-6] The method of the CONNECT, or none.
-    if properties.authentication_method() == connect.properties.authentication_method() {
-        Ok(())
-    } else {
-        Err(mqtt::Misbehaved::Authentication.into())
+    #[inline(never)]
+    fn take_frame(&mut self) -> Result<bool, Error> {
+        let Wire::Frames(deframer) = &mut self.wire else { return Ok(false) };
+        match deframer.poll(&mut self.inbox) {
+            // [MQTT-6.0.0-1] Anything but a binary frame closes the connection, whatever is in it and
+            // wherever it is cut.
+            Ok(Some(Incoming::Data { opcode: Opcode::Text, .. })) => {
+                Err(Error::Misbehaved(Misbehaved::TextFrame))
+            }
+            Err(_) if deframer.message() == Some(Opcode::Text) => {
+                Err(Error::Misbehaved(Misbehaved::TextFrame))
+            }
+            Err(malformed) => Err(malformed.into()),
+            Ok(None) => Ok(false),
+            Ok(Some(Incoming::Data { .. } | Incoming::Pong)) => Ok(true),
+            Ok(Some(Incoming::Ping)) => {
+                self.transmit.queue_pong(deframer.control());
+                Ok(true)
+            }
+            Ok(Some(Incoming::Close(_))) if self.timers.is_closing() => {
+                Err(Error::Closed(Closed::Local))
+            }
+            Ok(Some(Incoming::Close(code))) => Err(Error::Closed(Closed::Peer(code))),
+        }
     }
-}
-
-/// [MQTT-3.1.2-29] No reason strings and user properties that were not asked for.
-fn check_unasked(connect: &Connect<'_>, packet: &Packet<'_>) -> Result<(), Error> {
-    let free = matches!(packet, Packet::Publish(_) | Packet::Connack(_) | Packet::Disconnect(_));
-    let properties = packet.properties();
-    if free || properties.is_empty() {
-        return Ok(());
-    }
-    let unasked = connect.properties.request_problem_information() == Some(false);
-    let said =
-        properties.reason_string().is_some() || properties.user_properties().next().is_some();
-    if unasked && said { Err(mqtt::Misbehaved::ProblemInformation.into()) } else { Ok(()) }
-}
-
-/// Why to hang up, where MQTT can say it: the peer broke its rules (MQTT 5.0 §4.13).
-pub(super) fn disconnect_reason(version: Version, error: Error) -> Option<ReasonCode> {
-    let at_fault = matches!(error, Error::Malformed(Malformed::Packet(_)) | Error::Misbehaved(_));
-    (at_fault && version == Version::V5).then(|| error.reason())
 }

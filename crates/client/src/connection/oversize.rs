@@ -2,8 +2,9 @@
 
 use super::{
     Connection,
-    intake::{Front, Ready, disconnect_reason, resolve},
+    intake::{Front, Ready},
     promise::longest_promised,
+    surface::{disconnect_reason, resolve},
 };
 use crate::{Error, Event, Oversize, Session, mqtt};
 use dunlin_mqtt::{FixedHeader, PacketType, Publish};

@@ -17,18 +17,20 @@ const FRONT_MAX: usize = 5 + 2;
 /// The packet identifier, the length of the properties, and the alias.
 const MIDDLE_MAX: usize = 2 + 4 + PROPERTY_LEN;
 
-/// A PUBLISH whose front has been written anew; topic and rest are where they were.
+/// A PUBLISH in four parts, to be sent behind one another: its front has been written anew, topic and
+/// rest are where they were.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rewritten<'p> {
+pub struct Parts<'p> {
     front: ([u8; FRONT_MAX], usize),
     topic: &'p [u8],
     middle: ([u8; MIDDLE_MAX], usize),
     rest: &'p [u8],
 }
 
-impl<'p> Rewritten<'p> {
+impl<'p> Parts<'p> {
     /// `packet` with `alias`, beside its topic or in its place; `None` for what is not a PUBLISH of
     /// MQTT 5.0.
+    #[inline(never)]
     pub(super) fn new(packet: &'p [u8], alias: NonZeroU16, keeps_topic: bool) -> Option<Self> {
         let (header, len) = FixedHeader::decode(Version::V5, packet).ok()??;
         let mut body = Reader::new(packet.get(len..)?);
@@ -58,30 +60,15 @@ impl<'p> Rewritten<'p> {
         let front_len = sink.len();
         Some(Self { front: (front, front_len), topic, middle: (middle, middle_len), rest })
     }
-}
-
-/// A packet in up to four parts, to be sent behind one another.
-#[derive(Clone, Copy, Debug)]
-pub struct Parts<'p> {
-    packet: &'p [u8],
-    rewritten: Option<Rewritten<'p>>,
-}
-
-impl<'p> Parts<'p> {
-    pub(super) const fn new(packet: &'p [u8], rewritten: Option<Rewritten<'p>>) -> Self {
-        Self { packet, rewritten }
-    }
 
     /// The parts, in order; some may be empty.
     pub fn as_slices(&self) -> [&[u8]; 4] {
-        match &self.rewritten {
-            None => [self.packet, &[], &[], &[]],
-            Some(Rewritten { front, topic, middle, rest }) => [
-                front.0.get(..front.1).unwrap_or_default(),
-                topic,
-                middle.0.get(..middle.1).unwrap_or_default(),
-                rest,
-            ],
-        }
+        let Self { front, topic, middle, rest } = self;
+        [
+            front.0.get(..front.1).unwrap_or_default(),
+            topic,
+            middle.0.get(..middle.1).unwrap_or_default(),
+            rest,
+        ]
     }
 }

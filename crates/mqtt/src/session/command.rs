@@ -194,6 +194,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     }
 
     /// Lets go of a message; says whether it was held.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(super) fn settle(&mut self, ack: AckToken, reason: ReasonCode) -> bool {
         if !ack.is_exactly_once() {
             return self.owed.settle(ack, reason);

@@ -2,11 +2,31 @@
 
 use super::{FILTERS_MAX, Phase, Session, Turn};
 use crate::{
-    Ack, AckKind, AckMode, AckToken, Auth, Connack, Error, Event, Limits, Misbehaved, Packet,
-    PacketId, PacketType, Publish, Qos, ReasonCode, Resumption, Suback, Token, Unsuback, Version,
-    line::Answer, received::digest,
+    Ack, AckKind, AckMode, AckToken, Auth, Connack, Error, Event, Limits, Message, Misbehaved,
+    Packet, PacketId, PacketType, Publish, Qos, ReasonCode, Resumption, Suback, Token, Unsuback,
+    Version, line::Answer, received::digest,
 };
 use dunlin_octet::Buffer;
+
+/// What is to become of a message that has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It is handed over; above QoS 0, this is what to acknowledge.
+    New(Option<AckToken>),
+    /// It has been handed over before, and is not again.
+    Repeated,
+}
+
+impl Delivery {
+    /// The event that a message becomes, if it is to be one.
+    #[inline]
+    pub const fn event(self, message: Message<'_>, duplicate: bool) -> Option<Event<'_>> {
+        match self {
+            Self::New(ack) => Some(Event::Message { message, duplicate, ack }),
+            Self::Repeated => None,
+        }
+    }
+}
 
 impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// A packet has come from the server.
@@ -14,6 +34,10 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// After an error the connection is to be closed; the session stands.
     pub fn handle_packet<'p>(&mut self, packet: &Packet<'p>) -> Result<Option<Event<'p>>, Error> {
         match packet {
+            Packet::Publish(publish) => {
+                let delivery = self.handle_publish(publish)?;
+                return Ok(delivery.event(publish.message, publish.duplicate));
+            }
             Packet::Connack(connack) => return self.on_connack(*connack).map(Some),
             Packet::Auth(auth) => return self.on_auth(auth).map(Some),
             // [MQTT-3.2.0-1], [MQTT-3.14.0-1]
@@ -21,7 +45,6 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             _ => {}
         }
         match packet {
-            Packet::Publish(publish) => self.on_publish(publish),
             Packet::Ack(ack) => self.on_ack(*ack),
             Packet::Suback(suback) => self.on_suback(suback),
             Packet::Unsuback(unsuback) => self.on_unsuback(unsuback),
@@ -36,6 +59,32 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             }
             _ => Err(Misbehaved::ClientPacket.into()),
         }
+    }
+
+    /// A message has come: the part of [`Session::handle_packet`] that is small to return, for a caller
+    /// that makes the event where it stays. Moving one costs more than decoding it.
+    // Part of its caller, so that the message need not lie in memory before it is an event.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    pub fn handle_publish(&mut self, publish: &Publish<'_>) -> Result<Delivery, Error> {
+        // [MQTT-3.2.0-1]
+        if self.phase == Phase::Opening {
+            return Err(Misbehaved::BeforeConnack.into());
+        }
+        let ack = match (publish.message.head.qos, publish.packet_id) {
+            (Qos::AtLeastOnce, Some(id)) => Some(self.on_at_least_once(id)?),
+            (Qos::ExactlyOnce, Some(id)) => {
+                let digest = digest_of(publish);
+                let Some(ack) = self.on_exactly_once(id, publish.duplicate, digest)? else {
+                    return Ok(Delivery::Repeated);
+                };
+                Some(ack)
+            }
+            _ => None,
+        };
+        if self.config.ack_mode == AckMode::Automatic {
+            self.held = ack;
+        }
+        Ok(Delivery::New(ack))
     }
 
     fn on_connack<'p>(&mut self, connack: Connack<'p>) -> Result<Event<'p>, Error> {
@@ -122,19 +171,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         Ok(Event::Authentication { reason: auth.reason, properties: auth.properties })
     }
 
-    /// `None` for a message that has been handed over before.
-    fn on_publish<'p>(&mut self, publish: &Publish<'p>) -> Result<Option<Event<'p>>, Error> {
-        let ack = match (publish.message.head.qos, publish.packet_id) {
-            (Qos::AtLeastOnce, Some(id)) => Some(self.on_at_least_once(id)?),
-            (Qos::ExactlyOnce, Some(id)) => {
-                let ack = self.on_exactly_once(id, publish.duplicate, digest_of(publish))?;
-                return Ok(ack.map(|ack| self.hand_over(publish, Some(ack))));
-            }
-            _ => None,
-        };
-        Ok(Some(self.hand_over(publish, ack)))
-    }
-
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(super) fn on_at_least_once(&mut self, id: PacketId) -> Result<AckToken, Misbehaved> {
         // Whoever feeds packets has asked `has_room_for` first.
         let no_room = Misbehaved::ReceiveMaximum;
@@ -167,13 +204,6 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             self.owed.settle_repeats(id, reason);
         }
         Ok(ack)
-    }
-
-    fn hand_over<'p>(&mut self, publish: &Publish<'p>, ack: Option<AckToken>) -> Event<'p> {
-        if self.config.ack_mode == AckMode::Automatic {
-            self.held = ack;
-        }
-        Event::Message { message: publish.message, duplicate: publish.duplicate, ack }
     }
 
     /// Whether a message of QoS 2 has been handed over before, and will not be again.

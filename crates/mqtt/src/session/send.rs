@@ -64,8 +64,11 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     }
 
     /// The program has let go of the last event: its message may be acknowledged.
+    #[inline]
     pub fn handle_release(&mut self) {
-        if let Some(ack) = self.held.take() {
+        // Nothing is held at most calls, nor to be written over.
+        if let Some(ack) = self.held {
+            self.held = None;
             self.settle(ack, ReasonCode::SUCCESS);
         }
     }
@@ -88,7 +91,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         match &self.current {
             Current::Nothing => None,
             Current::Short(bytes, len) => {
-                bytes.get(..*len).map(|bytes| Piece { bytes, behind: None })
+                bytes.get(..usize::from(*len)).map(|bytes| Piece { bytes, behind: None })
             }
             Current::Outbox => {
                 self.outbox.lent_piece().map(|(bytes, behind)| Piece { bytes, behind })
@@ -232,10 +235,17 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         };
         // [MQTT-4.9.0-2] No more messages above QoS 0 than the server follows.
         let full = self.unfinished >= most;
+        if !self.outbox.has_waiting() {
+            return match self.disconnecting {
+                Some(reason) => self.good_bye(reason),
+                None => Current::Nothing,
+            };
+        }
         if self.outbox.lend(|first| full && Self::is_followed(version, first)).is_some() {
             self.outbox.begin_flow(version);
             return Current::Outbox;
         }
+        // Those that lay there were of no more use: now none waits.
         match self.disconnecting {
             Some(reason) if !self.outbox.has_waiting() => self.good_bye(reason),
             _ => Current::Nothing,

@@ -15,7 +15,7 @@ struct Entry {
 }
 
 #[unsafe(link_section = ".dunlin.sizes")]
-static TABLE: [Entry; 8] = [
+static TABLE: [Entry; 9] = [
     entry::<dunlin_octet::Inbox<&mut [u8]>>("octet Inbox"),
     entry::<dunlin_ws::Upgrade<'_>>("ws Upgrade"),
     entry::<dunlin_ws::Deframer>("ws Deframer"),
@@ -23,6 +23,7 @@ static TABLE: [Entry; 8] = [
     entry::<dunlin_sigv4::Request<'_>>("sigv4 Request"),
     entry::<dunlin_sigv4::Presigned<'_>>("sigv4 Presigned"),
     entry::<crate::mqtt::Small<'_>>("mqtt Session, 4 in flight"),
+    entry::<dunlin::Session<&mut [u8], 8>>("mqtt Session, 8 in flight"),
     entry::<dunlin::Connection<'_, &mut [u8]>>("client Connection"),
 ];
 
