@@ -7,8 +7,16 @@ use crate::process::{add_targets, cargo, run as run_command};
 const TARGETS: &[&str] =
     &["thumbv6m-none-eabi", "thumbv7em-none-eabi", "riscv32imc-unknown-none-elf"];
 
-const PACKAGES: &[&str] =
-    &["dunlin-octet", "dunlin-ws", "dunlin-mqtt", "dunlin-sigv4", "dunlin", "dunlin-drive"];
+const PACKAGES: &[&str] = &[
+    "dunlin-octet",
+    "dunlin-ws",
+    "dunlin-mqtt",
+    "dunlin-sigv4",
+    "dunlin",
+    "dunlin-aws",
+    "dunlin-pubsub",
+    "dunlin-drive",
+];
 
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     if let [unknown, ..] = arguments {
