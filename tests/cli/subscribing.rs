@@ -122,3 +122,19 @@ async fn slow_reader_loses_nothing() {
         assert!(messages(&sub.finish().await) == lines.as_bytes(), "QoS {qos}");
     }
 }
+
+/// What came while nobody was there is kept, as `dunlin sub -c` asks for.
+#[tokio::test]
+async fn embedded_broker_keeps_a_session_between_connections() {
+    let (_embedded, urls) = embedded().await;
+    for (version, url) in [("311", &urls[0]), ("5", &urls[0]), ("311", &urls[1])] {
+        let id = format!("kept-{version}-{}", url.len());
+        let kept = ["-c", "-i", id.as_str(), "-q", "1", "-V", version, "-C"];
+        let first = subscriber(url, "kept", &[&kept[..], &["1"]].concat()).await;
+        assert_eq!(first.finish().await.code, Some(0));
+        published(url, &["-t", "kept", "-q", "1", "-m", "while away"]).await;
+        let again = [&["-t", "kept", "-W", "20"], &kept[..], &["1"]].concat();
+        let output = dunlin().await.args(["sub", "--url", url]).args(again).run().await;
+        assert_eq!(output.text(), "while away\n", "{version} {url}: {output:?}");
+    }
+}

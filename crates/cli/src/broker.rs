@@ -7,7 +7,7 @@ use crate::{
 };
 use mqtt5::broker::{
     BrokerConfig, BrokerShutdownHandle, MqttBroker,
-    config::{StorageConfig, WebSocketConfig},
+    config::{StorageBackend, StorageConfig, WebSocketConfig},
 };
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -115,7 +115,8 @@ fn cannot_listen(Ports { ws, tcp }: Ports, why: &str) -> Failure {
 fn config(ports: Ports) -> BrokerConfig {
     let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let storage = StorageConfig::default()
-        .with_persistence(false)
+        // Without any storage it would forget each session with its connection.
+        .with_backend(StorageBackend::Memory)
         .with_max_queued_messages_per_client(QUEUE_MAX);
     BrokerConfig::default()
         .with_bind_address(at(ports.tcp))
