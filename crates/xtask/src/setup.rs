@@ -93,8 +93,9 @@ fn install_node_packages() -> Outcome {
     for name in ["package.json", "package-lock.json"] {
         write(&to.join(name), &read(&from.join(name))?)?;
     }
-    let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-    run_command(command("npm").args(install).arg("--prefix").arg(&to))?;
+    // What Amplify's packages are to be given by their users, React Native among it, nobody needs here.
+    let install = ["ci", "--legacy-peer-deps", "--ignore-scripts", "--no-audit", "--no-fund"];
+    run_command(command("npm").args(install).arg("--loglevel=error").arg("--prefix").arg(&to))?;
     write(&stamp, &wanted)
 }
 
