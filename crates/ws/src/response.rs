@@ -43,6 +43,8 @@ pub(crate) struct Response {
     answers: u8,
     fields: u8,
     seen: Seen,
+    /// How many bytes of a body are kept.
+    room: u16,
 }
 
 #[derive(Clone, Debug)]
@@ -108,9 +110,10 @@ const KNOWN: [(&str, Known); 15] = [
 ];
 
 impl Response {
-    pub(crate) const fn new() -> Self {
+    /// Keeps `room` bytes of the body of an answer that is not 101.
+    pub(crate) const fn keeping(room: u16) -> Self {
         let (stage, lines, seen) = (Stage::Status, Lines::new(), Seen::NOTHING);
-        Self { stage, lines, answers: 0, fields: 0, seen }
+        Self { stage, lines, answers: 0, fields: 0, seen, room }
     }
 
     /// Looks at the front of `raw`; the caller does what the answer says, and calls again.
@@ -145,10 +148,10 @@ impl Response {
         self.stage = Stage::Failed(error);
     }
 
-    /// The status of a refusal whose head is complete.
-    pub(crate) const fn body_of(&self) -> Option<Status> {
+    /// The status of a refusal whose head is complete, and its body.
+    pub(crate) const fn body_of(&self) -> Option<(Status, &Body)> {
         match &self.stage {
-            Stage::Body(status, _) => Some(*status),
+            Stage::Body(status, body) => Some((*status, body)),
             _ => None,
         }
     }
@@ -241,10 +244,10 @@ impl Response {
         }
         // RFC 9112 §6.3: chunks come before a length; with neither, the connection's end decides.
         let body = match (self.seen.chunked, self.seen.length) {
-            _ if head.status.is_bodiless() => Body::of_length(0),
-            (Some(true), _) => Body::chunked(),
-            (None, Some(length)) => Body::of_length(length),
-            _ => Body::of_length(u32::MAX),
+            _ if head.status.is_bodiless() => Body::of_length(0, self.room),
+            (Some(true), _) => Body::chunked(self.room),
+            (None, Some(length)) => Body::of_length(length, self.room),
+            _ => Body::until_close(self.room),
         };
         self.stage = Stage::Body(head.status, body);
         Ok(true)

@@ -2,7 +2,7 @@
 
 use crate::head::is_token;
 use crate::response::{Offer, Response, Step};
-use crate::{HEAD_MAX, InvalidRequest, Request, Status, key};
+use crate::{HEAD_MAX, InvalidRequest, REFUSAL_BODY_KEPT, Request, Status, key};
 use core::fmt;
 use dunlin_octet::{Buffer, Inbox, Window};
 
@@ -64,7 +64,7 @@ impl<'a> Upgrade<'a> {
     /// subprotocol that is no token is never sent, and fails the first poll.
     pub fn new(request: Request<'a>, subprotocol: &'a str, nonce: [u8; 16]) -> Self {
         let offer = Offer { subprotocol, key: key::key(nonce) };
-        let mut response = Response::new();
+        let mut response = Response::keeping(REFUSAL_BODY_KEPT);
         let valid = subprotocol.is_empty() || is_token(subprotocol.as_bytes());
         if !valid {
             response.fail(UpgradeError::Request(InvalidRequest::Subprotocol));
@@ -110,7 +110,7 @@ impl<'a> Upgrade<'a> {
             Err(error) => error,
             Ok(false) if self.response.is_silent() => UpgradeError::NoResponse,
             Ok(_) => match self.response.body_of() {
-                Some(status) => UpgradeError::Refused(status),
+                Some((status, _)) => UpgradeError::Refused(status),
                 None => UpgradeError::Truncated,
             },
         };
