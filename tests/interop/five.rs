@@ -3,12 +3,13 @@
 use dunlin_tokio::dunlin::{PublishError as Rejected, Subscription as Wish};
 use dunlin_tokio::{
     Client, Event, Message, Options, Properties, Property, PublishError, Qos, ReasonCode,
-    Resumption, RetainHandling, SubscriptionId, Version,
+    RequestError, Resumption, RetainHandling, SubscribeError, SubscriptionId, Version,
 };
+use std::time::Duration;
 use support::mosquitto::{Mosquitto, Options as Broker};
 use support::paho::Transport;
 
-use crate::common::within;
+use crate::common::{LIMIT, within};
 use crate::{TRANSPORTS, address, dunlin, next, next_connection, options, subscribe};
 
 const QOS: [Qos; 3] = [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce];
@@ -79,20 +80,53 @@ async fn request_is_answered_where_it_says() {
     let asker = dunlin(five(&broker, Transport::Websockets)).await;
     let server = dunlin(five(&broker, Transport::Tcp)).await;
     let mut questions = subscribe(&server, "questions", Qos::AtLeastOnce).await;
-    let mut answers = subscribe(&asker, "answers/asker", Qos::AtLeastOnce).await;
-    let list = [Property::ResponseTopic("answers/asker"), Property::CorrelationData(b"42")];
+    let requests = within("a SUBACK", asker.requests(Qos::AtLeastOnce)).await.unwrap();
+    let list = [Property::UserProperty(("round", "one"))];
+    let [one, two] = [b"one", b"two"].map(|payload| {
+        let question = Message::new("questions", payload, Qos::AtLeastOnce);
+        question.with_properties(Properties::new(&list))
+    });
+    let answering = async {
+        // The later one first: each answer finds its own question.
+        let came = [next(&mut questions).await, next(&mut questions).await];
+        assert_eq!(came[0].properties().user_properties().next(), Some(("round", "one")));
+        for question in came.iter().rev() {
+            assert_eq!(question.properties().response_topic(), Some(requests.topic()));
+            let answer = [question.payload(), b"!"].concat();
+            within("a PUBACK", server.answer(question, &answer)).await.unwrap().unwrap();
+        }
+    };
+    let (one, two, ()) =
+        tokio::join!(requests.ask(&one, LIMIT), requests.ask(&two, LIMIT), answering);
+    assert_eq!((one.unwrap().payload(), two.unwrap().payload()), (&b"one!"[..], &b"two!"[..]));
+}
+
+#[tokio::test]
+async fn request_without_an_answer_says_why() {
+    let broker = Mosquitto::start(Broker::default()).await;
+    let asker = dunlin(five(&broker, Transport::Websockets)).await;
+    let server = dunlin(five(&broker, Transport::Tcp)).await;
+    let requests = within("a SUBACK", asker.requests(Qos::AtLeastOnce)).await.unwrap();
     let question = Message::new("questions", b"why?", Qos::AtLeastOnce);
-    let question = question.with_properties(Properties::new(&list));
-    within("a PUBACK", asker.publish(&question)).await.unwrap();
-    let came = next(&mut questions).await;
-    let topic = came.properties().response_topic().unwrap();
-    let list = [Property::CorrelationData(came.properties().correlation_data().unwrap())];
-    let answer = Message::new(topic, b"because", Qos::AtLeastOnce);
-    let answer = answer.with_properties(Properties::new(&list));
-    within("a PUBACK", server.publish(&answer)).await.unwrap();
-    let came = next(&mut answers).await;
-    assert_eq!(came.payload(), b"because");
-    assert_eq!(came.properties().correlation_data(), Some(&b"42"[..]));
+    let nobody = requests.ask(&question, LIMIT).await;
+    assert!(matches!(nobody, Err(RequestError::NobodyListens)), "{nobody:?}");
+    let mut questions = subscribe(&server, "questions", Qos::AtLeastOnce).await;
+    let short = Duration::from_millis(50);
+    let (silent, came) = tokio::join!(requests.ask(&question, short), next(&mut questions));
+    assert!(matches!(silent, Err(RequestError::TimedOut(limit)) if limit == short), "{silent:?}");
+    // An answer that nobody waits for any more disturbs nobody.
+    within("a PUBACK", server.answer(&came, b"late")).await.unwrap().unwrap();
+    let twice = [Property::CorrelationData(b"mine")];
+    let twice = question.with_properties(Properties::new(&twice));
+    let twice = requests.ask(&twice, LIMIT).await;
+    assert!(matches!(twice, Err(RequestError::Publish(PublishError::Rejected(_)))), "{twice:?}");
+    let (ended, ()) = tokio::join!(requests.ask(&question, LIMIT), asker.close());
+    assert!(matches!(ended, Err(RequestError::Closed(_) | RequestError::Publish(_))), "{ended:?}");
+    let closed = requests.ask(&question, LIMIT).await.unwrap_err();
+    assert!(matches!(closed, RequestError::Closed(_)), "{closed:?}");
+    let old = dunlin(five(&broker, Transport::Tcp).version(Version::V3)).await;
+    let refused = old.requests(Qos::AtLeastOnce).await.err();
+    assert!(matches!(refused, Some(SubscribeError::Rejected(_))), "{refused:?}");
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use crate::{
     shared::{Shared, State},
 };
 use dunlin_drive::dunlin::{
-    self, AuthenticateError, Message, Properties, Qos, ReasonCode, Resumption,
-    SubscribeError as Rejected,
+    self, AuthenticateError, Entropy, Message, Properties, Qos, ReasonCode, Resumption,
+    SubscribeError as Rejected, Version,
     mqtt::{self, PacketType, SendError},
 };
 use std::{pin::pin, sync::Arc, time::Duration};
@@ -232,6 +232,18 @@ impl Client {
         self.guard.shared.close_with(reason, properties)?;
         self.closed().await;
         Ok(())
+    }
+
+    /// Which version is spoken.
+    pub(crate) fn version(&self) -> Version {
+        self.guard.shared.lock().session.version()
+    }
+
+    /// Fresh randomness, for a name that nobody else has.
+    pub(crate) fn random(&self) -> u64 {
+        let mut random = [0; 8];
+        self.guard.shared.lock().entropy.fill(&mut random);
+        u64::from_le_bytes(random)
     }
 
     async fn closed(&self) {

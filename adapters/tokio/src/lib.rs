@@ -41,6 +41,7 @@ mod proxy;
 mod receipt;
 mod received;
 mod recorder;
+mod request;
 mod router;
 mod runner;
 mod shared;
@@ -73,6 +74,7 @@ pub use options::{
 pub use proxy::{InvalidProxy, Proxy, ProxyFault};
 pub use receipt::Receipt;
 pub use received::Received;
+pub use request::{RequestError, Requests};
 pub use shared::Status;
 pub use store::StoreError;
 pub use subscription::Subscription;
