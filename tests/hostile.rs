@@ -15,6 +15,8 @@ mod common;
 mod five_authentication;
 #[path = "interop/five_scripted.rs"]
 mod five_scripted;
+#[path = "interop/manual.rs"]
+mod manual;
 #[path = "interop/opening.rs"]
 mod opening;
 #[path = "interop/repetition.rs"]

@@ -102,6 +102,30 @@ async fn request_is_answered_where_it_says() {
 }
 
 #[tokio::test]
+async fn refusal_of_a_message_reaches_its_server_with_its_reason() {
+    let broker = Mosquitto::start(Broker::default()).await;
+    for transport in TRANSPORTS {
+        let options = five(&broker, transport).client_id("refuser").session_expiry_s(60);
+        let client = dunlin(options).await;
+        let mut messages = subscribe(&client, "offers", Qos::ExactlyOnce).await.manual();
+        for qos in QOS {
+            let offer = Message::new("offers", b"three", qos);
+            within("an acknowledgement", client.publish(&offer)).await.unwrap();
+            let (came, word) = within("a message", messages.next()).await.unwrap().unwrap();
+            assert_eq!(came.payload(), b"three");
+            word.refuse(ReasonCode::QUOTA_EXCEEDED).unwrap();
+        }
+        // mosquitto goes on: what was refused is over, and does not hold up the next one.
+        let offer = Message::new("offers", b"two", Qos::ExactlyOnce);
+        within("an acknowledgement", client.publish(&offer)).await.unwrap();
+        let (came, word) = within("a message", messages.next()).await.unwrap().unwrap();
+        assert_eq!((came.payload(), came.duplicate), (&b"two"[..], false));
+        word.accept().unwrap();
+        within("the end", client.close()).await;
+    }
+}
+
+#[tokio::test]
 async fn request_without_an_answer_says_why() {
     let broker = Mosquitto::start(Broker::default()).await;
     let asker = dunlin(five(&broker, Transport::Websockets)).await;

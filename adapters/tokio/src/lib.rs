@@ -35,6 +35,7 @@ mod connect_error;
 mod entropy;
 mod error;
 mod granted;
+mod manual;
 mod message;
 mod options;
 mod proxy;
@@ -60,11 +61,12 @@ pub use dunlin_drive::{
     dunlin::{
         self, AuthenticateError, Authenticator, Denied, Limits, Message, Overdue, Properties,
         Property, Qos, ReasonCode, Resumption, Version,
-        mqtt::{RetainHandling, SendError, SubscriptionId},
+        mqtt::{AckError, RetainHandling, SendError, SubscriptionId},
     },
 };
 pub use error::{Error, PublishError, SubscribeError, UpgradeRefusal};
 pub use granted::Granted;
+pub use manual::{Acknowledgement, ManualSubscription};
 pub use message::{MessageProperties, Will};
 pub use options::{
     ALIASED_TOPICS_DEFAULT, CONNECT_TIMEOUT_DEFAULT, KEEP_ALIVE_DEFAULT_S, Network, OUTBOX_DEFAULT,

@@ -7,7 +7,8 @@ mod wish;
 use crate::{Overflow, Received, SubscribeError, granted::said, shared::ClientSession};
 use dunlin_drive::dunlin::{
     self, AckToken, Message, Properties, Qos, ReasonCode, Reasons, SubscribeError as Rejected,
-    Token, mqtt,
+    Token,
+    mqtt::{self, AckError},
 };
 use early::Early;
 use farewells::{Farewells, Unwanted};
@@ -26,9 +27,9 @@ pub(crate) type Id = u64;
 
 /// A message, and what to acknowledge when it is taken.
 #[derive(Debug)]
-struct Waiting {
-    message: Received,
-    ack: Option<AckToken>,
+pub(crate) struct Waiting {
+    pub(crate) message: Received,
+    pub(crate) ack: Option<AckToken>,
 }
 
 /// One subscription: its wishes, and what has come for it.
@@ -40,6 +41,16 @@ struct Entry {
     lost: u64,
     end: Option<SubscribeError>,
     waker: Option<Waker>,
+    /// The program acknowledges itself.
+    is_manual: bool,
+}
+
+/// A message that more than one subscription has to let go of.
+#[derive(Debug)]
+struct Shared {
+    takers: usize,
+    /// What they say: the first refusal counts.
+    reason: ReasonCode,
 }
 
 impl Entry {
@@ -69,7 +80,7 @@ pub(crate) struct Router {
     behind: bool,
     farewells: Farewells,
     /// Messages that more than one subscription has to take.
-    shared_acks: HashMap<AckToken, usize>,
+    shared_acks: HashMap<AckToken, Shared>,
     early: Early,
     queue_max: usize,
     overflow: Overflow,
@@ -114,6 +125,7 @@ impl Router {
             lost: 0,
             end: None,
             waker: None,
+            is_manual: false,
         };
         entry.queue = self.early.take(|topic| entry.matches(topic));
         self.entries.insert(id, entry);
@@ -130,7 +142,7 @@ impl Router {
         let Some(entry) = self.entries.remove(&id) else { return Vec::new() };
         let mut answers = Vec::new();
         for waiting in entry.queue {
-            self.release(waiting.ack, session);
+            self.let_go(waiting.ack, session);
         }
         for wish in entry.wishes {
             let refused = matches!(wish.answer, Answer::Given(reason) if reason.is_error());
@@ -263,9 +275,9 @@ impl Router {
                 let message = Received::new(message, duplicate);
                 self.early.waiting.push_back(Waiting { message, ack: Some(ack) });
             }
-            (_, 0) => acknowledge(ack, session),
+            (_, 0) => self.let_go(ack, session),
             (Some(ack), 2..) => {
-                self.shared_acks.insert(ack, takers);
+                self.shared_acks.insert(ack, Shared { takers, reason: ReasonCode::SUCCESS });
             }
             _ => {}
         }
@@ -282,24 +294,32 @@ impl Router {
         if owed <= crate::shared::INFLIGHT / 2 || self.entries.values().any(full) {
             return;
         }
-        self.shared_acks.clear();
-        let queues = self.entries.values_mut().map(|entry| &mut entry.queue);
-        for waiting in queues.chain([&mut self.early.waiting]).flatten() {
-            acknowledge(waiting.ack.take(), session);
+        let entries = self.entries.values_mut().filter(|entry| !entry.is_manual);
+        let queues = entries.map(|entry| &mut entry.queue).chain([&mut self.early.waiting]);
+        let acks: Vec<_> = queues.flatten().map(|waiting| waiting.ack.take()).collect();
+        for ack in acks {
+            self.let_go(ack, session);
         }
     }
 
-    /// A message for the subscription `id`, or its end; whoever asks is woken when there is one.
+    /// The messages of `id` wait for the program's word.
+    pub(crate) fn hold(&mut self, id: Id) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.is_manual = true;
+        }
+    }
+
+    /// A message for the subscription `id` and what it owes the server, or its end; whoever asks is woken
+    /// when there is one.
     pub(crate) fn poll_next(
         &mut self,
         id: Id,
         cx: &mut Context<'_>,
         session: &mut ClientSession,
-    ) -> Poll<Option<Result<Received, SubscribeError>>> {
+    ) -> Poll<Option<Result<Waiting, SubscribeError>>> {
         let Some(entry) = self.entries.get_mut(&id) else { return Poll::Ready(None) };
         if let Some(waiting) = entry.queue.pop_front() {
-            self.release(waiting.ack, session);
-            return Poll::Ready(Some(Ok(waiting.message)));
+            return Poll::Ready(Some(Ok(waiting)));
         }
         if let Some(end) = entry.end.clone() {
             // The end is told once; after it the stream is over.
@@ -347,18 +367,34 @@ impl Router {
         }
     }
 
-    /// One subscription has let go of a message.
-    fn release(&mut self, ack: Option<AckToken>, session: &mut ClientSession) {
-        if let Some(ack) = ack
-            && let Some(takers) = self.shared_acks.get_mut(&ack)
-        {
-            *takers -= 1;
-            if *takers > 0 {
-                return;
-            }
-            self.shared_acks.remove(&ack);
+    /// One subscription has let go of a message, and says so; the last one's word goes to the server.
+    ///
+    /// An error says that the connection it came over is gone.
+    pub(crate) fn release(
+        &mut self,
+        ack: Option<AckToken>,
+        reason: ReasonCode,
+        session: &mut ClientSession,
+    ) -> Result<(), AckError> {
+        let Some(ack) = ack else { return Ok(()) };
+        let Some(shared) = self.shared_acks.get_mut(&ack) else {
+            return session.acknowledge(ack, reason);
+        };
+        if !shared.reason.is_error() {
+            shared.reason = reason;
         }
-        acknowledge(ack, session);
+        shared.takers -= 1;
+        if shared.takers > 0 {
+            return Ok(());
+        }
+        let reason = shared.reason;
+        self.shared_acks.remove(&ack);
+        session.acknowledge(ack, reason)
+    }
+
+    /// The same without a reason; a message of an earlier connection will come again instead.
+    pub(crate) fn let_go(&mut self, ack: Option<AckToken>, session: &mut ClientSession) {
+        let _stale = self.release(ack, ReasonCode::SUCCESS, session);
     }
 
     /// A new connection: what was owed to the last one for QoS 1 is void, and comes again.
@@ -376,16 +412,10 @@ impl Router {
     /// Messages that nobody has asked for in time are given up.
     pub(crate) fn let_go_of_early(&mut self, session: &mut ClientSession) {
         if !self.early.waiting.is_empty() && !self.early.is_open() {
-            for waiting in self.early.waiting.drain(..) {
-                acknowledge(waiting.ack, session);
+            let acks: Vec<_> = self.early.waiting.drain(..).map(|waiting| waiting.ack).collect();
+            for ack in acks {
+                self.let_go(ack, session);
             }
         }
-    }
-}
-
-/// Acknowledges; a message of an earlier connection will come again instead.
-fn acknowledge(ack: Option<AckToken>, session: &mut ClientSession) {
-    if let Some(ack) = ack {
-        let _stale = session.acknowledge(ack, ReasonCode::SUCCESS);
     }
 }

@@ -1,6 +1,11 @@
 //! The messages of one subscription, as a stream.
 
-use crate::{Error, Received, SubscribeError, client::Guard, router::Id};
+use crate::{
+    Error, Received, SubscribeError,
+    client::Guard,
+    router::{Id, Waiting},
+    shared::State,
+};
 use dunlin_drive::dunlin::{Qos, ReasonCode};
 use futures_core::Stream;
 use std::{
@@ -16,8 +21,8 @@ use std::{
 /// reconnect the subscription is made again by itself. It keeps its client alive.
 #[derive(Debug)]
 pub struct Subscription {
-    guard: Arc<Guard>,
-    id: Id,
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) id: Id,
     granted: Vec<Qos>,
     is_kept: bool,
 }
@@ -85,9 +90,22 @@ impl Subscription {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Received, SubscribeError>>> {
+        self.poll_taken(cx, |waiting, state| {
+            state.desk.router.let_go(waiting.ack, &mut state.session);
+            waiting.message
+        })
+    }
+
+    /// The next message and what it owes the server, as `take` has them.
+    pub(crate) fn poll_taken<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        take: impl FnOnce(Waiting, &mut State) -> T,
+    ) -> Poll<Option<Result<T, SubscribeError>>> {
         let mut state = self.guard.shared.lock();
         let state = &mut *state;
         let next = state.desk.router.poll_next(self.id, cx, &mut state.session);
+        let next = next.map_ok(|waiting| take(waiting, state));
         if next.is_ready() {
             // There may be an acknowledgement to send, or room for the next message.
             state.wake_driver();
