@@ -16,3 +16,15 @@
 
 #[cfg(test)]
 extern crate std;
+
+pub mod cognito;
+mod denied;
+mod exchange;
+mod expiring;
+pub mod iot_credentials;
+pub mod json;
+pub mod policies;
+
+pub use denied::{Denied, MESSAGE_SHOWN_MAX};
+pub use exchange::{Answer, AnswerError, Reply, ReplyError, ServiceHost};
+pub use expiring::{Expiring, Issued, Lifetime, REFRESH_MARGIN_S};

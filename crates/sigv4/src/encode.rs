@@ -49,6 +49,17 @@ impl Sink for Encoded<'_> {
     }
 }
 
+/// Text as it stands in a path's segment, or in a name or value of a query: percent-encoded but for
+/// unreserved characters (RFC 3986 §2.3).
+#[derive(Clone, Copy, Debug)]
+pub struct PercentEncoded<'a>(pub &'a str);
+
+impl Text for PercentEncoded<'_> {
+    fn write(&self, sink: &mut dyn Sink) {
+        Encoded { inner: sink, encoding: Encoding::Percent }.put(self.0.as_bytes());
+    }
+}
+
 /// A header's value without the spaces around it, and with one space in place of several
 /// ("Create a canonical request", canonical headers).
 pub(crate) struct Trimmed<'a>(pub(crate) &'a str);

@@ -42,6 +42,7 @@ mod time;
 
 pub use check::InvalidInput;
 pub use credentials::Credentials;
+pub use encode::PercentEncoded;
 pub use key::Key;
 pub use payload::{Payload, PayloadHash};
 pub use request::{IOT_SERVICE, Pair, Request, Token};

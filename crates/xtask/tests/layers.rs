@@ -27,7 +27,7 @@ const LAYERS: &[Layer] = &[
     layer("dunlin-mqtt", &["dunlin-octet"], Only(&[])),
     layer("dunlin-sigv4", &["dunlin-octet"], Only(&["hmac", "sha2", "zeroize"])),
     layer("dunlin", &["dunlin-ws", "dunlin-mqtt", "dunlin-octet"], Only(&[])),
-    layer("dunlin-aws", &["dunlin", "dunlin-sigv4", "dunlin-octet"], Only(&[])),
+    layer("dunlin-aws", &["dunlin", "dunlin-sigv4", "dunlin-octet"], Only(&["zeroize"])),
     layer("dunlin-pubsub", &["dunlin", "dunlin-aws"], Only(&[])),
     // The last two stand behind its feature `flash`.
     layer(

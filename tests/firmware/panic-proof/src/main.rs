@@ -5,6 +5,7 @@
 #![no_std]
 #![no_main]
 
+mod aws_exchanges;
 mod client;
 mod mqtt;
 mod octet;
@@ -21,6 +22,7 @@ pub extern "C" fn _start() {
     ws::all();
     mqtt::all();
     client::all();
+    aws_exchanges::all();
     sizes::keep_table();
     #[cfg(feature = "planted")]
     planted();
