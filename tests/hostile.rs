@@ -29,6 +29,8 @@ mod secrets;
 mod server;
 #[path = "interop/standing.rs"]
 mod standing;
+#[path = "interop/statistics.rs"]
+mod statistics;
 
 use std::time::Duration;
 

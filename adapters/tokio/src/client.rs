@@ -234,6 +234,10 @@ impl Client {
         Ok(())
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.guard.shared
+    }
+
     /// Which version is spoken.
     pub(crate) fn version(&self) -> Version {
         self.guard.shared.lock().session.version()

@@ -84,6 +84,8 @@ pub(crate) struct Router {
     early: Early,
     queue_max: usize,
     overflow: Overflow,
+    /// Messages that had no room, in all.
+    dropped: u64,
 }
 
 impl Router {
@@ -97,6 +99,7 @@ impl Router {
             early: Early::default(),
             queue_max,
             overflow,
+            dropped: 0,
         }
     }
 
@@ -263,6 +266,7 @@ impl Router {
         for entry in self.entries.values_mut().filter(|entry| entry.matches(topic)) {
             if ack.is_none() && entry.queue.len() >= self.queue_max {
                 entry.lost += 1;
+                self.dropped += 1;
                 continue;
             }
             let message = received.get_or_insert_with(|| Received::new(message, duplicate)).clone();
@@ -356,6 +360,11 @@ impl Router {
     /// How many messages of QoS 0 had no room in the queue of `id`.
     pub(crate) fn lost(&self, id: Id) -> u64 {
         self.entries.get(&id).map_or(0, |entry| entry.lost)
+    }
+
+    /// How many messages of QoS 0 had no room in any queue so far.
+    pub(crate) const fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// The client has ended: what waits can still be taken.

@@ -11,6 +11,7 @@ use crate::{
     options::Lists,
     recorder,
     shared::{INFLIGHT, Shared, State},
+    statistics::Counted,
     store::FileStore,
     transport,
 };
@@ -240,7 +241,10 @@ impl Attempt<'_> {
         }
         let mut host = TaskHost { shared, clock, timer: Box::pin(sleep_until(clock.start)) };
         let (mut rx, mut tx) = (vec![0; READ_LEN], vec![0; WRITE_LEN]);
-        let pipe = Pipe { reader, writer, rx: &mut rx, tx: &mut tx };
+        let traffic = &shared.traffic;
+        let (mut reader, mut writer) =
+            (Counted { half: reader, traffic }, Counted { half: writer, traffic });
+        let pipe = Pipe { reader: &mut reader, writer: &mut writer, rx: &mut rx, tx: &mut tx };
         let denied = Arc::clone(&shared.lock().desk.denied);
         let driving = drive(&mut connection, &mut host, pipe);
         let Ok(Ended { error, io }) = race(driving, denied.notified()).await else {

@@ -7,6 +7,7 @@ use crate::{
     entropy::SystemEntropy,
     granted::said,
     router::Router,
+    statistics::{Statistics, Traffic},
 };
 use dunlin_drive::{
     Program,
@@ -102,6 +103,7 @@ pub(crate) struct Desk {
     /// store.
     accepted: u64,
     recording: u64,
+    counts: Statistics,
     recorded: watch::Sender<u64>,
 }
 
@@ -114,6 +116,7 @@ pub(crate) struct Shared {
     pub(crate) room: Arc<Notify>,
     /// The last handle is gone, or the client is to close.
     pub(crate) closing: Notify,
+    pub(crate) traffic: Traffic,
 }
 
 impl Shared {
@@ -138,6 +141,7 @@ impl Shared {
                 granted: None,
                 accepted: 0,
                 recording: 0,
+                counts: Statistics::default(),
                 recorded: watch::channel(0).0,
             },
             entropy: SystemEntropy::new(),
@@ -149,6 +153,20 @@ impl Shared {
             status: watched,
             room,
             closing: Notify::new(),
+            traffic: Traffic::default(),
+        }
+    }
+
+    pub(crate) fn statistics(&self) -> Statistics {
+        let state = self.lock();
+        let State { session, desk, .. } = &*state;
+        Statistics {
+            dropped: desk.router.dropped(),
+            pending: desk.publishes.len() + desk.unwritten.len(),
+            unacknowledged: session.unacknowledged(),
+            bytes_read: self.traffic.read(),
+            bytes_written: self.traffic.written(),
+            ..desk.counts
         }
     }
 
@@ -166,6 +184,7 @@ impl Shared {
             return Err(PublishError::Closed(error.clone()));
         }
         let token = state.session.publish(message).map_err(PublishError::Rejected)?;
+        state.desk.counts.published += 1;
         let (sender, receiver) = oneshot::channel();
         if message.head.qos == Qos::AtMostOnce {
             state.desk.unwritten.push_back((token, sender));
@@ -222,6 +241,7 @@ impl Desk {
     /// The server has accepted.
     fn handle_connected(&mut self, resumption: Resumption, granted: Granted) {
         self.connected = Some(Instant::now());
+        self.counts.connections += 1;
         self.granted = Some(Arc::new(granted));
         self.router.forget_acks();
         if resumption == Resumption::Resumed {
@@ -239,6 +259,11 @@ impl Desk {
             self.unwritten.remove(at).map(|(_, sender)| sender)
         });
         if let Some(sender) = sender {
+            let count = match outcome {
+                Ok(_) => &mut self.counts.delivered,
+                Err(_) => &mut self.counts.refused,
+            };
+            *count += 1;
             let _nobody_waits = sender.send(outcome);
         }
     }
@@ -251,10 +276,12 @@ impl Desk {
 
     /// The connection has ended: messages of QoS 0 that were on their way to it may be lost.
     pub(crate) fn handle_ended(&mut self, sent: Option<Token>, error: &Error) {
+        self.counts.failures += 1;
         while let Some((token, _)) = self.unwritten.front()
             && sent.is_some_and(|sent| token.is_up_to(sent))
             && let Some((_, sender)) = self.unwritten.pop_front()
         {
+            self.counts.uncertain += 1;
             let _nobody_waits = sender.send(Err(PublishError::Lost(error.clone())));
         }
     }
@@ -336,6 +363,7 @@ impl Program<Growing, INFLIGHT> for Desk {
                 self.handle_connected(resumption, granted);
             }
             dunlin::Event::Message { message, duplicate, ack } => {
+                self.counts.received += 1;
                 self.router.handle_message(&message, duplicate, ack, session);
             }
             dunlin::Event::Acknowledged { token, reason, properties } => {
@@ -376,6 +404,7 @@ impl Program<Growing, INFLIGHT> for Desk {
             && token.is_up_to(sent)
             && let Some((_, sender)) = self.unwritten.pop_front()
         {
+            self.counts.delivered += 1;
             let _nobody_waits = sender.send(Ok(ReasonCode::SUCCESS));
         }
         self.make_room(session);
