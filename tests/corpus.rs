@@ -14,7 +14,9 @@ type Target = (&'static str, fn(&[u8]));
 
 /// Every target of `fuzz/`, and what it calls.
 const TARGETS: &[Target] = &[
+    ("aws_topics", dunlin_aws::fuzzing::topics),
     ("connection", dunlin::fuzzing::connection),
+    ("dates", dunlin_aws::fuzzing::date),
     ("differential", differential),
     ("frames", dunlin_ws::fuzzing::frames),
     ("journal", dunlin_mqtt::fuzzing::journal),
@@ -22,6 +24,7 @@ const TARGETS: &[Target] = &[
     ("restore", dunlin_mqtt::fuzzing::restore),
     ("session", dunlin_mqtt::fuzzing::session),
     ("signing", dunlin_sigv4::fuzzing::request),
+    ("time_server", dunlin_aws::fuzzing::sntp),
     ("upgrade_response", dunlin_ws::fuzzing::response),
     ("values", dunlin_mqtt::fuzzing::values),
     // Our half of it: the frames of others are there for fuzzing alone.

@@ -5,6 +5,7 @@
 #![no_std]
 #![no_main]
 
+mod aws;
 mod aws_exchanges;
 mod client;
 mod mqtt;
@@ -22,6 +23,7 @@ pub extern "C" fn _start() {
     ws::all();
     mqtt::all();
     client::all();
+    aws::all();
     aws_exchanges::all();
     sizes::keep_table();
     #[cfg(feature = "planted")]
