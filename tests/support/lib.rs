@@ -20,6 +20,7 @@
 
 pub mod aws_iot;
 pub mod broker5;
+pub mod browser;
 pub mod ejabberd;
 pub mod mosquitto;
 pub mod paho;

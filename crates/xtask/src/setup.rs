@@ -1,7 +1,7 @@
 //! `cargo x setup`: what the tests need besides Rust.
 //!
-//! Brokers (mosquitto, ejabberd), a Python environment with the pinned packages of
-//! `tests/peers/requirements.txt`, and the Node packages of `tests/peers/package-lock.json`.
+//! Brokers (mosquitto, ejabberd), a browser (Chromium), a Python environment with the pinned packages
+//! of `tests/peers/requirements.txt`, and the Node packages of `tests/peers/package-lock.json`.
 //! Installs only what is missing.
 
 use crate::Outcome;
@@ -9,11 +9,15 @@ use crate::process::{command, root, run as run_command, succeeds};
 use std::fs;
 use std::path::Path;
 
-const BY_HAND: &str = "install mosquitto and ejabberd (the brokers), python3 with its venv module, \
-                       and node with npm by hand";
+const BY_HAND: &str = "install mosquitto and ejabberd (the brokers), chromium, python3 with its \
+                       venv module, and node with npm by hand";
 
 /// Brokers, by package and by the program that shows that it is there.
 const BROKERS: [(&str, &str); 2] = [("mosquitto", "mosquitto"), ("ejabberd", "ejabberdctl")];
+
+/// Programs any of which is a browser that the tests can drive; Debian's package is the first.
+const BROWSERS: [&str; 4] =
+    ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     if let [unknown, ..] = arguments {
@@ -47,8 +51,11 @@ fn install_packages() -> Outcome {
 
 /// Debian's names of what is not there.
 fn missing_packages() -> Vec<&'static str> {
-    let brokers = BROKERS.iter().filter(|(_, program)| !has_daemon(program));
+    let brokers = BROKERS.iter().filter(|(_, program)| !is_there(program));
     let mut missing: Vec<&str> = brokers.map(|(package, _)| *package).collect();
+    if !BROWSERS.iter().any(|program| is_there(program)) {
+        missing.push("chromium");
+    }
     if python().is_none() {
         missing.extend(["python3", "python3-venv"]);
     }
@@ -108,7 +115,7 @@ fn write(path: &Path, text: &str) -> Outcome {
 }
 
 /// Debian puts daemons where only root's PATH looks.
-fn has_daemon(program: &str) -> bool {
+fn is_there(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])

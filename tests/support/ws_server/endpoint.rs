@@ -45,6 +45,8 @@ pub(super) struct Endpoint {
     frames: Deframer,
     out: Vec<u8>,
     tell: mpsc::UnboundedSender<Heard>,
+    /// Has sent a Close of its own, and waits for the answer.
+    closing: bool,
     over: bool,
 }
 
@@ -56,6 +58,7 @@ impl Endpoint {
             frames: Deframer::new(Role::Server),
             out: Vec::new(),
             tell,
+            closing: false,
             over: false,
         }
     }
@@ -119,8 +122,7 @@ impl Endpoint {
             Incoming::Data { opcode, end: true, .. } => {
                 let message = self.inbox.stream().to_vec();
                 self.inbox.consume(message.len());
-                self.put(true, Opcode::Ping, PING);
-                self.send_back(opcode, &message);
+                self.answer(opcode, &message);
                 self.say(match opcode {
                     Opcode::Text => Heard::Text(text(&message)),
                     _ => Heard::Binary(message),
@@ -134,10 +136,25 @@ impl Endpoint {
             Incoming::Pong => self.say(Heard::Pong(self.frames.control().to_vec())),
             Incoming::Close(code) => {
                 let body = self.frames.control().to_vec();
-                self.put(true, Opcode::Close, &body);
+                if !self.closing {
+                    self.put(true, Opcode::Close, &body);
+                }
                 self.over = true;
                 let reason = text(body.get(2..).unwrap_or_default());
                 self.say(Heard::Close(code.map(CloseCode::get), reason));
+            }
+        }
+    }
+
+    fn answer(&mut self, opcode: Opcode, message: &[u8]) {
+        match told_to_close(message) {
+            Some(body) => {
+                self.put(true, Opcode::Close, &body);
+                self.closing = true;
+            }
+            None => {
+                self.put(true, Opcode::Ping, PING);
+                self.send_back(opcode, message);
             }
         }
     }
@@ -172,6 +189,14 @@ impl Endpoint {
         // Nobody listens any more: the test is over.
         let _ = self.tell.send(heard);
     }
+}
+
+/// The body of the Close that a client has asked for, by `close CODE REASON`.
+fn told_to_close(message: &[u8]) -> Option<Vec<u8>> {
+    let words = std::str::from_utf8(message).ok()?.strip_prefix("close ")?;
+    let (code, reason) = words.split_once(' ')?;
+    let code: u16 = code.parse().ok()?;
+    Some([&code.to_be_bytes(), reason.as_bytes()].concat())
 }
 
 fn text(bytes: &[u8]) -> String {

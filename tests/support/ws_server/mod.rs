@@ -1,4 +1,6 @@
 //! A WebSocket server made of `dunlin-ws` alone: it says everything back, and tells what it heard.
+//!
+//! To the text `close CODE REASON` it says nothing but that: it begins to close.
 
 mod endpoint;
 
