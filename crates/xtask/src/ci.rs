@@ -1,7 +1,7 @@
 //! `cargo x ci`: what must hold before a change lands.
 
 use crate::process::{cargo, run as run_command};
-use crate::{Outcome, autobahn, fuzz, panic_proof, spec, test, thumb};
+use crate::{Outcome, autobahn, fuzz, narrow, panic_proof, spec, test, thumb};
 use std::time::Instant;
 
 type Stage = (&'static str, fn() -> Outcome);
@@ -14,6 +14,7 @@ const STAGES: &[Stage] = &[
     ("docs", docs),
     ("test", || test::run(&[])),
     ("autobahn", || autobahn::run(&[])),
+    ("narrow", || narrow::run(&[])),
     ("thumb", || thumb::run(&[])),
     ("panic-proof", || panic_proof::run(&[])),
     ("panic-proof-can-fail", || panic_proof::run(&["--planted".to_owned()])),

@@ -14,6 +14,7 @@ mod bench;
 mod ci;
 mod elf;
 mod fuzz;
+mod narrow;
 mod panic_proof;
 mod process;
 mod setup;
@@ -58,6 +59,12 @@ const COMMANDS: &[Command] = &[
         usage: "",
         about: "build the core for microcontrollers",
         run: thumb::run,
+    },
+    Command {
+        name: "narrow",
+        usage: "",
+        about: "run the core's own tests with pointers of 32 bits",
+        run: narrow::run,
     },
     Command {
         name: "panic-proof",
