@@ -13,6 +13,8 @@
 mod failures;
 #[path = "cli/five.rs"]
 mod five;
+#[path = "cli/proxies.rs"]
+mod proxies;
 #[path = "cli/publishing.rs"]
 mod publishing;
 #[path = "cli/subscribing.rs"]

@@ -25,8 +25,20 @@ pub const RUN_LIMIT: Duration = Duration::from_secs(30);
 pub const BUILD_LIMIT: Duration = Duration::from_secs(900);
 
 /// What the command reads from its environment: a test says it, never the machine.
-const ENVIRONMENT: [&str; 4] =
-    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "DUNLIN_PASSWORD"];
+const ENVIRONMENT: [&str; 12] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "DUNLIN_PASSWORD",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
 
 /// The `dunlin` command, built from this clone on first use, with a clean environment.
 ///

@@ -4,7 +4,7 @@ mod connection;
 mod properties;
 mod words;
 
-pub(crate) use connection::Connection;
+pub(crate) use connection::{Connection, Way};
 pub(crate) use properties::{OfConnect, OfSubscribe};
 
 use crate::{failure::Failure, format::Format, help};

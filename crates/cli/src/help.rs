@@ -20,7 +20,9 @@ Connection:
                        better put it into DUNLIN_PASSWORD
   --ca FILE            trust the CAs in this PEM file, and no others
   --proxy URL          go through http://, socks5:// or socks5h://[user:password@]host[:port];
-                       socks5h has the proxy resolve the broker's name
+                       socks5h has the proxy resolve the broker's name; left out, the proxy that
+                       HTTPS_PROXY (for TLS) or ALL_PROXY names, except for hosts in NO_PROXY
+  --no-proxy           go straight, whatever the environment says
   --aws-region REGION  sign for AWS IoT Core, with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and,
                        for temporary credentials, AWS_SESSION_TOKEN
   --will-topic TOPIC   have the broker publish a message there when this client is lost

@@ -1,7 +1,7 @@
 //! The connection of `pub` and `sub`: made from options, watched, and ended with a good-bye.
 
 use crate::{
-    args::{Connection, OfConnect},
+    args::{Connection, OfConnect, Way},
     credentials::{self, Lookup},
     failure::{Code, Failure, note},
     signals,
@@ -45,9 +45,14 @@ pub(crate) fn options(args: Connection, lookup: Lookup<'_>) -> Result<Options, F
     if let Some(ca) = args.ca {
         options = options.tls(TlsOptions::ca_file(ca)?);
     }
-    if let Some(proxy) = args.proxy {
-        options = options.proxy(proxy);
-    }
+    options = match args.way {
+        Way::Straight => options,
+        Way::Through(proxy) => options.proxy(proxy),
+        Way::Environment => options.proxy_from_env().map_err(|error| {
+            let text = format!("HTTPS_PROXY or ALL_PROXY: {error}, or go straight with --no-proxy");
+            Failure::new(Code::Input, text)
+        })?,
+    };
     if let Some(region) = args.region {
         options = options.aws(credentials::signing(&region, lookup)?);
     }

@@ -22,9 +22,21 @@ pub(crate) struct Connection {
     pub(crate) user_name: Option<String>,
     pub(crate) password: Option<Password>,
     pub(crate) ca: Option<PathBuf>,
-    pub(crate) proxy: Option<Proxy>,
+    pub(crate) way: Way,
     pub(crate) region: Option<String>,
     pub(crate) will: Option<Will>,
+}
+
+/// How the way to the broker is found.
+#[derive(Debug, Default)]
+pub(crate) enum Way {
+    /// Through the proxy that the environment names, if it names one.
+    #[default]
+    Environment,
+    /// `--proxy`
+    Through(Proxy),
+    /// `--no-proxy`
+    Straight,
 }
 
 /// A password: wiped when dropped, and not shown by `Debug`.
@@ -48,7 +60,7 @@ pub(super) struct Draft {
     user_name: Option<String>,
     password: Option<Password>,
     ca: Option<PathBuf>,
-    proxy: Option<Proxy>,
+    way: Way,
     region: Option<String>,
     will_topic: Option<String>,
     will_payload: Vec<u8>,
@@ -78,7 +90,8 @@ impl Draft {
             "-u" => self.user_name = Some(words.text()?),
             "-P" => self.password = Some(Password(Zeroizing::new(words.bytes()?))),
             "--ca" => self.ca = Some(words.path()?),
-            "--proxy" => self.proxy = Some(words.text()?.parse()?),
+            "--proxy" => self.way = Way::Through(words.text()?.parse()?),
+            "--no-proxy" => self.way = Way::Straight,
             "--aws-region" => self.region = Some(words.text()?),
             "--will-topic" => self.will_topic = Some(words.text()?),
             "--will-payload" => self.will_payload = words.bytes()?,
@@ -110,6 +123,9 @@ impl Draft {
                 }
             }
         }
+        if words.has_seen("--proxy") && words.has_seen("--no-proxy") {
+            return Err(words.wrong("--proxy and --no-proxy exclude one another"));
+        }
         // A random one would never find its session again.
         if self.persistence == Persistence::Kept && self.client_id.is_none() {
             return Err(words.wrong("-c needs a client identifier, which is -i ID"));
@@ -130,7 +146,7 @@ impl Draft {
             user_name: self.user_name,
             password: self.password,
             ca: self.ca,
-            proxy: self.proxy,
+            way: self.way,
             region: self.region,
             will,
         };

@@ -68,7 +68,8 @@ fn pub_reads_every_option() {
     assert_eq!(connection.user_name.as_deref(), Some("ann"));
     assert_eq!(&**connection.password.unwrap().0, b"pw");
     assert_eq!(connection.ca, Some("ca.pem".into()));
-    assert_eq!(connection.proxy.unwrap().to_string(), "socks5h://***@p:1080");
+    let Way::Through(proxy) = connection.way else { panic!("{:?}", connection.way) };
+    assert_eq!(proxy.to_string(), "socks5h://***@p:1080");
     assert_eq!(connection.region.as_deref(), Some("eu-west-1"));
     let will = connection.will.unwrap();
     assert_eq!((will.topic.as_str(), will.payload.as_slice()), ("w", &b"bye"[..]));
@@ -207,6 +208,8 @@ fn usage_error_names_the_option_and_how_it_is_used() {
         ("pub --url ws://h -t a -n -P x", "-P needs a user name"),
         ("pub --url ws://h -t a -n --ca x", "--ca has no use without TLS"),
         ("pub --url ws://h -t a -n --proxy ftp://p", "--proxy: the proxy's URL has an unknown"),
+        ("pub --url ws://h -t a -n --proxy p --no-proxy", "--proxy and --no-proxy exclude one"),
+        ("pub --url ws://h -t a -n --proxy https://p", "--proxy: the proxy's URL has an unknown"),
         ("pub --url mqtts://h -t a -n --aws-region r", "--aws-region signs WebSocket upgrades"),
         ("pub --url ws://h -t a -n --will-qos 1", "--will-qos needs --will-topic TOPIC"),
         ("pub --url ws://h -t a -n -r=1", "-r takes no value"),
