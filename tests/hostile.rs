@@ -9,6 +9,8 @@
     reason = "a test may panic"
 )]
 
+#[path = "interop/attacks.rs"]
+mod attacks;
 #[path = "interop/common.rs"]
 mod common;
 #[path = "interop/five_authentication.rs"]

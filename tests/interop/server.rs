@@ -3,6 +3,7 @@
 //! Written by hand after RFC 6455 and MQTT 3.1.1: no codec of Dunlin has a part in it.
 
 use std::net::Ipv4Addr;
+use std::task::{Context, Waker};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -25,6 +26,7 @@ pub(crate) const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
 pub(crate) const TEXT: u8 = 1;
 pub(crate) const BINARY: u8 = 2;
 pub(crate) const CLOSE: u8 = 8;
+pub(crate) const PONG: u8 = 10;
 
 /// A listener on loopback; each connection is accepted when the test asks for it.
 #[derive(Debug)]
@@ -57,6 +59,12 @@ impl Server {
         let (stream, _) = within("a connection", self.listener.accept()).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Peer { stream, framed: self.framed, packets: Vec::new() }
+    }
+
+    /// Whether a connection waits that nobody has accepted.
+    pub(crate) fn was_asked(&self) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        self.listener.poll_accept(&mut context).is_ready()
     }
 
     /// The next connection, after the upgrade and the client's CONNECT.
@@ -208,9 +216,20 @@ impl Peer {
 
     /// Waits until the client has hung up, whatever it sends before.
     pub(crate) async fn end(&mut self) {
+        self.rest().await;
+    }
+
+    /// What the client sends until it hangs up.
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         // A reset is an end, too.
         let _ = within("the end", self.stream.read_to_end(&mut rest)).await;
+        rest
+    }
+
+    /// Ends the connection with a reset.
+    pub(crate) fn reset(self) {
+        self.stream.set_zero_linger().unwrap();
     }
 }
 

@@ -52,12 +52,20 @@ pub struct UpgradeRefusal {
     pub date: Option<String>,
     /// `location` without its query: where the server sends the client instead; never followed.
     pub location: Option<String>,
+    /// `retry-after`: when to come back, in seconds or as a date.
+    pub retry_after: Option<String>,
+    /// `www-authenticate`: what the server wants to know first.
+    pub www_authenticate: Option<String>,
+    /// `sec-websocket-version`: what the server speaks in place of 13.
+    pub websocket_version: Option<String>,
     /// The first bytes of the body, as text, up to where it repeats what may be secret.
     pub body: String,
     /// How far this machine's clock is ahead of the server's, in seconds, if `date` tells.
     pub clock_ahead_s: Option<i64>,
     /// Whether the request was signed for AWS.
     pub signed: bool,
+    /// Whether the same request may be taken later.
+    pub retryable: bool,
 }
 
 /// AWS refuses signatures that are further off than this, in seconds.
@@ -65,19 +73,24 @@ const CLOCK_TOLERANCE_S: i64 = 300;
 
 impl UpgradeRefusal {
     pub(crate) fn new(refusal: &ws::Refusal<'_>, unix_time_s: i64, options: &Options) -> Self {
-        let field = |name| refusal.field(name).map(str::to_owned);
+        let words = |bytes| without_secrets(printable(bytes), options);
+        let field = |name| refusal.field(name).map(|value| words(value.as_bytes()));
         let without_query =
-            |location: String| location.split('?').next().unwrap_or_default().to_owned();
+            |location: &str| location.split('?').next().unwrap_or_default().to_owned();
         let date = field("date");
         let server_s = date.as_deref().and_then(parse_http_date);
         Self {
             status: refusal.status().get(),
             error_type: field("x-amzn-errortype"),
-            location: field("location").map(without_query),
-            body: without_secrets(printable(refusal.body()), options),
+            location: refusal.field("location").map(without_query),
+            retry_after: field("retry-after"),
+            www_authenticate: field("www-authenticate"),
+            websocket_version: field("sec-websocket-version"),
+            body: words(refusal.body()),
             clock_ahead_s: server_s.map(|server_s| unix_time_s - server_s),
             date,
             signed: options.is_signed(),
+            retryable: refusal.status().is_retryable(),
         }
     }
 
@@ -133,7 +146,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Connect(error) => error.is_retryable(),
-            Self::Upgrade(refusal) => matches!(refusal.status, 408 | 429 | 500..=599),
+            Self::Upgrade(refusal) => refusal.retryable,
             Self::Ended { error, .. } => error.is_retryable(),
             _ => false,
         }

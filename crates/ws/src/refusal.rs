@@ -39,7 +39,8 @@ impl Status {
     /// Whether the same request may well succeed later: timeouts, rate limits, trouble at the
     /// server.
     pub const fn is_retryable(self) -> bool {
-        matches!(self.0, 408 | 425 | 429 | 500 | 502 | 503 | 504)
+        // RFC 9110 §15: one that nobody knows means what 500 does.
+        matches!(self.0, 408 | 425 | 429 | 500 | 502..=504 | 506..=599)
     }
 }
 
@@ -195,7 +196,7 @@ mod tests {
     #[test]
     fn status_is_retryable_when_the_trouble_may_pass() {
         for (status, expected) in
-            [(*b"429", true), (*b"503", true), (*b"403", false), (*b"501", false)]
+            [(*b"429", true), (*b"503", true), (*b"521", true), (*b"403", false), (*b"501", false)]
         {
             assert_eq!(Status::from_digits(status).unwrap().is_retryable(), expected);
         }
