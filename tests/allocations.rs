@@ -1,4 +1,4 @@
-//! Nothing is allocated for a message, in either direction.
+//! Nothing is allocated for a message, in either direction; on a host no more than what has come.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
@@ -10,6 +10,9 @@
     clippy::unwrap_used,
     reason = "host code: a test may panic"
 )]
+
+#[path = "allocations/heap.rs"]
+mod heap;
 
 use allocation_counter::measure;
 use dunlin::{
