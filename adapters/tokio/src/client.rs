@@ -32,6 +32,10 @@ pub enum Event {
     /// The server has accepted another authentication on the connection that stands
     /// ([`Client::re_authenticate`]).
     Authenticated,
+    /// New credentials could not be got; those that are there are good a little longer, and a connection
+    /// is made with them.
+    #[cfg(feature = "aws")]
+    CredentialsNotRefreshed(Arc<crate::aws::ServiceError>),
     /// The connection is lost, or did not come about.
     Disconnected {
         /// Why.

@@ -21,6 +21,9 @@ pub enum Error {
     /// The upgrade request cannot be signed.
     #[cfg(feature = "aws")]
     Sign(crate::aws::InvalidInput),
+    /// There are no credentials to sign with, or they have ended and there are no new ones.
+    #[cfg(feature = "aws")]
+    Credentials(Arc<crate::aws::ServiceError>),
     /// The HTTP server refused the upgrade.
     Upgrade(Box<UpgradeRefusal>),
     /// The connection ended.
@@ -147,6 +150,8 @@ impl Error {
         match self {
             Self::Connect(error) => error.is_retryable(),
             Self::Upgrade(refusal) => refusal.retryable,
+            #[cfg(feature = "aws")]
+            Self::Credentials(error) => error.is_retryable(),
             Self::Ended { error, .. } => error.is_retryable(),
             _ => false,
         }
@@ -189,6 +194,8 @@ impl fmt::Display for Error {
             }
             #[cfg(feature = "aws")]
             Self::Sign(error) => write!(f, "the upgrade request cannot be signed: {error}"),
+            #[cfg(feature = "aws")]
+            Self::Credentials(error) => error.fmt(f),
             Self::Upgrade(refusal) => refusal.fmt(f),
             Self::Ended { error, io, said, .. } => {
                 error.fmt(f)?;
@@ -213,6 +220,8 @@ impl std::error::Error for Error {
             Self::Connect(error) => Some(error),
             Self::Ended { error, .. } => Some(error),
             Self::Store(error) => Some(error),
+            #[cfg(feature = "aws")]
+            Self::Credentials(error) => Some(error),
             _ => None,
         }
     }

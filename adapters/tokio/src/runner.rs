@@ -141,6 +141,10 @@ impl Attempt<'_> {
     /// Says why it ended.
     async fn run(&self, client_id: &str) -> Error {
         let Self { shared, options, url, .. } = *self;
+        #[cfg(feature = "aws")]
+        if let Err(error) = self.refresh_credentials().await {
+            return error;
+        }
         let deadline = Instant::now() + options.connect_timeout;
         let connecting = transport::connect(url, &options.tls, &options.network, deadline);
         let (mut reader, mut writer) = match race(connecting, shared.closing.notified()).await {
@@ -162,6 +166,23 @@ impl Attempt<'_> {
         // The peer sees an orderly end where there can be one; it has had its words already.
         let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, writer.shutdown()).await;
         ended
+    }
+
+    /// Gets credentials anew where they are about to end; never goes on with those that have ended.
+    #[cfg(feature = "aws")]
+    async fn refresh_credentials(&self) -> Result<(), Error> {
+        let Some(signing) = &self.options.aws else { return Ok(()) };
+        let refreshing = signing.refresh(crate::aws::now());
+        match race(refreshing, self.shared.closing.notified()).await {
+            Ok(Ok(None)) => Ok(()),
+            Ok(Ok(Some(error))) => {
+                let event = Event::CredentialsNotRefreshed(Arc::new(error));
+                self.shared.lock().desk.announce(event);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(Error::Credentials(Arc::new(error))),
+            Err(()) => Err(Error::Closed),
+        }
     }
 
     /// Makes what the connection is to begin with, and speaks until it ends.

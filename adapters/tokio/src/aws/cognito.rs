@@ -1,0 +1,146 @@
+//! Credentials from an Amazon Cognito identity pool.
+
+use super::{
+    Credentials, CredentialsFuture, CredentialsProvider, Service, ServiceError, now,
+    service::{answer, bytes_of},
+};
+use dunlin_aws::cognito::{self, GetCredentials, GetId};
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+};
+use zeroize::Zeroizing;
+
+/// Who vouches for a user, and the token that says so.
+pub struct Login {
+    provider: String,
+    token: Zeroizing<String>,
+}
+
+impl Login {
+    /// The user whom `provider`, such as `cognito-idp.REGION.amazonaws.com/POOL`, knows by `token`.
+    pub fn new(provider: impl Into<String>, token: impl Into<String>) -> Self {
+        Self { provider: provider.into(), token: Zeroizing::new(token.into()) }
+    }
+}
+
+/// Shows the provider only.
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("provider", &self.provider).finish_non_exhaustive()
+    }
+}
+
+type Logins = Box<dyn Fn() -> Vec<Login> + Send + Sync>;
+
+/// An identity of an Amazon Cognito identity pool; each method takes the value and gives it back
+/// changed.
+///
+/// The identity is asked for once. Keep its [name](Self::identity_id) over starts of the program: a
+/// guest that asks again is another guest, to whom no policy is attached.
+pub struct Cognito {
+    pool: String,
+    identity: Mutex<Option<String>>,
+    logins: Option<Logins>,
+    role: Option<String>,
+    service: Service,
+}
+
+impl Cognito {
+    /// A guest of the identity pool `pool`, `REGION:uuid`.
+    pub fn new(pool: impl Into<String>) -> Self {
+        let (identity, service) = (Mutex::default(), Service::new());
+        Self { pool: pool.into(), identity, logins: None, role: None, service }
+    }
+
+    /// The identity of that name, which is asked for no more.
+    #[must_use]
+    pub fn identity(self, identity: impl Into<String>) -> Self {
+        Self { identity: Mutex::new(Some(identity.into())), ..self }
+    }
+
+    /// A user with the logins that `logins` returns: it is called for each exchange, since tokens
+    /// end sooner than the program.
+    #[must_use]
+    pub fn logins(self, logins: impl Fn() -> Vec<Login> + Send + Sync + 'static) -> Self {
+        Self { logins: Some(Box::new(logins)), ..self }
+    }
+
+    /// Credentials of this role, by its ARN, where the logins allow several.
+    #[must_use]
+    pub fn custom_role(self, role: impl Into<String>) -> Self {
+        Self { role: Some(role.into()), ..self }
+    }
+
+    /// How the service is reached.
+    #[must_use]
+    pub fn service(self, service: Service) -> Self {
+        Self { service, ..self }
+    }
+
+    /// The region of the pool.
+    pub fn region(&self) -> Result<&str, ServiceError> {
+        cognito::region_of(&self.pool).ok_or(ServiceError::Identity)
+    }
+
+    /// The name of the identity, which policies are attached to; asked for if it is not known.
+    pub async fn identity_id(&self) -> Result<String, ServiceError> {
+        if let Some(identity) = self.known() {
+            return Ok(identity);
+        }
+        let url = self.service.url_of(cognito::SERVICE, self.region()?)?;
+        let host = url.host_header();
+        let request = {
+            let logins = self.logins.as_ref().map(|logins| logins()).unwrap_or_default();
+            bytes_of(&GetId::new(&host, &self.pool)?.logins(&pairs(&logins)))
+        };
+        let bytes = self.service.exchange(&url, &request).await?;
+        let identity = bytes_of(&GetId::read(&answer(&bytes))?);
+        let identity = String::from_utf8_lossy(&identity).into_owned();
+        // Of two that were asked for at once, the first stays.
+        let mut known = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(known.get_or_insert(identity).clone())
+    }
+
+    async fn issue(&self) -> Result<Credentials, ServiceError> {
+        let identity = self.identity_id().await?;
+        let url = self.service.url_of(cognito::SERVICE, self.region()?)?;
+        let host = url.host_header();
+        let request = {
+            let logins = self.logins.as_ref().map(|logins| logins()).unwrap_or_default();
+            let pairs = pairs(&logins);
+            let request = GetCredentials::new(&host, &identity)?.logins(&pairs);
+            match &self.role {
+                Some(role) => bytes_of(&request.custom_role(role)),
+                None => bytes_of(&request),
+            }
+        };
+        let bytes = self.service.exchange(&url, &request).await?;
+        let issued = GetCredentials::read(&answer(&bytes))?;
+        Ok(Credentials::issued(&issued, now()))
+    }
+
+    fn known(&self) -> Option<String> {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl CredentialsProvider for Cognito {
+    fn credentials(&self) -> CredentialsFuture<'_> {
+        Box::pin(self.issue())
+    }
+}
+
+/// Shows pool and identity only.
+impl fmt::Debug for Cognito {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cognito")
+            .field("pool", &self.pool)
+            .field("identity", &self.known())
+            .finish_non_exhaustive()
+    }
+}
+
+fn pairs(logins: &[Login]) -> Vec<cognito::Login<'_>> {
+    logins.iter().map(|login| (login.provider.as_str(), login.token.as_str())).collect()
+}
