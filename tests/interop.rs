@@ -9,6 +9,8 @@
     reason = "a test may panic"
 )]
 
+#[path = "interop/blocking.rs"]
+mod blocking;
 #[path = "interop/cable.rs"]
 mod cable;
 #[path = "interop/common.rs"]

@@ -94,7 +94,10 @@ impl Client {
         Self::begin(options, runner::First::MayFail)
     }
 
-    fn begin(options: Options, first: runner::First) -> (Self, broadcast::Receiver<Event>) {
+    pub(crate) fn begin(
+        options: Options,
+        first: runner::First,
+    ) -> (Self, broadcast::Receiver<Event>) {
         let shared = Arc::new(Shared::new(&options));
         let events = shared.lock().desk.events();
         // Before anything is published: the messages of the last time come first.
@@ -221,7 +224,7 @@ impl Client {
     /// Does not wait for acknowledgements: [`Client::drain`] does.
     pub async fn close(&self) {
         self.guard.shared.close();
-        self.closed().await;
+        self.ended().await;
     }
 
     /// The same for this reason, and with properties: a reason string, user properties, another session
@@ -234,7 +237,7 @@ impl Client {
         properties: Properties<'_>,
     ) -> Result<(), SendError> {
         self.guard.shared.close_with(reason, properties)?;
-        self.closed().await;
+        self.ended().await;
         Ok(())
     }
 
@@ -254,14 +257,17 @@ impl Client {
         u64::from_le_bytes(random)
     }
 
-    async fn closed(&self) {
+    /// Ready when the client has ended; does not keep it alive.
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut status = self.guard.shared.status.clone();
-        // The sender lives in `shared`.
-        let _ = status.wait_for(|status| *status == Status::Closed).await;
+        async move {
+            // An error says that the last trace of the client is gone.
+            let _ = status.wait_for(|status| *status == Status::Closed).await;
+        }
     }
 
     /// Waits until the server has accepted, or the client has ended.
-    async fn connected(&self) -> Result<(), Error> {
+    pub(crate) async fn connected(&self) -> Result<(), Error> {
         let mut status = self.guard.shared.status.clone();
         let _ =
             status.wait_for(|status| matches!(status, Status::Connected | Status::Closed)).await;

@@ -29,6 +29,7 @@
 mod authentication;
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod blocking;
 mod buffer;
 mod client;
 mod connect_error;
