@@ -25,8 +25,9 @@ impl Answer {
 #[derive(Debug)]
 pub(crate) struct Line<const N: usize> {
     answers: [Option<Answer>; N],
-    first: usize,
-    len: usize,
+    /// As many answers as there are slots: less than 65,535.
+    first: u16,
+    len: u16,
 }
 
 impl<const N: usize> Line<N> {
@@ -34,8 +35,8 @@ impl<const N: usize> Line<N> {
         Self { answers: [None; N], first: 0, len: 0 }
     }
 
-    pub(crate) const fn is_full(&self) -> bool {
-        self.len >= N
+    pub(crate) fn is_full(&self) -> bool {
+        usize::from(self.len) >= N
     }
 
     pub(crate) const fn clear(&mut self) {
@@ -44,7 +45,7 @@ impl<const N: usize> Line<N> {
 
     /// Puts `answer` at the end, if there is room.
     pub(crate) fn push(&mut self, answer: Answer) {
-        let place = self.first.saturating_add(self.len).checked_rem(N).unwrap_or(0);
+        let place = self.place(self.len.into());
         if !self.is_full()
             && let Some(place) = self.answers.get_mut(place)
         {
@@ -55,10 +56,8 @@ impl<const N: usize> Line<N> {
 
     /// The same, unless one for the same exchange waits there already.
     pub(crate) fn push_once(&mut self, answer: Answer) {
-        let mut places = (0..self.len).map(|behind| self.first.saturating_add(behind));
-        let waits = places.any(|place| {
-            let place = place.checked_rem(N).unwrap_or(0);
-            let waiting = self.answers.get(place).copied().flatten();
+        let waits = (0..usize::from(self.len)).any(|behind| {
+            let waiting = self.answers.get(self.place(behind)).copied().flatten();
             waiting.is_some_and(|waiting| waiting.packet_id == answer.packet_id)
         });
         if !waits {
@@ -71,10 +70,15 @@ impl<const N: usize> Line<N> {
         if self.len == 0 {
             return None;
         }
-        let answer = self.answers.get(self.first).copied().flatten();
-        self.first = self.first.saturating_add(1).checked_rem(N).unwrap_or(0);
+        let answer = self.answers.get(usize::from(self.first)).copied().flatten();
+        self.first = u16::try_from(self.place(1)).unwrap_or(0);
         self.len = self.len.saturating_sub(1);
         answer
+    }
+
+    /// Where the answer is that stands so many behind the first.
+    fn place(&self, behind: usize) -> usize {
+        usize::from(self.first).saturating_add(behind).checked_rem(N).unwrap_or(0)
     }
 }
 

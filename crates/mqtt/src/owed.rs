@@ -19,8 +19,9 @@ const NOTHING: Debt =
 #[derive(Debug)]
 pub(crate) struct Owed<const N: usize> {
     debts: [Debt; N],
-    first: usize,
-    len: usize,
+    /// As many debts as there are slots: less than 65,535.
+    first: u16,
+    len: u16,
     /// Counts connections: what is owed to one dies with it.
     epoch: u16,
 }
@@ -30,12 +31,12 @@ impl<const N: usize> Owed<N> {
         Self { debts: [NOTHING; N], first: 0, len: 0, epoch: 0 }
     }
 
-    pub(crate) const fn is_full(&self) -> bool {
-        self.len >= N
+    pub(crate) fn is_full(&self) -> bool {
+        usize::from(self.len) >= N
     }
 
-    pub(crate) const fn len(&self) -> usize {
-        self.len
+    pub(crate) fn len(&self) -> usize {
+        self.len.into()
     }
 
     /// A new connection: nothing is owed, and earlier tokens are void.
@@ -60,8 +61,8 @@ impl<const N: usize> Owed<N> {
         if self.is_full() {
             return None;
         }
-        let place = Self::wrap(self.first.saturating_add(self.len));
-        Some(AckToken { packet_id: id, place: u16::try_from(place).ok()?, epoch: self.epoch })
+        let place = u16::try_from(self.place(self.len.into())).ok()?;
+        Some(AckToken { packet_id: id, place, epoch: self.epoch })
     }
 
     /// The program has let go of the message; says whether it still waited for that.
@@ -77,19 +78,17 @@ impl<const N: usize> Owed<N> {
     /// Whether the message still waits for the program.
     pub(crate) fn is_held(&self, token: AckToken) -> bool {
         let place = usize::from(token.place);
-        let behind = Self::wrap(place.saturating_add(N).saturating_sub(self.first));
         let Some(debt) = self.debts.get(place) else { return false };
         token.epoch == self.epoch
-            && behind < self.len
+            && Self::is_within(place, self.first, self.len)
             && debt.id == token.packet_id.value()
             && !debt.due
     }
 
     /// Whether an acknowledgement of this kind for `id` has yet to go out on this connection.
     pub(crate) fn owes(&self, id: PacketId, kind: AckKind) -> bool {
-        let mut places = (0..self.len).map(|behind| Self::wrap(self.first.saturating_add(behind)));
-        places.any(|place| {
-            let debt = self.debts.get(place);
+        (0..usize::from(self.len)).any(|behind| {
+            let debt = self.debts.get(self.place(behind));
             debt.is_some_and(|debt| debt.id == id.value() && debt.kind == kind)
         })
     }
@@ -98,9 +97,8 @@ impl<const N: usize> Owed<N> {
     pub(crate) fn settle_repeats(&mut self, id: PacketId, reason: ReasonCode) {
         let (first, len) = (self.first, self.len);
         for (place, debt) in self.debts.iter_mut().enumerate() {
-            let behind = Self::wrap(place.saturating_add(N).saturating_sub(first));
             let is_its = debt.id == id.value() && debt.kind == AckKind::Pubrec;
-            if is_its && behind < len && !debt.due {
+            if is_its && Self::is_within(place, first, len) && !debt.due {
                 debt.due = true;
                 debt.reason = reason;
             }
@@ -109,7 +107,7 @@ impl<const N: usize> Owed<N> {
 
     /// The acknowledgement that goes out next, if the one in front is due.
     pub(crate) fn due(&self) -> Option<Ack<'static>> {
-        let debt = self.debts.get(self.first)?;
+        let debt = self.debts.get(usize::from(self.first))?;
         if self.len == 0 || !debt.due {
             return None;
         }
@@ -120,13 +118,20 @@ impl<const N: usize> Owed<N> {
     /// The acknowledgement in front has been taken to be sent.
     pub(crate) fn pop(&mut self) {
         if self.len > 0 {
-            self.first = Self::wrap(self.first.saturating_add(1));
+            self.first = u16::try_from(self.place(1)).unwrap_or(0);
             self.len = self.len.saturating_sub(1);
         }
     }
 
-    fn wrap(place: usize) -> usize {
-        place.checked_rem(N).unwrap_or(0)
+    /// Where the debt is that stands so many behind the first.
+    fn place(&self, behind: usize) -> usize {
+        usize::from(self.first).saturating_add(behind).checked_rem(N).unwrap_or(0)
+    }
+
+    /// Whether a place is among the `len` from `first` on.
+    fn is_within(place: usize, first: u16, len: u16) -> bool {
+        let behind = place.saturating_add(N).saturating_sub(first.into());
+        behind.checked_rem(N).unwrap_or(0) < len.into()
     }
 }
 

@@ -232,7 +232,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     }
 
     /// How many messages above QoS 0 wait for their acknowledgement by this side.
-    pub const fn unacknowledged(&self) -> usize {
+    pub fn unacknowledged(&self) -> usize {
         self.owed.len()
     }
 

@@ -103,22 +103,20 @@ impl Header {
     // Part of its callers, which know most of the header when they are compiled.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn encode(&self, out: &mut Writer<'_>) -> Result<(), Full> {
-        let mut out = Writer::new(out.reserve(self.encoded_len())?);
-        let fin = if self.fin { FIN } else { 0 };
-        out.put_u8(fin | self.opcode.bits())?;
-        let mask = if self.mask.is_some() { MASK } else { 0 };
-        let [.., high, low] = self.len.to_be_bytes();
-        match self.len {
-            0..=125 => out.put_u8(mask | low)?,
-            126..=0xffff => out.put_slice(&[mask | 126, high, low])?,
-            _ => {
-                out.put_u8(mask | 127)?;
-                out.put_slice(&self.len.to_be_bytes())?;
+        let first = self.opcode.bits() | if self.fin { FIN } else { 0 };
+        let [h, g, f, e, d, c, high, low] = self.len.to_be_bytes();
+        // Each form in one piece, of a length that the compiler knows.
+        match (self.len, self.mask) {
+            (0..=125, None) => out.put_slice(&[first, low]),
+            (0..=125, Some([i, j, k, l])) => out.put_slice(&[first, MASK | low, i, j, k, l]),
+            (126..=0xffff, None) => out.put_slice(&[first, 126, high, low]),
+            (126..=0xffff, Some([i, j, k, l])) => {
+                out.put_slice(&[first, MASK | 126, high, low, i, j, k, l])
             }
-        }
-        match &self.mask {
-            Some(key) => out.put_slice(key),
-            None => Ok(()),
+            (_, None) => out.put_slice(&[first, 127, h, g, f, e, d, c, high, low]),
+            (_, Some([i, j, k, l])) => {
+                out.put_slice(&[first, MASK | 127, h, g, f, e, d, c, high, low, i, j, k, l])
+            }
         }
     }
 

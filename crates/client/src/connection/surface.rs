@@ -5,7 +5,7 @@ use crate::{
     Connect, Error, Event, Head, Instant, Malformed, Message, ReasonCode, Session, mqtt,
     timers::Timers,
 };
-use dunlin_mqtt::{Aliases, Packet, PacketType, Publish, Version};
+use dunlin_mqtt::{Aliases, Packet, PacketId, PacketType, Publish, Version};
 use dunlin_octet::{Buffer, Inbox};
 
 impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
@@ -46,20 +46,26 @@ fn on_message<'t, B: Buffer, A: Buffer, S: Buffer, const N: usize>(
     session: &mut Session<S, N>,
 ) -> Result<Option<Event<'t>>, Error> {
     let publish = Publish::decode(version, front.header.flags, front.body(inbox))?;
-    if publish.message.head.properties.is_empty() {
+    let Publish { message: Message { head, payload }, duplicate, packet_id } = publish;
+    if head.properties.is_empty() {
         return hand_over(publish, session);
     }
     // By its fields, for the same reason.
-    on_rich_message(Publish { ..publish }, aliases, session)
+    let Head { topic, qos, retain, properties } = head;
+    let head = Head { topic, qos, retain, properties };
+    on_rich_message(head, payload, (duplicate, packet_id), aliases, session)
 }
 
 /// The same for a message with properties.
 #[inline(never)]
 fn on_rich_message<'t, A: Buffer, S: Buffer, const N: usize>(
-    publish: Publish<'t>,
+    head: Head<'t>,
+    payload: &'t [u8],
+    (duplicate, packet_id): (bool, Option<PacketId>),
     aliases: &'t mut Aliases<A>,
     session: &mut Session<S, N>,
 ) -> Result<Option<Event<'t>>, Error> {
+    let publish = Publish { message: Message { head, payload }, duplicate, packet_id };
     hand_over(resolve(aliases, publish)?, session)
 }
 

@@ -119,7 +119,10 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// Takes responsibility for a message; `None` where nothing is to be acknowledged by the program.
     fn on_complete(&mut self, begun: Begun) -> Result<Option<AckToken>, Misbehaved> {
         match (begun.qos, begun.packet_id) {
-            (Qos::AtLeastOnce, Some(id)) => self.on_at_least_once(id).map(Some),
+            (Qos::AtLeastOnce, Some(id)) => match self.on_at_least_once(id) {
+                None => Err(Misbehaved::ReceiveMaximum),
+                ack => Ok(ack),
+            },
             (Qos::ExactlyOnce, Some(id)) => self.on_exactly_once(id, begun.duplicate, begun.digest),
             _ => Ok(None),
         }

@@ -71,7 +71,13 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             return Err(Misbehaved::BeforeConnack.into());
         }
         let ack = match (publish.message.head.qos, publish.packet_id) {
-            (Qos::AtLeastOnce, Some(id)) => Some(self.on_at_least_once(id)?),
+            (Qos::AtLeastOnce, Some(id)) => {
+                let ack = self.on_at_least_once(id);
+                if ack.is_none() {
+                    return Err(Misbehaved::ReceiveMaximum.into());
+                }
+                ack
+            }
             (Qos::ExactlyOnce, Some(id)) => {
                 let digest = digest_of(publish);
                 let Some(ack) = self.on_exactly_once(id, publish.duplicate, digest)? else {
@@ -171,16 +177,16 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         Ok(Event::Authentication { reason: auth.reason, properties: auth.properties })
     }
 
+    /// `None` where there is no room, of which whoever feeds packets has asked `has_room_for` first.
+    // No `Result`: what shares its place with an error is moved byte by byte, and waited for.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    pub(super) fn on_at_least_once(&mut self, id: PacketId) -> Result<AckToken, Misbehaved> {
-        // Whoever feeds packets has asked `has_room_for` first.
-        let no_room = Misbehaved::ReceiveMaximum;
+    pub(super) fn on_at_least_once(&mut self, id: PacketId) -> Option<AckToken> {
         if self.is_receive_maximum_reached() {
-            return Err(no_room);
+            return None;
         }
-        let ack = self.owed.push(id, AckKind::Puback).ok_or(no_room)?;
+        let ack = self.owed.push(id, AckKind::Puback)?;
         self.incoming = self.incoming.saturating_add(1);
-        Ok(ack)
+        Some(ack)
     }
 
     /// `None` for a message that has been handed over before.
@@ -346,6 +352,8 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
 }
 
 /// What tells a message that is there whole from others.
+// By its fields: a call that is given a message wants it in memory.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 fn digest_of(publish: &Publish<'_>) -> u32 {
     let payload = publish.message.payload;
     digest(publish.message.head.topic, payload.len(), payload)

@@ -2,7 +2,7 @@
 
 use super::{Asked, Current, EXACTLY_ONCE_MAX, Phase, Piece, Session, Turn};
 use crate::{
-    Ack, AckKind, Connect, Packet, PacketId, PacketType, Qos, ReasonCode, Token, Version,
+    Ack, AckKind, AckToken, Connect, Packet, PacketId, PacketType, Qos, ReasonCode, Token, Version,
     line::Answer, outbox::STAMPS,
 };
 use dunlin_octet::Buffer;
@@ -67,7 +67,10 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     #[inline]
     pub fn handle_release(&mut self) {
         // Nothing is held at most calls, nor to be written over.
-        if let Some(ack) = self.held {
+        if let Some(AckToken { packet_id, place, epoch }) = &self.held {
+            // By its fields, as it was put there: what has just been written in parts cannot be read in
+            // one before all of them have arrived.
+            let ack = AckToken { packet_id: *packet_id, place: *place, epoch: *epoch };
             self.held = None;
             self.settle(ack, ReasonCode::SUCCESS);
         }
@@ -228,6 +231,12 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         if self.unfit {
             return Current::Nothing;
         }
+        if !self.outbox.has_waiting() {
+            return match self.disconnecting {
+                Some(reason) => self.good_bye(reason),
+                None => Current::Nothing,
+            };
+        }
         let version = self.config.version;
         let most = match version {
             Version::V3 => u16::try_from(EXACTLY_ONCE_MAX).unwrap_or(u16::MAX),
@@ -235,12 +244,6 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         };
         // [MQTT-4.9.0-2] No more messages above QoS 0 than the server follows.
         let full = self.unfinished >= most;
-        if !self.outbox.has_waiting() {
-            return match self.disconnecting {
-                Some(reason) => self.good_bye(reason),
-                None => Current::Nothing,
-            };
-        }
         if self.outbox.lend(|first| full && Self::is_followed(version, first)).is_some() {
             self.outbox.begin_flow(version);
             return Current::Outbox;
