@@ -8,6 +8,8 @@ mod cognito;
 mod credentials;
 mod iot_credentials;
 mod policies;
+#[cfg(feature = "aws-profile")]
+mod profile;
 mod service;
 mod service_error;
 mod signing;
@@ -18,6 +20,8 @@ pub use dunlin_aws::Lifetime;
 pub use dunlin_sigv4::{InvalidInput, UnixTime};
 pub use iot_credentials::IotCredentials;
 pub use policies::Policies;
+#[cfg(feature = "aws-profile")]
+pub use profile::Profile;
 pub use service::Service;
 pub use service_error::{ServiceDenied, ServiceError};
 pub use signing::{SignedTarget, Signing};

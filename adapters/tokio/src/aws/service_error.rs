@@ -43,6 +43,8 @@ pub enum ServiceError {
     Request(InvalidRequest),
     /// The request cannot be signed as it is.
     Action(ActionError),
+    /// There is nowhere to get credentials from.
+    NoCredentials,
     /// A provider took too long.
     ProviderTimedOut,
     /// A provider of another kind has failed.
@@ -163,6 +165,9 @@ impl fmt::Display for ServiceError {
             Self::Url(error) => write!(f, "the service's host cannot be: {error}"),
             Self::Request(error) => write!(f, "the request cannot be sent: {error}"),
             Self::Action(error) => write!(f, "the request cannot be signed: {error}"),
+            Self::NoCredentials => f.write_str(
+                "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile",
+            ),
             Self::ProviderTimedOut => {
                 f.write_str("no credentials in time: check the way to whatever issues them")
             }
