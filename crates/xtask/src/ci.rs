@@ -1,7 +1,7 @@
 //! `cargo x ci`: what must hold before a change lands.
 
 use crate::process::{cargo, run as run_command};
-use crate::{Outcome, autobahn, fuzz, narrow, panic_proof, spec, test, thumb};
+use crate::{Outcome, autobahn, firmware, fuzz, narrow, panic_proof, spec, test, thumb};
 use std::time::Instant;
 
 type Stage = (&'static str, fn() -> Outcome);
@@ -15,6 +15,7 @@ const STAGES: &[Stage] = &[
     ("test", || test::run(&[])),
     ("autobahn", || autobahn::run(&[])),
     ("narrow", || narrow::run(&[])),
+    ("firmware", || firmware::run(&[])),
     ("thumb", || thumb::run(&[])),
     ("panic-proof", || panic_proof::run(&[])),
     ("panic-proof-can-fail", || panic_proof::run(&["--planted".to_owned()])),
@@ -48,7 +49,8 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
 /// The packages outside the workspace included.
 fn fmt() -> Outcome {
     run_command(&mut cargo(&["fmt", "--all", "--check"]))?;
-    for manifest in ["fuzz/Cargo.toml", "tests/firmware/panic-proof/Cargo.toml"] {
+    for package in ["fuzz", "tests/firmware/net", "tests/firmware/panic-proof"] {
+        let manifest = &format!("{package}/Cargo.toml");
         run_command(&mut cargo(&["fmt", "--check", "--manifest-path", manifest]))?;
     }
     Ok(())

@@ -13,6 +13,7 @@ mod autobahn;
 mod bench;
 mod ci;
 mod elf;
+mod firmware;
 mod fuzz;
 mod narrow;
 mod panic_proof;
@@ -77,6 +78,12 @@ const COMMANDS: &[Command] = &[
         usage: "",
         about: "print the code size of the core, and how large its types are",
         run: size::run,
+    },
+    Command {
+        name: "firmware",
+        usage: "[SCENARIO...]",
+        about: "setup, then firmware in QEMU against a broker: every scenario, or those named",
+        run: firmware::run,
     },
     Command {
         name: "fuzz",

@@ -1,7 +1,8 @@
 //! `cargo x setup`: what the tests need besides Rust.
 //!
-//! Brokers (mosquitto, ejabberd), a browser (Chromium), a Python environment with the pinned packages
-//! of `tests/peers/requirements.txt`, and the Node packages of `tests/peers/package-lock.json`.
+//! Brokers (mosquitto, ejabberd), a browser (Chromium), QEMU for the firmware, a Python environment with
+//! the pinned packages of `tests/peers/requirements.txt`, and the Node packages of
+//! `tests/peers/package-lock.json`.
 //! Installs only what is missing.
 
 use crate::Outcome;
@@ -9,8 +10,8 @@ use crate::process::{command, root, run as run_command, succeeds};
 use std::fs;
 use std::path::Path;
 
-const BY_HAND: &str = "install mosquitto and ejabberd (the brokers), chromium, python3 with its \
-                       venv module, and node with npm by hand";
+const BY_HAND: &str = "install mosquitto and ejabberd (the brokers), chromium, QEMU for Arm and RISC-V, \
+                       python3 with its venv module, and node with npm by hand";
 
 /// Brokers, by package and by the program that shows that it is there.
 const BROKERS: [(&str, &str); 2] = [("mosquitto", "mosquitto"), ("ejabberd", "ejabberdctl")];
@@ -18,6 +19,14 @@ const BROKERS: [(&str, &str); 2] = [("mosquitto", "mosquitto"), ("ejabberd", "ej
 /// Programs any of which is a browser that the tests can drive; Debian's package is the first.
 const BROWSERS: [&str; 4] =
     ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/// What else is needed, by package and by program.
+const PROGRAMS: [(&str, &str); 4] = [
+    ("nodejs", "node"),
+    ("npm", "npm"),
+    ("qemu-system-arm", "qemu-system-arm"),
+    ("qemu-system-misc", "qemu-system-riscv32"),
+];
 
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     if let [unknown, ..] = arguments {
@@ -59,7 +68,7 @@ fn missing_packages() -> Vec<&'static str> {
     if python().is_none() {
         missing.extend(["python3", "python3-venv"]);
     }
-    for (package, program) in [("nodejs", "node"), ("npm", "npm")] {
+    for (package, program) in PROGRAMS {
         if !succeeds(command(program).arg("--version")) {
             missing.push(package);
         }

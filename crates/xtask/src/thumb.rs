@@ -16,6 +16,7 @@ const PACKAGES: &[&str] = &[
     "dunlin-aws",
     "dunlin-pubsub",
     "dunlin-drive",
+    "dunlin-embassy",
 ];
 
 pub(crate) fn run(arguments: &[String]) -> Outcome {

@@ -1,0 +1,127 @@
+//! The handle of a client.
+
+use crate::{
+    Error, Events, PublishError, Receipt, Status, SubscribeError, Subscription, shared::Shared,
+};
+use core::{future::poll_fn, task::Poll};
+use dunlin_drive::dunlin::{self, Message, Qos, ReasonCode, mqtt};
+use embassy_sync::blocking_mutex::raw::RawMutex;
+
+/// A client of one broker; copies are handles of the same one, for any task.
+///
+/// No call waits for the runner: publishing writes straight into the outbox, connected or not. Every
+/// future can be dropped at any await; what it had handed over stays handed over.
+pub struct Client<'r, M: RawMutex, const N: usize> {
+    shared: &'r Shared<'r, M, N>,
+}
+
+impl<M: RawMutex, const N: usize> Clone for Client<'_, M, N> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M: RawMutex, const N: usize> Copy for Client<'_, M, N> {}
+
+impl<'r, M: RawMutex, const N: usize> Client<'r, M, N> {
+    pub(crate) const fn new(shared: &'r Shared<'r, M, N>) -> Self {
+        Self { shared }
+    }
+
+    /// Publishes; ready when the server has acknowledged, or all bytes are written (QoS 0).
+    ///
+    /// The reason is success, or that nobody has subscribed, where a server of MQTT 5.0 says so.
+    /// Waits for room while the outbox is full. Dropping the future does not take the message back.
+    pub async fn publish(&self, message: &Message<'_>) -> Result<ReasonCode, PublishError> {
+        let receipt = poll_fn(|cx| match self.enqueue(message) {
+            Err(PublishError::Rejected(
+                dunlin::PublishError::OutboxFull | dunlin::PublishError::InflightFull,
+            )) => {
+                self.shared.with(|state| state.desk.room.register(cx.waker()));
+                Poll::Pending
+            }
+            done => Poll::Ready(done),
+        })
+        .await?;
+        receipt.await
+    }
+
+    /// Accepts a message at once, connected or not, or says why not; the receipt is for later.
+    ///
+    /// There are `N` receipts at a time; one is free again when it is dropped.
+    pub fn enqueue(&self, message: &Message<'_>) -> Result<Receipt<'r, M, N>, PublishError> {
+        let place = self.shared.with(|state| state.enqueue(message))?;
+        Ok(Receipt::new(self.shared, place))
+    }
+
+    /// Subscribes to a filter; ready when the server has granted it.
+    ///
+    /// Subscriptions outlive connections: where the server has forgotten one, it is made again. Before
+    /// the runner runs, nothing can come in that nobody has asked for.
+    pub async fn subscribe(
+        &self,
+        filter: &str,
+        qos: Qos,
+    ) -> Result<Subscription<'r, M, N>, SubscribeError> {
+        let subscription = self.listen(filter, qos)?;
+        subscription.granted().await?;
+        Ok(subscription)
+    }
+
+    /// The same without waiting: messages can be awaited at once, connected or not.
+    pub fn listen(&self, filter: &str, qos: Qos) -> Result<Subscription<'r, M, N>, SubscribeError> {
+        mqtt::check_filter(filter)
+            .map_err(|error| SubscribeError::Rejected(dunlin::SubscribeError::Filter(error)))?;
+        let id = self.shared.with(|state| {
+            if let Some(error) = state.desk.ended {
+                return Err(SubscribeError::Closed(error));
+            }
+            let id = state.desk.filters.add(filter, qos).ok_or(SubscribeError::Full)?;
+            state.desk.filters.pump(&mut state.session);
+            state.driver.wake();
+            Ok(id)
+        })?;
+        Ok(Subscription::new(self.shared, id))
+    }
+
+    /// Whether the client is connected, just now.
+    pub fn status(&self) -> Status {
+        self.shared.with(|state| state.desk.log.status())
+    }
+
+    /// What happens to the connection from now on.
+    pub fn events(&self) -> Events<'r, M, N> {
+        Events::new(self.shared)
+    }
+
+    /// Waits until everything accepted so far has been written and, above QoS 0, acknowledged.
+    pub async fn drain(&self) -> Result<(), Error> {
+        poll_fn(|cx| {
+            self.shared.with(|state| {
+                if state.session.is_idle() {
+                    return Poll::Ready(Ok(()));
+                }
+                match state.desk.ended {
+                    Some(error) => Poll::Ready(Err(error)),
+                    None => {
+                        state.desk.room.register(cx.waker());
+                        Poll::Pending
+                    }
+                }
+            })
+        })
+        .await
+    }
+
+    /// Sends what has been accepted and DISCONNECT, and ends the runner.
+    ///
+    /// Does not wait for acknowledgements, nor for the good-bye: [`Client::drain`] does the one, the end
+    /// of [`Runner::run`](crate::Runner::run) tells of the other.
+    pub fn close(&self) {
+        self.shared.with(|state| {
+            state.desk.closing = true;
+            state.session.disconnect(ReasonCode::SUCCESS);
+            state.driver.wake();
+        });
+    }
+}

@@ -1,0 +1,247 @@
+//! The filters of a client's subscriptions, and what the server has said to each.
+
+use crate::{SUBSCRIPTIONS_MAX, SubscribeError, queue::Takers};
+use core::task::{Context, Poll};
+use dunlin_drive::dunlin::{
+    self, Qos, ReasonCode, Session, SubscribeError as Rejected, Token, mqtt, octet,
+};
+use embassy_sync::waitqueue::WakerRegistration;
+
+/// What the server knows of a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Unasked,
+    Asked(Token),
+    Granted(Qos),
+    Refused(ReasonCode),
+    Rejected(Rejected),
+}
+
+struct Entry {
+    at: usize,
+    len: usize,
+    qos: Qos,
+    answer: Answer,
+    /// Nobody listens any more; the server is to be told.
+    leaving: bool,
+    waker: WakerRegistration,
+}
+
+impl Entry {
+    const fn error(&self) -> Option<SubscribeError> {
+        match self.answer {
+            Answer::Refused(reason) => Some(SubscribeError::Refused(reason)),
+            Answer::Rejected(error) => Some(SubscribeError::Rejected(error)),
+            Answer::Unasked | Answer::Asked(_) | Answer::Granted(_) => None,
+        }
+    }
+}
+
+/// Names a subscription: its place in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Id(usize);
+
+impl Id {
+    /// The bit that stands for it.
+    pub(crate) fn taker(self) -> Takers {
+        u32::try_from(self.0).ok().and_then(|place| 1_u8.checked_shl(place)).unwrap_or(0)
+    }
+}
+
+/// A table of filters, whose texts lie in memory of the caller's.
+pub(crate) struct Filters<'r> {
+    memory: &'r mut [u8],
+    used: usize,
+    entries: [Option<Entry>; SUBSCRIPTIONS_MAX],
+    /// The server does not know all of it yet.
+    behind: bool,
+}
+
+impl<'r> Filters<'r> {
+    pub(crate) const fn new(memory: &'r mut [u8]) -> Self {
+        Self { memory, used: 0, entries: [const { None }; SUBSCRIPTIONS_MAX], behind: false }
+    }
+
+    /// A new subscription; the server hears of it at the next [`Filters::pump`].
+    pub(crate) fn add(&mut self, filter: &str, qos: Qos) -> Option<Id> {
+        let at = self.used;
+        let end = at.checked_add(filter.len())?;
+        let place = self.entries.iter().position(Option::is_none)?;
+        octet::copy(filter.as_bytes(), self.memory.get_mut(at..end)?);
+        self.used = end;
+        let (len, waker) = (filter.len(), WakerRegistration::new());
+        let entry = Entry { at, len, qos, answer: Answer::Unasked, leaving: false, waker };
+        *self.entries.get_mut(place)? = Some(entry);
+        self.behind = true;
+        Some(Id(place))
+    }
+
+    /// Nobody listens any more: the server is told at the next [`Filters::pump`], if it must be.
+    pub(crate) fn leave(&mut self, id: Id) {
+        let Some(Some(entry)) = self.entries.get_mut(id.0) else { return };
+        entry.leaving = true;
+        let known = matches!(entry.answer, Answer::Asked(_) | Answer::Granted(_));
+        if known && !self.is_shared(id) {
+            self.behind = true;
+        } else {
+            self.remove(id);
+        }
+    }
+
+    /// Whether another subscription has the same filter.
+    fn is_shared(&self, id: Id) -> bool {
+        let Some(filter) = self.text(id) else { return false };
+        self.ids()
+            .any(|other| other != id && self.text(other) == Some(filter) && !self.is_leaving(other))
+    }
+
+    fn is_leaving(&self, id: Id) -> bool {
+        matches!(self.entries.get(id.0), Some(Some(entry)) if entry.leaving)
+    }
+
+    fn ids(&self) -> impl Iterator<Item = Id> + use<> {
+        (0..SUBSCRIPTIONS_MAX).map(Id)
+    }
+
+    fn text(&self, id: Id) -> Option<&str> {
+        let entry = self.entries.get(id.0)?.as_ref()?;
+        text(self.memory, entry)
+    }
+
+    fn remove(&mut self, id: Id) {
+        let Some(gone) = self.entries.get_mut(id.0).and_then(Option::take) else { return };
+        let behind = gone.at.saturating_add(gone.len);
+        octet::shift(self.memory, behind, gone.at, self.used.saturating_sub(behind));
+        self.used = self.used.saturating_sub(gone.len);
+        for entry in self.entries.iter_mut().flatten().filter(|entry| entry.at > gone.at) {
+            entry.at = entry.at.saturating_sub(gone.len);
+        }
+    }
+
+    /// Tells the server what it does not know yet, as far as the session has room.
+    pub(crate) fn pump<const N: usize>(&mut self, session: &mut Session<&mut [u8], N>) {
+        if !core::mem::take(&mut self.behind) {
+            return;
+        }
+        for id in self.ids() {
+            let Some(Some(entry)) = self.entries.get_mut(id.0) else { continue };
+            let Some(filter) = text(self.memory, entry) else { continue };
+            if entry.leaving {
+                match session.unsubscribe(&[filter]) {
+                    Err(error) if comes_right(error) => self.behind = true,
+                    _ => self.remove(id),
+                }
+            } else if entry.answer == Answer::Unasked {
+                match session.subscribe(&[dunlin::Subscription::new(filter, entry.qos)]) {
+                    Ok(token) => entry.answer = Answer::Asked(token),
+                    Err(error) if comes_right(error) => self.behind = true,
+                    Err(never) => entry.answer = Answer::Rejected(never),
+                }
+                entry.waker.wake();
+            }
+        }
+    }
+
+    /// The server knows of no subscription: all are to be made again.
+    pub(crate) fn forget_answers(&mut self) {
+        self.behind = true;
+        for id in self.ids() {
+            match self.entries.get_mut(id.0) {
+                Some(Some(entry)) if entry.leaving => self.remove(id),
+                Some(Some(entry)) if matches!(entry.answer, Answer::Granted(_)) => {
+                    entry.answer = Answer::Unasked;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A SUBACK has come.
+    pub(crate) fn handle_subscribed(&mut self, token: Token, reason: ReasonCode) {
+        self.answer(
+            token,
+            match Qos::from_bits(reason.value()) {
+                Some(qos) if !reason.is_error() => Answer::Granted(qos),
+                _ => Answer::Refused(reason),
+            },
+        );
+    }
+
+    /// A SUBSCRIBE cannot be sent to this server.
+    pub(crate) fn handle_rejected(&mut self, token: Token, reason: ReasonCode) {
+        self.answer(token, Answer::Rejected(Rejected::Limit(reason)));
+    }
+
+    fn answer(&mut self, token: Token, answer: Answer) {
+        for entry in self.entries.iter_mut().flatten() {
+            if entry.answer == Answer::Asked(token) {
+                entry.answer = answer;
+                entry.waker.wake();
+            }
+        }
+    }
+
+    /// The granted QoS, or why there is none; whoever asks is woken when it changes.
+    pub(crate) fn poll_granted(
+        &mut self,
+        id: Id,
+        cx: &Context<'_>,
+    ) -> Poll<Result<Qos, SubscribeError>> {
+        let Some(Some(entry)) = self.entries.get_mut(id.0) else { return Poll::Pending };
+        entry.waker.register(cx.waker());
+        match (entry.answer, entry.error()) {
+            (_, Some(error)) => Poll::Ready(Err(error)),
+            (Answer::Granted(qos), None) => Poll::Ready(Ok(qos)),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Why no message can come any more, if so; whoever asks is woken when that changes, or one comes.
+    pub(crate) fn poll_message(&mut self, id: Id, cx: &Context<'_>) -> Option<SubscribeError> {
+        let entry = self.entries.get_mut(id.0)?.as_mut()?;
+        entry.waker.register(cx.waker());
+        entry.error()
+    }
+
+    /// Which subscriptions a message on `topic` belongs to; they are woken.
+    pub(crate) fn takers(&mut self, topic: &str) -> Takers {
+        let mut takers = 0;
+        for id in self.ids() {
+            if let Some(Some(entry)) = self.entries.get_mut(id.0)
+                && !entry.leaving
+                && text(self.memory, entry).is_some_and(|filter| matches(filter, topic))
+            {
+                takers |= id.taker();
+                entry.waker.wake();
+            }
+        }
+        takers
+    }
+
+    /// Something has come for these.
+    pub(crate) fn wake(&mut self, takers: Takers) {
+        for id in self.ids() {
+            if let Some(Some(entry)) = self.entries.get_mut(id.0)
+                && takers & id.taker() != 0
+            {
+                entry.waker.wake();
+            }
+        }
+    }
+}
+
+/// Whether the session only has no room now.
+const fn comes_right(error: Rejected) -> bool {
+    matches!(error, Rejected::OutboxFull | Rejected::InflightFull | Rejected::Disconnecting)
+}
+
+fn text<'m>(memory: &'m [u8], entry: &Entry) -> Option<&'m str> {
+    let bytes = memory.get(entry.at..entry.at.checked_add(entry.len)?)?;
+    core::str::from_utf8(bytes).ok()
+}
+
+/// A shared subscription matches what its filter without the group matches.
+fn matches(filter: &str, topic: &str) -> bool {
+    let shared = filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/'));
+    mqtt::matches(shared.map_or(filter, |(_, filter)| filter), topic)
+}

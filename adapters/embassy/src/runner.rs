@@ -1,0 +1,294 @@
+//! One connection after another.
+
+use crate::{Access, Connector, Error, Event, shared::Shared};
+use core::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    task::{Context, Poll},
+};
+use dunlin_drive::{
+    Backoff, Ended, Host, Pipe, Scope, drive,
+    dunlin::{self, Connect, Connection, Entropy, Opening, Version},
+};
+use embassy_sync::blocking_mutex::raw::RawMutex;
+use embassy_time::{Duration, Instant, Timer};
+use embedded_io_async::Error as _;
+
+/// How long a connection may take to be established, as far as nothing else is said.
+pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(20);
+
+/// How long the good-bye of a closed client may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an orderly end of the transport may take.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Memory of one connection.
+pub(crate) struct Buffers<'r> {
+    pub(crate) rx: &'r mut [u8],
+    pub(crate) tx: &'r mut [u8],
+    pub(crate) read: &'r mut [u8],
+}
+
+/// Keeps a client connected, in a task of its own.
+pub struct Runner<'r, M: RawMutex, const N: usize> {
+    shared: &'r Shared<'r, M, N>,
+    buffers: Buffers<'r>,
+    connect_timeout: Duration,
+    backoff: Backoff,
+}
+
+/// Tells everybody who waits that there is no runner any more, even if its task was dropped.
+struct Ending<'a, 'r, M: RawMutex, const N: usize> {
+    shared: &'a Shared<'r, M, N>,
+    error: Error,
+}
+
+impl<M: RawMutex, const N: usize> Drop for Ending<'_, '_, M, N> {
+    fn drop(&mut self) {
+        self.shared.with(|state| {
+            state.handle_ended(self.error);
+            state.end(self.error);
+            state.desk.closing = false;
+        });
+    }
+}
+
+impl<'r, M: RawMutex, const N: usize> Runner<'r, M, N> {
+    pub(crate) fn new(shared: &'r Shared<'r, M, N>, buffers: Buffers<'r>) -> Self {
+        let (connect_timeout, backoff) = (CONNECT_TIMEOUT_DEFAULT, Backoff::default());
+        Self { shared, buffers, connect_timeout, backoff }
+    }
+
+    /// How long a connection may take to be established: credentials, transport, upgrade and CONNACK.
+    #[must_use]
+    pub fn with_connect_timeout(self, connect_timeout: Duration) -> Self {
+        Self { connect_timeout, ..self }
+    }
+
+    /// How long to wait before connecting again.
+    #[must_use]
+    pub fn with_backoff(self, backoff: Backoff) -> Self {
+        Self { backoff, ..self }
+    }
+
+    /// Connects, again whenever the connection is lost, until the client is closed or the server sends
+    /// it away for good; says why it has ended.
+    ///
+    /// Can be called again then, and goes on with the same session. Dropping the future cuts the
+    /// connection off; the session stands.
+    pub async fn run<C: Connector, A: Access>(
+        &mut self,
+        connector: &mut C,
+        access: &mut A,
+        entropy: &mut dyn Entropy,
+    ) -> Error {
+        let shared = self.shared;
+        let mut ending = Ending { shared, error: Error::Closed };
+        shared.with(|state| state.desk.ended = None);
+        loop {
+            shared.with(|state| state.desk.handle_connecting());
+            let error = self.attempt(connector, access, entropy).await;
+            let (connected, closing_now) = shared.with(|state| {
+                state.handle_ended(error);
+                (state.desk.connected.take(), state.desk.closing)
+            });
+            if closing_now {
+                return ending.error;
+            }
+            if error.is_final() {
+                ending.error = error;
+                return error;
+            }
+            if let Some(since) = connected {
+                self.backoff.handle_connected(since);
+            }
+            let retry_in_ms = self.backoff.handle_ended(now(), entropy);
+            let event = Event::Disconnected { error, retry_in_ms };
+            shared.with(|state| state.desk.log.push(event));
+            let wait = Timer::after(Duration::from_millis(retry_in_ms));
+            if until(wait, closing(shared)).await.is_none() {
+                return ending.error;
+            }
+        }
+    }
+
+    /// One connection from its credentials to its end; says why it ended.
+    async fn attempt<C: Connector, A: Access>(
+        &mut self,
+        connector: &mut C,
+        access: &mut A,
+        entropy: &mut dyn Entropy,
+    ) -> Error {
+        let shared = self.shared;
+        let deadline = Instant::now().saturating_add(self.connect_timeout);
+        let fresh = until(access.refresh(), stop(shared, deadline)).await;
+        match fresh {
+            Some(Ok(())) => {}
+            Some(Err(_)) => return Error::Access,
+            None => return self.stopped(),
+        }
+        let ended = {
+            let connecting = until(connector.connect(), stop(shared, deadline)).await;
+            let (mut reader, mut writer) = match connecting {
+                Some(Ok(halves)) => halves,
+                Some(Err(error)) => return Error::Connect(error.kind()),
+                None => return self.stopped(),
+            };
+            let wires = Wires { reader: &mut reader, writer: &mut writer, deadline };
+            let talking = pin!(self.talk(access, entropy, wires));
+            talk_until_closed(talking, shared).await
+        };
+        // The server sees an orderly end where there can be one; it has had its words already.
+        let _late = until(connector.close(), Timer::after(SHUTDOWN_TIMEOUT)).await;
+        ended
+    }
+
+    /// Why an attempt was given up.
+    fn stopped(&self) -> Error {
+        if self.shared.with(|state| state.desk.closing) {
+            Error::Closed
+        } else {
+            Error::ConnectTimedOut
+        }
+    }
+
+    /// Speaks with the server over an established transport until that ends.
+    async fn talk<A, R, W>(
+        &mut self,
+        access: &A,
+        entropy: &mut dyn Entropy,
+        wires: Wires<'_, R, W>,
+    ) -> Error
+    where
+        A: Access,
+        R: embedded_io_async::Read,
+        W: embedded_io_async::Write<Error = R::Error>,
+    {
+        let Wires { reader, writer, deadline } = wires;
+        let shared = self.shared;
+        let Buffers { rx, tx, read } = &mut self.buffers;
+        let (transport, connect) = (access.transport(), access.connect());
+        let deadline = dunlin::Instant::from_millis(deadline.as_millis());
+        let opened = shared.with(|state| {
+            let session = &mut state.session;
+            // The server may have a session of this client's life, though none from before it.
+            let resumes =
+                state.desk.known && connect.version == Version::V5 && session.expiry_s() > 0;
+            let clean_session = connect.clean_session && !resumes;
+            let opening =
+                Opening { transport, connect: Connect { clean_session, ..connect }, deadline };
+            Connection::open(session, &mut **rx, opening, now(), entropy)
+        });
+        let mut connection = match opened {
+            Ok(connection) => connection,
+            Err(error) => return Error::Open(error),
+        };
+        let mut host = TaskHost { shared, entropy, timer: None };
+        let pipe = Pipe { reader, writer, rx: read, tx };
+        let Ended { error, io } = drive(&mut connection, &mut host, pipe).await;
+        if let Some(refusal) = connection.refusal() {
+            access.handle_refusal(&refusal);
+        }
+        Error::Ended { error, io: io.map(|error| error.kind()) }
+    }
+}
+
+/// A transport that has just been established.
+struct Wires<'a, R, W> {
+    reader: &'a mut R,
+    writer: &'a mut W,
+    deadline: Instant,
+}
+
+/// Waits for the end of a connection; for the good-bye of a closed client only so long.
+async fn talk_until_closed<M: RawMutex, const N: usize>(
+    mut talking: Pin<&mut impl Future<Output = Error>>,
+    shared: &Shared<'_, M, N>,
+) -> Error {
+    let connected = || shared.with(|state| state.desk.connected.is_some());
+    match until(talking.as_mut(), closing(shared)).await {
+        Some(error) => error,
+        None if connected() => {
+            until(talking, Timer::after(CLOSE_TIMEOUT)).await.unwrap_or(Error::Closed)
+        }
+        None => Error::Closed,
+    }
+}
+
+/// Ready when the client is to close.
+async fn closing<M: RawMutex, const N: usize>(shared: &Shared<'_, M, N>) {
+    poll_fn(|cx| {
+        shared.with(|state| {
+            state.driver.register(cx.waker());
+            if state.desk.closing { Poll::Ready(()) } else { Poll::Pending }
+        })
+    })
+    .await;
+}
+
+/// Ready when the client is to close, or the deadline has passed.
+async fn stop<M: RawMutex, const N: usize>(shared: &Shared<'_, M, N>, deadline: Instant) {
+    let _which = until(closing(shared), Timer::at(deadline)).await;
+}
+
+/// Awaits `future` unless `end` comes first.
+async fn until<T>(future: impl Future<Output = T>, end: impl Future<Output = ()>) -> Option<T> {
+    let (mut future, mut end) = (pin!(future), pin!(end));
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => end.as_mut().poll(cx).map(|()| None),
+    })
+    .await
+}
+
+/// Milliseconds since the device started.
+pub(crate) fn now() -> dunlin::Instant {
+    dunlin::Instant::from_millis(Instant::now().as_millis())
+}
+
+/// As far ahead as a timer is ever set, in milliseconds: thirty years.
+const FAR_MS: u64 = 30 * 365 * 86_400 * 1_000;
+
+/// The surroundings of a connection on Embassy.
+struct TaskHost<'a, 'r, M: RawMutex, const N: usize> {
+    shared: &'a Shared<'r, M, N>,
+    entropy: &'a mut dyn Entropy,
+    timer: Option<(dunlin::Instant, Timer)>,
+}
+
+impl<'r, M: RawMutex, const N: usize> Host<N> for TaskHost<'_, 'r, M, N> {
+    type Outbox = &'r mut [u8];
+
+    fn with<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        f: impl FnOnce(&mut Context<'_>, Scope<'_, &'r mut [u8], N>) -> T,
+    ) -> T {
+        let entropy = &mut *self.entropy;
+        self.shared.with(|state| {
+            state.driver.register(cx.waker());
+            f(cx, Scope { session: &mut state.session, program: &mut state.desk, entropy })
+        })
+    }
+
+    fn now(&self) -> dunlin::Instant {
+        now()
+    }
+
+    fn wake_at(&mut self, cx: &mut Context<'_>, deadline: dunlin::Instant) {
+        // Never early: a tick may be longer than a millisecond.
+        let timer = || {
+            let ms = deadline.since(now()).min(FAR_MS).saturating_add(1);
+            (deadline, Timer::after(Duration::from_millis(ms)))
+        };
+        let timer = match &mut self.timer {
+            Some((set, timer)) if *set == deadline => timer,
+            other => &mut other.insert(timer()).1,
+        };
+        if Pin::new(timer).poll(cx).is_ready() {
+            self.timer = None;
+            cx.waker().wake_by_ref();
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Messages of one subscription, one after the other.
+
+use crate::{
+    Received, SubscribeError,
+    filters::Id,
+    queue::{Meta, TooShort},
+    shared::{Shared, State},
+};
+use core::{
+    future::poll_fn,
+    task::{Context, Poll},
+};
+use dunlin_drive::dunlin::{Qos, Version};
+use embassy_sync::blocking_mutex::raw::RawMutex;
+
+/// The messages of one filter; dropping it unsubscribes.
+///
+/// A message above QoS 0 is acknowledged when it is taken. While messages wait that nobody takes, and
+/// there is no memory for another one, nothing more is read from the server, for no subscription: take
+/// what comes, or drop the subscription.
+pub struct Subscription<'r, M: RawMutex, const N: usize> {
+    shared: &'r Shared<'r, M, N>,
+    id: Id,
+}
+
+impl<'r, M: RawMutex, const N: usize> Subscription<'r, M, N> {
+    pub(crate) const fn new(shared: &'r Shared<'r, M, N>, id: Id) -> Self {
+        Self { shared, id }
+    }
+
+    /// The QoS that the server has granted, as soon as it has.
+    pub async fn granted(&self) -> Result<Qos, SubscribeError> {
+        poll_fn(|cx| {
+            self.shared.with(|state| {
+                let granted = state.desk.filters.poll_granted(self.id, cx);
+                match (granted, state.desk.ended) {
+                    (Poll::Pending, Some(error)) => Poll::Ready(Err(SubscribeError::Closed(error))),
+                    (granted, _) => granted,
+                }
+            })
+        })
+        .await
+    }
+
+    /// The next message, in `buffer`; waits until there is one.
+    ///
+    /// `buffer` must hold its packet: as long as the receive buffer it takes any. After
+    /// [`SubscribeError::TooShort`] the message still waits; any other error is the end.
+    pub async fn next<'b>(&mut self, buffer: &'b mut [u8]) -> Result<Received<'b>, SubscribeError> {
+        let taken = poll_fn(|cx| self.shared.with(|state| take(state, self.id, cx, buffer))).await;
+        let (meta, len, version) = taken?;
+        Ok(Received::new(buffer.get(..len).unwrap_or_default(), meta, version))
+    }
+}
+
+fn take<const N: usize>(
+    state: &mut State<'_, N>,
+    id: Id,
+    cx: &Context<'_>,
+    buffer: &mut [u8],
+) -> Poll<Result<(Meta, usize, Version), SubscribeError>> {
+    match state.desk.queue.take(id.taker(), buffer) {
+        Some(Ok((meta, len, ack))) => {
+            state.acknowledge(ack);
+            Poll::Ready(Ok((meta, len, state.desk.queue.version())))
+        }
+        Some(Err(TooShort { needed })) => Poll::Ready(Err(SubscribeError::TooShort { needed })),
+        None => match (state.desk.filters.poll_message(id, cx), state.desk.ended) {
+            (Some(error), _) => Poll::Ready(Err(error)),
+            (None, Some(error)) => Poll::Ready(Err(SubscribeError::Closed(error))),
+            (None, None) => Poll::Pending,
+        },
+    }
+}
+
+impl<M: RawMutex, const N: usize> Drop for Subscription<'_, M, N> {
+    fn drop(&mut self) {
+        self.shared.with(|state| state.leave(self.id));
+    }
+}

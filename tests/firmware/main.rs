@@ -1,0 +1,101 @@
+//! Firmware in QEMU against a broker on this machine.
+//!
+//! A program and no test, for it needs what `cargo x firmware` builds first. Each scenario is played by
+//! the firmware, whose exit status says how it went; this side starts the broker, and ends it where
+//! that belongs to the scenario. What went over the wire of a failed run is kept.
+#![allow(
+    clippy::alloc_instead_of_core,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::std_instead_of_core,
+    reason = "host code, which ends when it is wrong"
+)]
+
+mod machine;
+mod retained;
+
+use machine::Machine;
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+use support::mosquitto::{Mosquitto, Options};
+
+/// Which connections the firmware makes.
+type Play = fn(Machine) -> tokio::task::JoinHandle<()>;
+
+const SCENARIOS: [(&str, Play); 4] = [
+    ("exchange", |machine| tokio::spawn(alone(machine))),
+    ("large", |machine| tokio::spawn(large(machine))),
+    ("restart", |machine| tokio::spawn(restart(machine))),
+    ("soak", |machine| tokio::spawn(alone(machine))),
+];
+
+/// Runs every scenario in both versions, or those that are named; the first argument is where the
+/// firmware lies, the second where captures go.
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [image, captures, names @ ..] = arguments.as_slice() else {
+        eprintln!("firmware: name the image, the folder for captures, and scenarios");
+        return ExitCode::FAILURE;
+    };
+    let unknown = |name: &&String| !SCENARIOS.iter().any(|(known, _)| known == name);
+    if let Some(name) = names.iter().find(unknown) {
+        eprintln!("firmware: no scenario {name:?}");
+        return ExitCode::FAILURE;
+    }
+    let mut code = ExitCode::SUCCESS;
+    for (scenario, play) in SCENARIOS {
+        if !names.is_empty() && !names.iter().any(|name| name == scenario) {
+            continue;
+        }
+        for version in ["3", "5"] {
+            let (image, captures) = (PathBuf::from(image), PathBuf::from(captures));
+            let machine = Machine { image, captures, scenario, version };
+            let capture = machine.capture();
+            let start = Instant::now();
+            let outcome = play(machine).await;
+            let seconds = start.elapsed().as_secs_f32();
+            if outcome.is_ok() {
+                println!("{scenario:<10} {version}  passed  ({seconds:.1} s)");
+                // Only those of failures are worth their room.
+                let _missing = std::fs::remove_file(&capture);
+            } else {
+                println!(
+                    "{scenario:<10} {version}  FAILED  ({seconds:.1} s): {}",
+                    capture.display()
+                );
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    code
+}
+
+/// The firmware needs nothing but a broker.
+async fn alone(machine: Machine) {
+    let broker = Mosquitto::start(Options::default()).await;
+    machine.start(broker.ws_addr()).finish().await.text();
+}
+
+/// A message of 128 KiB waits at the broker.
+async fn large(machine: Machine) {
+    let broker = Mosquitto::start(Options::default()).await;
+    let pattern = |at: usize| (at ^ at >> 8 ^ at >> 16).to_le_bytes()[0];
+    let payload: Vec<u8> = (0..128 << 10).map(pattern).collect();
+    retained::publish(broker.tcp_addr(), "firmware/large", &payload).await;
+    machine.start(broker.ws_addr()).finish().await.text();
+}
+
+/// The broker is killed while the firmware counts, and comes back when that has noticed.
+async fn restart(machine: Machine) {
+    let mut broker = Mosquitto::start(Options::default()).await;
+    let mut firmware = machine.start(broker.ws_addr());
+    firmware.line_with("round 3").await;
+    broker.kill().await;
+    firmware.line_with("offline").await;
+    broker.restart().await;
+    firmware.finish().await.text();
+}

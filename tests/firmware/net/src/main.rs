@@ -1,0 +1,156 @@
+//! Firmware that talks to a broker on the host: one scenario a run, the exit status says how it went.
+//!
+//! QEMU's mps2-an386, a Cortex-M4 with a LAN9118. The arguments are a scenario, a version of MQTT, the
+//! port of the broker and a seed.
+#![no_std]
+#![no_main]
+
+mod card;
+mod clock;
+mod host;
+mod scenario;
+mod stack;
+
+use card::Card;
+use core::fmt;
+use dunlin_embassy::{
+    Backoff, Client, Fixed, Resources, Runner, TcpConnector,
+    dunlin::{Config, Connect, Oversize, Transport, Version, ws},
+};
+use embassy_executor::Spawner;
+use embassy_net::{Ipv4Address, Ipv4Cidr, Stack, StackResources, StaticConfigV4};
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use static_cell::{ConstStaticCell, StaticCell};
+
+/// Longest packet that comes whole.
+const RECEIVE: usize = 4096;
+
+type Memory = Resources<'static, NoopRawMutex, RECEIVE, 1024, 4096, { 2 * RECEIVE }>;
+type Handle = Client<'static, NoopRawMutex, 8>;
+
+static MEMORY: ConstStaticCell<Memory> = ConstStaticCell::new(Memory::new());
+
+/// What a run is about.
+struct Order {
+    scenario: &'static str,
+    version: Version,
+    port: u16,
+    seed: u64,
+}
+
+impl Order {
+    fn read() -> Option<Self> {
+        static LINE: ConstStaticCell<[u8; 256]> = ConstStaticCell::new([0; 256]);
+        let mut words = host::arguments(LINE.take());
+        Some(Self {
+            scenario: words.next()?,
+            version: if words.next()? == "5" { Version::V5 } else { Version::V3 },
+            port: words.next()?.parse().ok()?,
+            seed: words.next()?.parse().ok()?,
+        })
+    }
+}
+
+/// Numbers that follow from a seed: the board has no source of randomness, and needs none to be tested.
+#[derive(Clone, Copy)]
+struct Random(u64);
+
+impl Random {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for byte in bytes {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            *byte = self.0 as u8;
+        }
+    }
+}
+
+#[embassy_executor::task]
+async fn run_network(mut runner: embassy_net::Runner<'static, Card>) -> ! {
+    runner.run().await
+}
+
+#[embassy_executor::task]
+async fn keep_connected(
+    mut runner: Runner<'static, NoopRawMutex, 8>,
+    stack: Stack<'static>,
+    order: &'static Order,
+) {
+    static RX: ConstStaticCell<[u8; 4096]> = ConstStaticCell::new([0; 4096]);
+    static TX: ConstStaticCell<[u8; 2048]> = ConstStaticCell::new([0; 2048]);
+    let (rx, tx) = (RX.take(), TX.take());
+    // QEMU's address of the host.
+    let mut connector = TcpConnector::new(stack, "10.0.2.2", order.port, rx, tx);
+    let mut random = Random(order.seed);
+    let mut random = |bytes: &mut [u8]| random.fill(bytes);
+    match ws::Request::new("10.0.2.2", &"/mqtt", &[]) {
+        Ok(request) => {
+            let transport = Transport::WebSocket(request);
+            let connect =
+                Connect { version: order.version, keep_alive_s: 45, ..Connect::new("firmware") };
+            let mut access = Fixed { transport, connect };
+            let why = runner.run(&mut connector, &mut access, &mut random).await;
+            host::say(format_args!("ended: {why}"));
+        }
+        Err(invalid) => host::exit(Err(&invalid)),
+    }
+}
+
+#[embassy_executor::main]
+async fn main(spawner: Spawner) {
+    stack::paint();
+    static ORDER: StaticCell<Order> = StaticCell::new();
+    let Some(order) = Order::read() else { host::exit(Err(&"scenario version port seed")) };
+    let order = ORDER.init(order);
+    let Some(core) = cortex_m::Peripherals::take() else { host::exit(Err(&"no core")) };
+    clock::start(core.SYST);
+    let stack = network(spawner, order.seed);
+    let config = Config::new().version(order.version).oversize(Oversize::Stream);
+    let (client, runner) = MEMORY.take().client(config);
+    let runner = runner.with_backoff(Backoff::new(50, 500, 30_000));
+    spawn(spawner, keep_connected(runner, stack, order));
+    match scenario::play(order, client).await {
+        Ok(()) => host::exit(Ok(())),
+        Err(why) => host::exit(Err(&why)),
+    }
+}
+
+/// QEMU's user network: its host side is 10.0.2.2.
+fn network(spawner: Spawner, seed: u64) -> Stack<'static> {
+    static RESOURCES: StaticCell<StackResources<3>> = StaticCell::new();
+    let Some(card) = Card::start([2, 0, 0, 0, 0, 1]) else { host::exit(Err(&"no card")) };
+    let config = embassy_net::Config::ipv4_static(StaticConfigV4 {
+        address: Ipv4Cidr::new(Ipv4Address::new(10, 0, 2, 15), 24),
+        gateway: Some(Ipv4Address::new(10, 0, 2, 2)),
+        dns_servers: heapless::Vec::new(),
+    });
+    let resources = RESOURCES.init(StackResources::new());
+    let (stack, runner) = embassy_net::new(card, config, resources, seed);
+    spawn(spawner, run_network(runner));
+    stack
+}
+
+fn spawn<S>(
+    spawner: Spawner,
+    token: Result<embassy_executor::SpawnToken<S>, embassy_executor::SpawnError>,
+) {
+    match token {
+        Ok(token) => spawner.spawn(token),
+        Err(error) => host::exit(Err(&Shown(error))),
+    }
+}
+
+/// Any value, shown as a programmer sees it.
+struct Shown<T>(T);
+
+impl<T: fmt::Debug> fmt::Display for Shown<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    host::exit(Err(info))
+}
