@@ -24,7 +24,7 @@ pub enum Error {
         /// What the transport said, where it was the transport that failed.
         io: Option<ErrorKind>,
     },
-    /// The program has closed the client, or dropped its runner.
+    /// The program has closed the client, or dropped its runner's task.
     Closed,
 }
 

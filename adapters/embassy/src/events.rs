@@ -22,7 +22,7 @@ pub enum Status {
     Connected,
     /// The connection is lost; another will be made.
     Disconnected,
-    /// The client has ended, or its runner does not run yet.
+    /// The runner does not run.
     Closed,
 }
 
@@ -41,8 +41,8 @@ pub enum Event {
         /// When the next one will be made, in milliseconds.
         retry_in_ms: u64,
     },
-    /// The client has ended: by its own wish, or because the server has said good-bye for a reason that
-    /// does not go away by itself, such as another client with its identifier.
+    /// The runner has ended: the client was closed, the runner's task was dropped, or the server has said
+    /// good-bye for a reason that does not go away by itself, such as another client with its identifier.
     Closed(Error),
 }
 

@@ -38,19 +38,23 @@ pub struct Runner<'r, M: RawMutex, const N: usize> {
     backoff: Backoff,
 }
 
-/// Tells everybody who waits that there is no runner any more, even if its task was dropped.
+/// Says that nobody runs, even if the task was dropped.
 struct Ending<'a, 'r, M: RawMutex, const N: usize> {
     shared: &'a Shared<'r, M, N>,
     error: Error,
 }
 
+impl<M: RawMutex, const N: usize> Ending<'_, '_, M, N> {
+    /// Whoever waits is told that it is in vain.
+    fn finish(self) -> Error {
+        self.shared.with(|state| state.end(self.error));
+        self.error
+    }
+}
+
 impl<M: RawMutex, const N: usize> Drop for Ending<'_, '_, M, N> {
     fn drop(&mut self) {
-        self.shared.with(|state| {
-            state.handle_ended(self.error);
-            state.end(self.error);
-            state.desk.closing = false;
-        });
+        self.shared.with(|state| state.handle_stopped(self.error));
     }
 }
 
@@ -75,8 +79,9 @@ impl<'r, M: RawMutex, const N: usize> Runner<'r, M, N> {
     /// Connects, again whenever the connection is lost, until the client is closed or the server sends
     /// it away for good; says why it has ended.
     ///
-    /// Can be called again then, and goes on with the same session. Dropping the future cuts the
-    /// connection off; the session stands.
+    /// Can be called again then, and goes on with the same session. Dropping the future, as before a long
+    /// sleep, cuts the connection off and ends nothing: what was accepted, and whoever waits, waits for
+    /// the next call.
     pub async fn run<C: Connector, A: Access>(
         &mut self,
         connector: &mut C,
@@ -93,12 +98,9 @@ impl<'r, M: RawMutex, const N: usize> Runner<'r, M, N> {
                 state.handle_ended(error);
                 (state.desk.connected.take(), state.desk.closing)
             });
-            if closing_now {
-                return ending.error;
-            }
-            if error.is_final() {
-                ending.error = error;
-                return error;
+            if closing_now || error.is_final() {
+                ending.error = if closing_now { Error::Closed } else { error };
+                return ending.finish();
             }
             if let Some(since) = connected {
                 self.backoff.handle_connected(since);
@@ -108,7 +110,7 @@ impl<'r, M: RawMutex, const N: usize> Runner<'r, M, N> {
             shared.with(|state| state.desk.log.push(event));
             let wait = Timer::after(Duration::from_millis(retry_in_ms));
             if until(wait, closing(shared)).await.is_none() {
-                return ending.error;
+                return ending.finish();
             }
         }
     }

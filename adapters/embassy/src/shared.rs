@@ -143,7 +143,12 @@ impl<const N: usize> State<'_, N> {
         self.desk.ended = Some(error);
         self.desk.receipts.end(error);
         self.desk.filters.wake(Takers::MAX);
-        self.desk.room.wake();
+    }
+
+    /// The runner does not run any more.
+    pub(crate) fn handle_stopped(&mut self, error: Error) {
+        self.handle_ended(error);
+        self.desk.closing = false;
         self.desk.log.push(Event::Closed(error));
     }
 }

@@ -13,7 +13,7 @@ const TARGET: &str = "thumbv7em-none-eabi";
 
 /// The arguments are scenarios; none means all.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
-    setup::run(&[])?;
+    setup::install_packages()?;
     let image = build("net")?;
     let captures = target_dir().join("captures");
     // No package is named, so that cargo chooses features as it does for all of the workspace, and

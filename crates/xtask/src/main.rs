@@ -82,7 +82,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "firmware",
         usage: "[SCENARIO...]",
-        about: "setup, then firmware in QEMU against a broker: every scenario, or those named",
+        about: "firmware in QEMU against a broker: every scenario, or those named",
         run: firmware::run,
     },
     Command {

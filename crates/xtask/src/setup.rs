@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
 }
 
 /// Has Debian's package manager bring what this machine lacks.
-fn install_packages() -> Outcome {
+pub(crate) fn install_packages() -> Outcome {
     let missing = missing_packages();
     if missing.is_empty() {
         return Ok(());
