@@ -2,7 +2,7 @@
 //!
 //! Written by hand after RFC 6455 and MQTT 3.1.1: no codec of Dunlin has a part in it.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::task::{Context, Waker};
 
 use base64::Engine as _;
@@ -51,7 +51,11 @@ impl Server {
 
     pub(crate) fn url(&self) -> String {
         let scheme = if self.framed { "ws" } else { "mqtt" };
-        format!("{scheme}://{}", self.listener.local_addr().unwrap())
+        format!("{scheme}://{}", self.address())
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap()
     }
 
     /// The next connection, before a byte was read or written.

@@ -2,11 +2,12 @@
 
 use crate::{
     Error, Granted, Options, PublishError, Receipt, Status, SubscribeError, Subscription, recorder,
+    router::Queue,
     runner,
     shared::{Shared, State},
 };
 use dunlin_drive::dunlin::{
-    self, AuthenticateError, Entropy, Message, Properties, Qos, ReasonCode, Resumption,
+    self, AuthenticateError, Entropy, KeepAlive, Message, Properties, Qos, ReasonCode, Resumption,
     SubscribeError as Rejected, Version,
     mqtt::{self, PacketType, SendError},
 };
@@ -36,6 +37,8 @@ pub enum Event {
     /// is made with them.
     #[cfg(feature = "aws")]
     CredentialsNotRefreshed(Arc<crate::aws::ServiceError>),
+    /// The server is late to answer a sign of life, or has answered after all.
+    KeepAlive(KeepAlive),
     /// The connection is lost, or did not come about.
     Disconnected {
         /// Why.
@@ -159,19 +162,27 @@ impl Client {
         filters: &[dunlin::Subscription<'_>],
         properties: Properties<'_>,
     ) -> Result<Subscription, SubscribeError> {
+        self.begin_subscription(filters, properties, None)?.granted_by_server().await
+    }
+
+    /// A subscription that the server has not answered yet, with the client's queue unless it has one of
+    /// its own.
+    pub(crate) fn begin_subscription(
+        &self,
+        filters: &[dunlin::Subscription<'_>],
+        properties: Properties<'_>,
+        queue: Option<Queue>,
+    ) -> Result<Subscription, SubscribeError> {
         check(filters, properties, self.guard.shared.qos_max).map_err(SubscribeError::Rejected)?;
-        let subscription = {
-            let mut state = self.guard.shared.lock();
-            let state = &mut *state;
-            if let Some(error) = &state.desk.ended {
-                return Err(SubscribeError::Closed(error.clone()));
-            }
-            let id = state.desk.router.add(filters, properties);
-            state.desk.router.pump(&mut state.session);
-            state.wake_driver();
-            Subscription::new(Arc::clone(&self.guard), id)
-        };
-        subscription.granted_by_server().await
+        let mut state = self.guard.shared.lock();
+        let state = &mut *state;
+        if let Some(error) = &state.desk.ended {
+            return Err(SubscribeError::Closed(error.clone()));
+        }
+        let id = state.desk.router.add(filters, properties, queue);
+        state.desk.router.pump(&mut state.session);
+        state.wake_driver();
+        Ok(Subscription::new(Arc::clone(&self.guard), id))
     }
 
     /// Whether the client is connected, just now.

@@ -242,6 +242,9 @@ pub enum PublishError {
     },
     /// The connection ended while a message of QoS 0 was being written: it may have arrived or not.
     Lost(Error),
+    /// There is no connection, and the client is not to keep messages for the next one
+    /// ([`Options::offline`]); nothing was sent.
+    Offline,
     /// The client ended before the message was acknowledged.
     Closed(Error),
 }
@@ -255,6 +258,7 @@ impl fmt::Display for PublishError {
                 f.write_str("; check what it allows this client")
             }
             Self::Lost(error) => write!(f, "perhaps lost, use QoS 1 to know: {error}"),
+            Self::Offline => f.write_str("not connected: publish again when it is"),
             Self::Closed(error) => write!(f, "not acknowledged: {error}"),
         }
     }

@@ -40,6 +40,7 @@ mod manual;
 mod message;
 mod options;
 mod proxy;
+pub mod pubsub;
 mod receipt;
 mod received;
 mod recorder;
@@ -61,8 +62,8 @@ pub use connect_error::{Attempt, ConnectError, Stage, TlsFault};
 pub use dunlin_drive::{
     Backoff,
     dunlin::{
-        self, AuthenticateError, Authenticator, Denied, Limits, Message, Overdue, Properties,
-        Property, Qos, ReasonCode, Resumption, Version,
+        self, AuthenticateError, Authenticator, Denied, KeepAlive, Limits, Message, Overdue,
+        Properties, Property, Qos, ReasonCode, Resumption, Version,
         mqtt::{AckError, RetainHandling, SendError, SubscriptionId},
     },
 };
@@ -72,10 +73,11 @@ pub use manual::{Acknowledgement, ManualSubscription};
 pub use message::{MessageProperties, Will};
 pub use options::{
     ALIASED_TOPICS_DEFAULT, CONNECT_TIMEOUT_DEFAULT, KEEP_ALIVE_DEFAULT_S, Network, OUTBOX_DEFAULT,
-    Options, Overflow, Persistence, QUEUE_DEFAULT, RECEIVE_DEFAULT, ServerReference,
+    Offline, Options, Overflow, Persistence, QUEUE_DEFAULT, RECEIVE_DEFAULT, ServerReference,
     TOPIC_ALIASES_DEFAULT,
 };
 pub use proxy::{InvalidProxy, Proxy, ProxyFault};
+pub use pubsub::PubSub;
 pub use receipt::Receipt;
 pub use received::Received;
 pub use request::{RequestError, Requests};

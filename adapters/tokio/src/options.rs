@@ -62,6 +62,19 @@ pub enum Overflow {
     /// The connection is not read from until there is room. Acknowledgements wait, too: a program that
     /// awaits a publish before it takes the next message would wait for ever.
     Block,
+    /// The message that has waited longest is dropped and counted, whatever its QoS: for values of which
+    /// only the latest matters.
+    DropOldest,
+}
+
+/// What becomes of a message that is published while there is no connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Offline {
+    /// It waits for the next one, as far as the outbox has room ([`Options::outbox`]).
+    #[default]
+    Queue,
+    /// It is refused ([`PublishError::Offline`](crate::PublishError::Offline)).
+    Refuse,
 }
 
 /// What to do when the server names another one to be used (MQTT 5.0 §4.11).
@@ -101,6 +114,7 @@ pub struct Options {
     pub(crate) receive: usize,
     pub(crate) queue: usize,
     pub(crate) overflow: Overflow,
+    pub(crate) offline: Offline,
     pub(crate) store: Option<PathBuf>,
     pub(crate) durability: Durability,
     #[cfg(feature = "aws")]
@@ -135,6 +149,7 @@ impl Options {
             receive: RECEIVE_DEFAULT,
             queue: QUEUE_DEFAULT,
             overflow: Overflow::DropNewest,
+            offline: Offline::Queue,
             store: None,
             durability: Durability::Disk,
             #[cfg(feature = "aws")]
@@ -303,6 +318,12 @@ impl Options {
     #[must_use]
     pub fn queue(self, messages: usize, overflow: Overflow) -> Self {
         Self { queue: messages.max(1), overflow, ..self }
+    }
+
+    /// What becomes of a message that is published while there is no connection.
+    #[must_use]
+    pub fn offline(self, offline: Offline) -> Self {
+        Self { offline, ..self }
     }
 
     /// Keeps what is not acknowledged in the file at `path`, so that no message above QoS 0 is lost, and

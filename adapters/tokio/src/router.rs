@@ -32,12 +32,20 @@ pub(crate) struct Waiting {
     pub(crate) ack: Option<AckToken>,
 }
 
+/// How many messages a subscription holds, and what happens then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Queue {
+    pub(crate) max: usize,
+    pub(crate) overflow: Overflow,
+}
+
 /// One subscription: its wishes, and what has come for it.
 #[derive(Debug)]
 struct Entry {
     wishes: Vec<Wish>,
     remarks: Remarks,
     queue: VecDeque<Waiting>,
+    limit: Queue,
     lost: u64,
     end: Option<SubscribeError>,
     waker: Option<Waker>,
@@ -58,6 +66,10 @@ impl Entry {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.queue.len() >= self.limit.max
     }
 
     fn matches(&self, topic: &str) -> bool {
@@ -82,14 +94,14 @@ pub(crate) struct Router {
     /// Messages that more than one subscription has to take.
     shared_acks: HashMap<AckToken, Shared>,
     early: Early,
-    queue_max: usize,
-    overflow: Overflow,
+    limit: Queue,
     /// Messages that had no room, in all.
     dropped: u64,
 }
 
 impl Router {
-    pub(crate) fn new(queue_max: usize, overflow: Overflow) -> Self {
+    /// The queues have this `limit` unless a subscription has another one.
+    pub(crate) fn new(limit: Queue) -> Self {
         Self {
             entries: BTreeMap::new(),
             next_id: 0,
@@ -97,8 +109,7 @@ impl Router {
             farewells: Farewells::default(),
             shared_acks: HashMap::new(),
             early: Early::default(),
-            queue_max,
-            overflow,
+            limit,
             dropped: 0,
         }
     }
@@ -108,6 +119,7 @@ impl Router {
         &mut self,
         wishes: &[dunlin::Subscription<'_>],
         properties: Properties<'_>,
+        queue: Option<Queue>,
     ) -> Id {
         let id = self.next_id;
         self.next_id += 1;
@@ -125,6 +137,7 @@ impl Router {
             wishes,
             remarks: Remarks::new(properties),
             queue: VecDeque::new(),
+            limit: queue.unwrap_or(self.limit),
             lost: 0,
             end: None,
             waker: None,
@@ -206,9 +219,8 @@ impl Router {
 
     /// Whether every subscription that blocks has room.
     pub(crate) fn poll_ready(&self) -> Poll<()> {
-        let blocks = self.overflow == Overflow::Block;
-        let full = |entry: &Entry| entry.queue.len() >= self.queue_max;
-        if blocks && self.entries.values().any(full) { Poll::Pending } else { Poll::Ready(()) }
+        let blocks = |entry: &Entry| entry.limit.overflow == Overflow::Block && entry.is_full();
+        if self.entries.values().any(blocks) { Poll::Pending } else { Poll::Ready(()) }
     }
 
     /// A SUBACK has come.
@@ -263,11 +275,15 @@ impl Router {
         let topic = message.head.topic;
         let mut received = None;
         let mut takers = 0;
+        let mut evicted = Vec::new();
         for entry in self.entries.values_mut().filter(|entry| entry.matches(topic)) {
-            if ack.is_none() && entry.queue.len() >= self.queue_max {
+            if entry.is_full() && (ack.is_none() || entry.limit.overflow == Overflow::DropOldest) {
                 entry.lost += 1;
                 self.dropped += 1;
-                continue;
+                if entry.limit.overflow != Overflow::DropOldest {
+                    continue;
+                }
+                evicted.extend(entry.queue.pop_front().map(|oldest| oldest.ack));
             }
             let message = received.get_or_insert_with(|| Received::new(message, duplicate)).clone();
             entry.queue.push_back(Waiting { message, ack });
@@ -275,7 +291,7 @@ impl Router {
             entry.wake();
         }
         match (ack, takers) {
-            (Some(ack), 0) if self.early.is_open() && self.early.waiting.len() < self.queue_max => {
+            (Some(ack), 0) if self.early.is_open() && self.early.waiting.len() < self.limit.max => {
                 let message = Received::new(message, duplicate);
                 self.early.waiting.push_back(Waiting { message, ack: Some(ack) });
             }
@@ -285,6 +301,9 @@ impl Router {
             }
             _ => {}
         }
+        for ack in evicted {
+            self.let_go(ack, session);
+        }
         self.hurry(session);
     }
 
@@ -293,9 +312,8 @@ impl Router {
     ///
     /// While a queue is full, it does not: then the server is to stop.
     fn hurry(&mut self, session: &mut ClientSession) {
-        let full = |entry: &Entry| entry.queue.len() >= self.queue_max;
         let owed = session.unacknowledged();
-        if owed <= crate::shared::INFLIGHT / 2 || self.entries.values().any(full) {
+        if owed <= crate::shared::INFLIGHT / 2 || self.entries.values().any(Entry::is_full) {
             return;
         }
         let entries = self.entries.values_mut().filter(|entry| !entry.is_manual);
@@ -357,12 +375,12 @@ impl Router {
         }
     }
 
-    /// How many messages of QoS 0 had no room in the queue of `id`.
+    /// How many messages had no room in the queue of `id`.
     pub(crate) fn lost(&self, id: Id) -> u64 {
         self.entries.get(&id).map_or(0, |entry| entry.lost)
     }
 
-    /// How many messages of QoS 0 had no room in any queue so far.
+    /// How many messages had no room in any queue so far.
     pub(crate) const fn dropped(&self) -> u64 {
         self.dropped
     }

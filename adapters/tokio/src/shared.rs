@@ -1,18 +1,18 @@
 //! What the handles and the task of a client share, behind one lock.
 
 use crate::{
-    Error, Event, Granted, Options, Persistence, PublishError, Receipt,
+    Error, Event, Granted, Offline, Options, Persistence, PublishError, Receipt,
     authentication::{Authentication, is_done},
     buffer::Growing,
     entropy::SystemEntropy,
     granted::said,
-    router::Router,
+    router::{Queue, Router},
     statistics::{Statistics, Traffic},
 };
 use dunlin_drive::{
     Program,
     dunlin::{
-        self, Config, Message, Properties, Qos, ReasonCode, Resumption, Session, Token,
+        self, Config, KeepAlive, Message, Properties, Qos, ReasonCode, Resumption, Session, Token,
         mqtt::{Malformed, PacketType, SendError},
     },
 };
@@ -111,6 +111,7 @@ pub(crate) struct Desk {
 pub(crate) struct Shared {
     state: Mutex<State>,
     pub(crate) qos_max: Qos,
+    offline: Offline,
     pub(crate) status: watch::Receiver<Status>,
     /// Something has left the outbox.
     pub(crate) room: Arc<Notify>,
@@ -127,7 +128,7 @@ impl Shared {
         let state = State {
             session: Session::new(outbox, config(options)),
             desk: Desk {
-                router: Router::new(options.queue, options.overflow),
+                router: Router::new(Queue { max: options.queue, overflow: options.overflow }),
                 publishes: HashMap::new(),
                 unwritten: VecDeque::new(),
                 ended: None,
@@ -150,6 +151,7 @@ impl Shared {
         Self {
             state: Mutex::new(state),
             qos_max: options.qos_max(),
+            offline: options.offline,
             status: watched,
             room,
             closing: Notify::new(),
@@ -182,6 +184,9 @@ impl Shared {
         let state = &mut *state;
         if let Some(error) = &state.desk.ended {
             return Err(PublishError::Closed(error.clone()));
+        }
+        if self.offline == Offline::Refuse && *self.status.borrow() != Status::Connected {
+            return Err(PublishError::Offline);
         }
         let token = state.session.publish(message).map_err(PublishError::Rejected)?;
         state.desk.counts.published += 1;
@@ -395,6 +400,10 @@ impl Program<Growing, INFLIGHT> for Desk {
         }
         self.router.let_go_of_early(session);
         self.router.pump(session);
+    }
+
+    fn handle_keep_alive(&mut self, keep_alive: KeepAlive) {
+        self.announce(Event::KeepAlive(keep_alive));
     }
 
     fn handle_written(&mut self, session: &mut ClientSession) {

@@ -34,9 +34,17 @@ impl Subscription {
 
     /// Waits until the server has answered for each filter.
     pub(crate) async fn granted_by_server(mut self) -> Result<Self, SubscribeError> {
-        self.granted =
-            poll_fn(|cx| self.guard.shared.lock().desk.router.poll_granted(self.id, cx)).await?;
+        poll_fn(|cx| self.poll_granted(cx)).await?;
         Ok(self)
+    }
+
+    /// Ready when the server has answered for each filter, or the subscription has come to its end.
+    pub(crate) fn poll_granted(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SubscribeError>> {
+        let granted = self.guard.shared.lock().desk.router.poll_granted(self.id, cx);
+        granted.map_ok(|granted| self.granted = granted)
     }
 
     /// The QoS that the server granted at first, in the order of the filters.
@@ -81,7 +89,7 @@ impl Subscription {
         Ok(reasons)
     }
 
-    /// How many messages of QoS 0 were dropped because the queue was full.
+    /// How many messages were dropped because the queue was full.
     pub fn lost(&self) -> u64 {
         self.guard.shared.lock().desk.router.lost(self.id)
     }

@@ -254,6 +254,12 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         if self.failed.is_some() { None } else { self.timers.next_deadline() }
     }
 
+    /// When the server will be late to answer the PINGREQ that is out, if one is: half-way to the
+    /// deadline that ends the connection. Nothing has to be done then.
+    pub fn late_at(&self) -> Option<Instant> {
+        if self.failed.is_some() { None } else { self.timers.late_at() }
+    }
+
     /// Time has passed; early calls are harmless.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
         if let Some(error) = self.failed {

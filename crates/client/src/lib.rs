@@ -94,5 +94,5 @@ pub use dunlin_ws as ws;
 pub use entropy::Entropy;
 pub use error::{Closed, Error, Malformed, Misbehaved, OpenError, Refused, Stage};
 pub use opening::{Opening, Transport};
-pub use timers::{CLOSE_TIMEOUT_MS, Instant, Overdue, PING_TIMEOUT_MAX_MS};
+pub use timers::{CLOSE_TIMEOUT_MS, Instant, KeepAlive, Overdue, PING_TIMEOUT_MAX_MS};
 pub use transmit::TRANSMIT_MIN;

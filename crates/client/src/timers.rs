@@ -61,6 +61,16 @@ pub enum Overdue {
     Resend,
 }
 
+/// Whether the server answers when it is asked for a sign of life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeepAlive {
+    /// As far as is known.
+    #[default]
+    Healthy,
+    /// Half of the time that the answer to a PINGREQ has is over.
+    Missed,
+}
+
 /// In how many parts the time for an answer is measured.
 pub(crate) const ANSWER_TICKS: u16 = 4;
 
@@ -188,6 +198,11 @@ impl Timers {
     /// A PINGREQ has gone out, or is due again: its answer is waited for from now on.
     pub(crate) const fn handle_pinged(&mut self, now: Instant) {
         self.pinged = Some(now);
+    }
+
+    /// When the answer to the PINGREQ that is out will be late.
+    pub(crate) fn late_at(&self) -> Option<Instant> {
+        self.pinged.map(|since| since.after(self.ping_timeout_ms() >> 1))
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {

@@ -6,7 +6,7 @@ use core::{
     pin::{Pin, pin},
     task::{Context, Poll},
 };
-use dunlin::{Buffer, CLOSE_TIMEOUT_MS, Connection, Error, Instant};
+use dunlin::{Buffer, CLOSE_TIMEOUT_MS, Connection, Error, Instant, KeepAlive};
 use embedded_io_async::{Read, Write};
 
 /// Most turns in one wake-up, so that a flood on one connection leaves time for others.
@@ -60,6 +60,7 @@ where
     let mut unread: Option<Unread<'_, R>> = None;
     let mut idle = Some((writer, tx));
     let mut end = End::new();
+    let mut pulse = Pulse(KeepAlive::Healthy);
     poll_fn(|cx| {
         for _ in 0..TURNS_MAX {
             let mut progress = false;
@@ -104,8 +105,10 @@ where
             }
             // Only now: what has come in time is looked at in time.
             if !progress && !end.handle_time(connection, host.now()) {
-                if let Some(deadline) = end.next_deadline(connection) {
-                    host.wake_at(cx, deadline);
+                let late_at = pulse.take(connection, host, cx);
+                let deadline = end.next_deadline(connection);
+                if let Some(wake_at) = deadline.into_iter().chain(late_at).min() {
+                    host.wake_at(cx, wake_at);
                 }
                 return Poll::Pending;
             }
@@ -260,6 +263,28 @@ impl<E> End<E> {
             (Some(give_up), Some(deadline)) => Some(give_up.min(deadline)),
             (give_up, deadline) => give_up.or(deadline),
         }
+    }
+}
+
+/// Whether the server is late, as the program knows.
+struct Pulse(KeepAlive);
+
+impl Pulse {
+    /// Tells the program what has changed; says when it will again.
+    fn take<B: Buffer, A: Buffer, H: Host<N>, const N: usize>(
+        &mut self,
+        connection: &Connection<'_, B, A>,
+        host: &mut H,
+        cx: &mut Context<'_>,
+    ) -> Option<Instant> {
+        let late_at = connection.late_at();
+        let late = late_at.is_some_and(|late_at| host.now() >= late_at);
+        let keep_alive = if late { KeepAlive::Missed } else { KeepAlive::Healthy };
+        if keep_alive != self.0 {
+            self.0 = keep_alive;
+            host.with(cx, |_, Scope { program, .. }| program.handle_keep_alive(keep_alive));
+        }
+        late_at.filter(|_| !late)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a host or a firmware supplies to the loop.
 
 use core::task::{Context, Poll};
-use dunlin::{Buffer, Entropy, Event, Instant, Session};
+use dunlin::{Buffer, Entropy, Event, Instant, KeepAlive, Session};
 
 /// The surroundings of a connection: its session behind a lock, its clock and timer, its program.
 ///
@@ -47,4 +47,9 @@ pub trait Program<O, const N: usize> {
 
     /// All that the session calls sent has been written to the transport.
     fn handle_written(&mut self, session: &mut Session<O, N>);
+
+    /// The server is late to answer a PINGREQ, or has answered after all; nobody has to care.
+    fn handle_keep_alive(&mut self, keep_alive: KeepAlive) {
+        let _ = keep_alive;
+    }
 }

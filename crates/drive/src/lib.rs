@@ -23,15 +23,14 @@
 #[cfg(test)]
 extern crate std;
 
-mod backoff;
 mod drive;
 #[cfg(feature = "flash")]
 pub mod flash;
 mod host;
 mod store;
 
-pub use backoff::Backoff;
 pub use drive::{Ended, Pipe, drive};
 pub use dunlin;
+pub use dunlin_pubsub::{self as pubsub, Backoff};
 pub use host::{Host, Program, Scope};
 pub use store::{Appended, Ledger, RecordError, Store, record};

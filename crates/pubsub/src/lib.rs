@@ -16,3 +16,14 @@
 
 #[cfg(test)]
 extern crate std;
+
+mod backoff;
+mod router;
+mod state;
+mod topic;
+
+pub use backoff::Backoff;
+pub use dunlin;
+pub use router::{Holders, LEVELS_MAX, Node, Route, Router, Subscriber, Subscribers};
+pub use state::{Change, ConnectionState, Facts, Intent, Link, Reachability, StateMonitor};
+pub use topic::{Matching, matches, without_share};

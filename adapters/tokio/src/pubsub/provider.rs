@@ -1,0 +1,116 @@
+//! One client among others, and how its connection is.
+
+use super::{ConnectionState, DRAIN_TIMEOUT, Drained, states::Listeners};
+use crate::{Client, ConnectError, Error, Event, KeepAlive};
+use dunlin_drive::pubsub::{Change, StateMonitor};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+use tokio::{
+    sync::{broadcast, watch},
+    time::timeout,
+};
+
+#[derive(Debug)]
+pub(super) struct Provider {
+    pub(super) client: Client,
+    pub(super) link: Arc<Link>,
+}
+
+/// What is known of a provider's connection; outlives the provider in its subscriptions.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) id: Arc<str>,
+    monitor: Mutex<StateMonitor>,
+    state: watch::Sender<ConnectionState>,
+    listeners: Listeners,
+    removed: AtomicBool,
+}
+
+impl Provider {
+    pub(super) fn new(id: Arc<str>, client: Client, listeners: Listeners) -> Self {
+        let monitor = StateMonitor::new();
+        listeners.tell(&id, monitor.state());
+        let state = watch::channel(monitor.state()).0;
+        let monitor = Mutex::new(monitor);
+        let removed = AtomicBool::new(false);
+        Self { client, link: Arc::new(Link { id, monitor, state, listeners, removed }) }
+    }
+
+    /// Says all that there is to say, and good-bye.
+    pub(super) async fn remove(&self) -> Drained {
+        self.link.removed.store(true, Ordering::Release);
+        self.link.handle(Change::ClosingConnection);
+        let drained = timeout(DRAIN_TIMEOUT, self.client.drain()).await;
+        self.client.close().await;
+        // Whoever has awaited the removal sees it.
+        self.link.handle(Change::Closed);
+        if matches!(drained, Ok(Ok(()))) { Drained::All } else { Drained::Cut }
+    }
+}
+
+impl Link {
+    /// Something has happened: whoever watches is told, if it makes a difference.
+    pub(super) fn handle(&self, change: Change) {
+        let mut monitor = self.monitor.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(state) = monitor.handle(change) {
+            // Under the lock, so that all see the same order.
+            self.state.send_replace(state);
+            self.listeners.tell(&self.id, state);
+        }
+    }
+
+    pub(super) fn watch(&self) -> watch::Receiver<ConnectionState> {
+        self.state.subscribe()
+    }
+
+    pub(super) fn state(&self) -> ConnectionState {
+        *self.state.borrow()
+    }
+
+    pub(super) fn is_removed(&self) -> bool {
+        self.removed.load(Ordering::Acquire)
+    }
+
+    fn handle_event(&self, event: &Event) {
+        match event {
+            // It is said once, by whoever removes the provider.
+            Event::Connecting if self.is_removed() => {}
+            Event::Connecting => self.handle(Change::OpeningConnection),
+            Event::Connected(_) => {
+                self.handle(Change::Online);
+                self.handle(Change::KeepAlive);
+                self.handle(Change::ConnectionEstablished);
+            }
+            Event::KeepAlive(KeepAlive::Healthy) => self.handle(Change::KeepAlive),
+            Event::KeepAlive(KeepAlive::Missed) => self.handle(Change::KeepAliveMissed),
+            Event::Disconnected { error, .. } => {
+                if has_no_network(error) {
+                    self.handle(Change::Offline);
+                }
+                self.handle(Change::Closed);
+            }
+            Event::Closed(_) if self.is_removed() => self.handle(Change::Closed),
+            Event::Closed(_) => self.handle(Change::ConnectionFailed),
+            _ => {}
+        }
+    }
+}
+
+/// Whether not even the first router could be reached.
+fn has_no_network(error: &Error) -> bool {
+    matches!(error, Error::Connect(error) if matches!(**error, ConnectError::Unreachable { .. }))
+}
+
+/// Follows a client until its end.
+pub(super) async fn follow(link: Arc<Link>, mut events: broadcast::Receiver<Event>) {
+    loop {
+        match events.recv().await {
+            Ok(event) => link.handle_event(&event),
+            // The next event says how things are.
+            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
