@@ -54,7 +54,7 @@ async fn broker() -> Mosquitto {
 #[tokio::test]
 async fn right_credentials_publish_and_subscribe() {
     let broker = broker().await;
-    let gateway = AwsIot::start(broker.ws_addr(), Quirks::default()).await;
+    let gateway = AwsIot::start(broker.tcp_addr(), Quirks::default()).await;
     let keys = [Key::permanent(), Key::temporary()];
     for key in &keys {
         let client = Client::connect(options(&gateway, signing(key, REGION)));
@@ -78,7 +78,7 @@ async fn right_credentials_publish_and_subscribe() {
 #[tokio::test]
 async fn qos_2_is_rejected_and_nothing_sent() {
     let broker = broker().await;
-    let gateway = AwsIot::start(broker.ws_addr(), Quirks::default()).await;
+    let gateway = AwsIot::start(broker.tcp_addr(), Quirks::default()).await;
     let key = Key::temporary();
     let client = Client::connect(options(&gateway, signing(&key, REGION)));
     let client = within("Dunlin connects", client).await.unwrap();
@@ -170,7 +170,7 @@ async fn refused_upgrade_names_the_cause_and_no_secret() {
     for case in cases() {
         let Case { judgement, signing, clock_offset_s, says } = case;
         let quirks = Quirks { clock_offset_s, ..Quirks::default() };
-        let gateway = AwsIot::start(broker.ws_addr(), quirks).await;
+        let gateway = AwsIot::start(broker.tcp_addr(), quirks).await;
         let (error, refusal) = refused(options(&gateway, signing)).await;
         assert_eq!(gateway.attempts(), [Attempt::Refused(judgement)]);
         assert_eq!((refusal.status, refusal.signed), (403, true), "{refusal:?}");
@@ -198,8 +198,8 @@ async fn refused_upgrade_names_the_cause_and_no_secret() {
 #[tokio::test]
 async fn wrong_ca_is_refused_before_anything_is_sent() {
     let broker = broker().await;
-    let gateway = AwsIot::start(broker.ws_addr(), Quirks::default()).await;
-    let stranger = AwsIot::start(broker.ws_addr(), Quirks::default()).await;
+    let gateway = AwsIot::start(broker.tcp_addr(), Quirks::default()).await;
+    let stranger = AwsIot::start(broker.tcp_addr(), Quirks::default()).await;
     let others = TlsOptions::ca_file(stranger.ca_file()).unwrap();
     let options = options(&gateway, signing(&Key::temporary(), REGION)).tls(others);
     let error = within("an answer", Client::connect(options)).await.unwrap_err();
@@ -217,7 +217,7 @@ async fn wrong_ca_is_refused_before_anything_is_sent() {
 async fn connection_that_the_gateway_cuts_is_made_again_with_its_subscriptions() {
     let broker = broker().await;
     let cut_after = Some(Duration::from_millis(500));
-    let gateway = AwsIot::start(broker.ws_addr(), Quirks { cut_after, ..Quirks::default() }).await;
+    let gateway = AwsIot::start(broker.tcp_addr(), Quirks { cut_after, ..Quirks::default() }).await;
     let key = Key::temporary();
     let (client, mut events) = Client::start(options(&gateway, signing(&key, REGION)));
     let wanted = client.subscribe("wanted", Qos::AtLeastOnce);

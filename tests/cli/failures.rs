@@ -236,7 +236,7 @@ async fn mqtt_server(answer: fn(&[u8]) -> Option<Vec<u8>>) -> SocketAddr {
 
 async fn gateway() -> (Mosquitto, AwsIot) {
     let broker = mosquitto().await;
-    let gateway = AwsIot::start(broker.ws_addr(), Quirks::default()).await;
+    let gateway = AwsIot::start(broker.tcp_addr(), Quirks::default()).await;
     (broker, gateway)
 }
 

@@ -19,10 +19,13 @@
 )]
 
 pub mod aws_iot;
+pub mod aws_sdk;
 pub mod broker5;
 pub mod browser;
+mod bytes;
 pub mod ejabberd;
 pub mod mosquitto;
+pub mod moto;
 pub mod paho;
 pub mod peer;
 pub mod process;

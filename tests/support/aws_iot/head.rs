@@ -14,8 +14,7 @@ pub(super) struct Head {
     pub(super) method: String,
     pub(super) target: String,
     fields: Vec<(String, String)>,
-    /// The header lines as they came, with the empty line, and whatever followed.
-    rest: Vec<u8>,
+    behind: Vec<u8>,
 }
 
 impl Head {
@@ -54,7 +53,7 @@ impl Head {
             method: method.to_owned(),
             target: target.to_owned(),
             fields: lines.map(field).collect::<Option<_>>()?,
-            rest: bytes[request_line.len() + 2..].to_vec(),
+            behind: bytes[end + 4..].to_vec(),
         })
     }
 
@@ -64,12 +63,21 @@ impl Head {
         of_name.map(|(_, value)| value.as_str()).collect()
     }
 
-    /// The request as the broker gets it: without the signature, and otherwise as it came.
-    pub(super) fn forwarded(&self) -> Vec<u8> {
-        let path = self.target.split('?').next().unwrap_or_default();
-        let mut bytes = format!("{} {path} HTTP/1.1\r\n", self.method).into_bytes();
-        bytes.extend_from_slice(&self.rest);
-        bytes
+    /// The subprotocol to choose: both names of MQTT are good with AWS IoT Core.
+    pub(super) fn subprotocol(&self) -> Option<&'static str> {
+        let offers = self.values("sec-websocket-protocol");
+        let mut offered = offers.iter().flat_map(|list| list.split(',')).map(str::trim);
+        offered.find_map(|offer| ["mqtt", "mqttv3.1"].into_iter().find(|name| *name == offer))
+    }
+
+    /// What had come behind it.
+    pub(super) fn behind(&self) -> &[u8] {
+        &self.behind
+    }
+
+    /// The path, and the query without its question mark.
+    pub(super) fn path_and_query(&self) -> (&str, &str) {
+        self.target.split_once('?').unwrap_or((&self.target, ""))
     }
 }
 
@@ -82,14 +90,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn head_is_forwarded_without_its_query_and_otherwise_as_it_came() {
+    async fn head_is_taken_apart_and_what_followed_kept() {
         let bytes = b"GET /mqtt?a=b HTTP/1.1\r\nHoSt:  x \r\nA: 1\r\na:2\r\n\r\n\x81\x00";
         let head = read(bytes).await.unwrap().unwrap();
-        assert_eq!(head.target, "/mqtt?a=b");
+        assert_eq!(head.path_and_query(), ("/mqtt", "a=b"));
         assert_eq!(head.values("host"), ["x"]);
         assert_eq!(head.values("a"), ["1", "2"]);
-        let forwarded = b"GET /mqtt HTTP/1.1\r\nHoSt:  x \r\nA: 1\r\na:2\r\n\r\n\x81\x00";
-        assert_eq!(head.forwarded(), forwarded);
+        assert_eq!(head.behind(), b"\x81\x00");
+    }
+
+    #[tokio::test]
+    async fn first_name_of_mqtt_that_is_offered_is_the_subprotocol() {
+        for (offers, chosen) in
+            [("mqtt", Some("mqtt")), ("x, mqttv3.1,mqtt", Some("mqttv3.1")), ("mqttv5", None)]
+        {
+            let bytes = format!("GET / HTTP/1.1\r\nSec-WebSocket-Protocol: {offers}\r\n\r\n");
+            let head = read(bytes.as_bytes()).await.unwrap().unwrap();
+            assert_eq!(head.subprotocol(), chosen);
+        }
     }
 
     #[tokio::test]

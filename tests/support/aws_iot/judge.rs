@@ -27,7 +27,7 @@ pub enum Judgement {
     Method,
     /// The path is not `/mqtt`.
     Path,
-    /// The subprotocol `mqtt` is not offered.
+    /// Neither subprotocol of MQTT is offered.
     Subprotocol,
     /// There is not exactly one Host header.
     Host,
@@ -55,12 +55,18 @@ pub enum Judgement {
     TokenUnexpected,
     /// The session token is another one.
     TokenWrong,
+    /// The time of the session token is over.
+    TokenExpired,
     /// The session token is among what was signed.
     TokenSigned,
     /// `host` is not among the signed headers, or one of them did not come.
     SignedHeaders,
     /// The signature is not that of this request under this key.
     Signature,
+    /// There is no such custom authorizer, or it does not know the token.
+    Authorizer,
+    /// The client has shown no certificate.
+    Certificate,
 }
 
 /// What requests are judged by.
@@ -112,13 +118,11 @@ fn ensure(holds: bool, otherwise: Judgement) -> Result<(), Judgement> {
 }
 
 /// What is asked of any upgrade; returns the query as it came.
-fn check_request(head: &Head) -> Result<&str, Judgement> {
+pub(super) fn check_request(head: &Head) -> Result<&str, Judgement> {
     ensure(head.method == "GET", Judgement::Method)?;
-    let (path, query) = head.target.split_once('?').unwrap_or((&head.target, ""));
+    let (path, query) = head.path_and_query();
     ensure(path == "/mqtt", Judgement::Path)?;
-    let protocols = head.values("sec-websocket-protocol");
-    let mut offered = protocols.iter().flat_map(|list| list.split(',')).map(str::trim);
-    ensure(offered.any(|protocol| protocol == "mqtt"), Judgement::Subprotocol)?;
+    ensure(head.subprotocol().is_some(), Judgement::Subprotocol)?;
     ensure(head.values("host").len() == 1, Judgement::Host)?;
     Ok(query)
 }
@@ -218,7 +222,7 @@ impl<'a> Query<'a> {
     }
 }
 
-fn decode_percent(text: &str) -> Option<String> {
+pub(super) fn decode_percent(text: &str) -> Option<String> {
     let mut parts = text.split('%');
     let mut bytes = parts.next()?.as_bytes().to_vec();
     for part in parts {
@@ -240,6 +244,6 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Compares in a time that tells no more than the lengths.
-fn is_same(a: &[u8], b: &[u8]) -> bool {
+pub(super) fn is_same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |all, (a, b)| all | (a ^ b)) == 0
 }

@@ -1,132 +1,100 @@
-//! A local AWS IoT Core out of real parts: TLS, a check of the signature, and a real broker.
+//! A local AWS IoT Core out of real parts: TLS, a check of who comes, its rules, and a real broker.
 //!
-//! The check is a recomputation of its own, after "Signature Version 4 for API requests" of the AWS
-//! IAM User Guide and "MQTT over the WebSocket protocol" of the AWS IoT developer guide; it shares
-//! no code with Dunlin's signer. Behind it the gateway is a pipe of bytes.
+//! The check of the signature is a recomputation of its own, after "Signature Version 4 for API
+//! requests" of the AWS IAM User Guide and "MQTT over the WebSocket protocol" of the AWS IoT developer
+//! guide; the rules are those of "MQTT" and of the quotas there. No code is shared with Dunlin.
+//!
+//! What [`Quirks`] hold can be changed while it runs; what it saw is in [`AwsIot::seen`].
 
+mod authorizer;
 mod certificates;
 mod clock;
 mod head;
 mod judge;
+mod line;
+mod matching;
+mod packet;
+mod pipe;
+mod policy;
+mod quirks;
+mod record;
 mod refusal;
+mod rules;
+mod sessions;
 
+pub use certificates::ClientCertificate;
 pub use judge::Judgement;
+pub use packet::{Connect, Packet, Publish, Subscribe};
+pub use policy::Document;
+pub use quirks::{
+    Access, Authorizer, Certificate, Key, Limits, Matching, QosTwo, Quirks, Withheld,
+};
+pub use record::{Attempt, Breach, Seen, Side, WAIT_LIMIT};
 
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tempfile::NamedTempFile;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
-use certificates::Certificates;
+use certificates::{ALPN_AUTHORIZER, ALPN_X509, Certificates};
 use head::Head;
 use judge::Gate;
+use line::Line;
+use pipe::Pipe;
+use record::{Events, Record};
+use rules::Warrant;
+use sessions::Sessions;
 
 /// How long a client may take from the TCP connection to the end of its request.
 pub const REQUEST_LIMIT: Duration = Duration::from_secs(20);
-
-/// What this AWS IoT Core is like; the default is an honest one in `us-east-1`.
-#[derive(Clone, Debug)]
-pub struct Quirks {
-    /// The region it stands in.
-    pub region: String,
-    /// The keys it knows; one permanent and one temporary by default.
-    pub keys: Vec<Key>,
-    /// How many seconds its clock is ahead of the machine's.
-    pub clock_offset_s: i64,
-    /// Cuts each connection this long after its upgrade, as the real one does after 24 hours.
-    pub cut_after: Option<Duration>,
-}
-
-impl Default for Quirks {
-    fn default() -> Self {
-        let keys = vec![Key::permanent(), Key::temporary()];
-        Self { region: "us-east-1".to_owned(), keys, clock_offset_s: 0, cut_after: None }
-    }
-}
-
-/// An access key that the gateway knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
-    /// Names the key.
-    pub access_key_id: String,
-    /// What it signs with.
-    pub secret_access_key: String,
-    /// What a temporary key is good with only, and a permanent one must not come with.
-    pub session_token: Option<String>,
-}
-
-impl Key {
-    /// A key of a user, which has no session token.
-    pub fn permanent() -> Self {
-        Self {
-            access_key_id: "AKIDEXAMPLE".to_owned(),
-            secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned(),
-            session_token: None,
-        }
-    }
-
-    /// A key of a role, whose session token is as long as real ones get and needs encoding.
-    pub fn temporary() -> Self {
-        Self {
-            access_key_id: "ASIATEMPORARYEXAMPLE".to_owned(),
-            secret_access_key: "AKEYofAroleFORtests/K7MDENG+bPxRfiCYEXA".to_owned(),
-            session_token: Some("IQoJb3JpZ2lu/EXAMPLE+token==".repeat(72)),
-        }
-    }
-}
-
-/// What became of one upgrade request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Attempt {
-    /// It was handed to the broker.
-    Accepted {
-        /// Who signed.
-        access_key_id: String,
-        /// The session token that came with the signature.
-        session_token: Option<String>,
-    },
-    /// It was answered with 403.
-    Refused(Judgement),
-}
 
 /// A running gateway; it and all its connections end with this value.
 #[derive(Debug)]
 pub struct AwsIot {
     port: u16,
+    mqtts_port: u16,
     ca_pem: String,
     ca_file: NamedTempFile,
-    attempts: Arc<Mutex<Vec<Attempt>>>,
-    listener: AbortHandle,
+    client: ClientCertificate,
+    gateway: Arc<Gateway>,
+    listeners: [AbortHandle; 2],
 }
 
 impl AwsIot {
-    /// Starts a gateway on a free port of 127.0.0.1, in front of a broker's WebSocket listener.
+    /// Starts a gateway on free ports of 127.0.0.1, in front of a broker's plain listener.
     ///
-    /// Its certificate is for `localhost` and `127.0.0.1`. Panics when it cannot start.
-    pub async fn start(broker_ws: SocketAddr, quirks: Quirks) -> Self {
-        let Certificates { ca_pem, server } = Certificates::new();
+    /// Panics when it cannot start.
+    pub async fn start(broker: SocketAddr, quirks: Quirks) -> Self {
+        let Certificates { ca_pem, client, server } = Certificates::new(quirks.certificate);
         let mut ca_file =
             tempfile::Builder::new().prefix("ca-").suffix(".pem").tempfile().expect("a file");
         ca_file.write_all(ca_pem.as_bytes()).expect("a file that can be written");
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
-        let port = listener.local_addr().expect("an address").port();
-        let attempts = Arc::<Mutex<Vec<Attempt>>>::default();
-        let gateway = Gateway { broker_ws, quirks, attempts: Arc::clone(&attempts) };
-        let task = tokio::spawn(listen(listener, TlsAcceptor::from(server), Arc::new(gateway)));
-        Self { port, ca_pem, ca_file, attempts, listener: task.abort_handle() }
+        let gateway = Arc::new(Gateway::new(broker, quirks));
+        let tls = TlsAcceptor::from(server);
+        let [(port, web), (mqtts_port, bare)] =
+            [listen(Port::Https, &tls, &gateway).await, listen(Port::Mqtts, &tls, &gateway).await];
+        let listeners = [web, bare];
+        Self { port, mqtts_port, ca_pem, ca_file, client, gateway, listeners }
     }
 
-    /// Where it listens.
+    /// Where it listens as AWS does on 443: WebSocket, or what ALPN says.
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where it listens as AWS does on 8883: MQTT for clients with certificates.
+    pub const fn mqtts_port(&self) -> u16 {
+        self.mqtts_port
     }
 
     /// The certificate of its CA.
@@ -139,26 +107,100 @@ impl AwsIot {
         self.ca_file.path()
     }
 
-    /// What became of the upgrade requests so far, in the order of their judgement.
+    /// A certificate that it lets in.
+    pub const fn client_certificate(&self) -> &ClientCertificate {
+        &self.client
+    }
+
+    /// Changes what it is like, for connections that stand as well; the certificate stays.
+    pub fn change(&self, change: impl FnOnce(&mut Quirks)) {
+        let mut quirks = self.gateway.quirks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = Quirks::clone(&quirks);
+        change(&mut changed);
+        if changed.withheld != quirks.withheld {
+            self.gateway.sessions.set_withheld(changed.withheld);
+        }
+        *quirks = Arc::new(changed);
+    }
+
+    /// Drops all connections, and goes on listening.
+    pub fn cut_all(&self) {
+        pipe::cut_all(&self.gateway.cut);
+    }
+
+    /// What became of the attempts to come in so far, in the order of their judgement.
     pub fn attempts(&self) -> Vec<Attempt> {
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.gateway.record.events().attempts.clone()
+    }
+
+    /// Why clients were dropped so far.
+    pub fn breaches(&self) -> Vec<Breach> {
+        self.gateway.record.events().breaches.clone()
+    }
+
+    /// Every packet so far, in its order.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.gateway.record.events().seen.clone()
+    }
+
+    /// Waits until so many attempts were judged, and returns what became of them.
+    pub async fn attempted(&self, count: usize) -> Vec<Attempt> {
+        let look =
+            |events: &Events| (events.attempts.len() >= count).then(|| events.attempts.clone());
+        self.gateway.record.wait("an attempt", look).await
+    }
+
+    /// Waits until so many clients were dropped, and says why.
+    pub async fn dropped(&self, count: usize) -> Vec<Breach> {
+        let look =
+            |events: &Events| (events.breaches.len() >= count).then(|| events.breaches.clone());
+        self.gateway.record.wait("a breach", look).await
+    }
+
+    /// Waits until the packets `wanted` has accepted are so many, and returns them.
+    pub async fn packets(&self, count: usize, wanted: impl Fn(&Seen) -> bool) -> Vec<Seen> {
+        let look = |events: &Events| {
+            let found: Vec<Seen> =
+                events.seen.iter().filter(|seen| wanted(seen)).cloned().collect();
+            (found.len() >= count).then_some(found)
+        };
+        self.gateway.record.wait("packets", look).await
     }
 }
 
 impl Drop for AwsIot {
     fn drop(&mut self) {
-        self.listener.abort();
+        for listener in &self.listeners {
+            listener.abort();
+        }
     }
 }
 
 /// What all connections share.
+#[derive(Debug)]
 struct Gateway {
-    broker_ws: SocketAddr,
-    quirks: Quirks,
-    attempts: Arc<Mutex<Vec<Attempt>>>,
+    broker: SocketAddr,
+    quirks: Mutex<Arc<Quirks>>,
+    record: Record,
+    sessions: Sessions,
+    cut: Arc<watch::Sender<u64>>,
+    connections: AtomicUsize,
 }
 
-async fn listen(listener: TcpListener, tls: TlsAcceptor, gateway: Arc<Gateway>) {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Port {
+    Https,
+    Mqtts,
+}
+
+async fn listen(port: Port, tls: &TlsAcceptor, gateway: &Arc<Gateway>) -> (u16, AbortHandle) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+    let number = listener.local_addr().expect("an address").port();
+    let task = tokio::spawn(accept(listener, port, tls.clone(), Arc::clone(gateway)));
+    (number, task.abort_handle())
+}
+
+async fn accept(listener: TcpListener, port: Port, tls: TlsAcceptor, gateway: Arc<Gateway>) {
     // Dropped with this task, and all connections with it.
     let mut connections = JoinSet::new();
     loop {
@@ -167,7 +209,7 @@ async fn listen(listener: TcpListener, tls: TlsAcceptor, gateway: Arc<Gateway>) 
                 let (tcp, _) = accepted.expect("a connection");
                 let (tls, gateway) = (tls.clone(), Arc::clone(&gateway));
                 // An error is the end of one connection; whoever holds its other end sees it.
-                connections.spawn(async move { gateway.serve(tcp, tls).await.ok() });
+                connections.spawn(async move { gateway.serve(tcp, port, tls).await.ok() });
             }
             Some(_) = connections.join_next() => {}
         }
@@ -175,50 +217,107 @@ async fn listen(listener: TcpListener, tls: TlsAcceptor, gateway: Arc<Gateway>) 
 }
 
 impl Gateway {
-    async fn serve(&self, tcp: TcpStream, tls: TlsAcceptor) -> io::Result<()> {
-        tcp.set_nodelay(true)?;
-        let (mut stream, head) = timeout(REQUEST_LIMIT, async {
-            let mut stream = tls.accept(tcp).await?;
-            let head = Head::read(&mut stream).await?;
-            io::Result::Ok((stream, head))
-        })
-        .await??;
-        let now_s = clock::now_s().saturating_add_signed(self.quirks.clock_offset_s);
-        let gate = Gate { region: &self.quirks.region, keys: &self.quirks.keys, now_s };
-        match head.and_then(|head| Ok((gate.judge(&head)?, head))) {
-            Ok((key, head)) => {
-                self.note(Attempt::Accepted {
-                    access_key_id: key.access_key_id.clone(),
-                    session_token: key.session_token.clone(),
-                });
-                self.pipe(stream, &head).await
-            }
-            Err(judgement) => {
-                self.note(Attempt::Refused(judgement));
-                refusal::send(&mut stream, now_s).await
-            }
+    fn new(broker: SocketAddr, quirks: Quirks) -> Self {
+        let sessions = Sessions::default();
+        sessions.set_withheld(quirks.withheld);
+        Self {
+            broker,
+            quirks: Mutex::new(Arc::new(quirks)),
+            record: Record::default(),
+            sessions,
+            cut: Arc::default(),
+            connections: AtomicUsize::new(0),
         }
     }
 
-    async fn pipe(
-        &self,
-        mut client: impl AsyncRead + AsyncWrite + Unpin,
-        head: &Head,
-    ) -> io::Result<()> {
-        let mut broker = TcpStream::connect(self.broker_ws).await?;
-        broker.set_nodelay(true)?;
-        broker.write_all(&head.forwarded()).await?;
-        let copied = copy_bidirectional(&mut client, &mut broker);
-        match self.quirks.cut_after {
-            Some(limit) => timeout(limit, copied).await??,
-            None => copied.await?,
-        };
-        Ok(())
+    fn quirks(&self) -> Arc<Quirks> {
+        Arc::clone(&self.quirks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn note(&self, attempt: Attempt) {
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner).push(attempt);
+    fn next_number(&self) -> usize {
+        self.connections.fetch_add(1, Ordering::Relaxed)
     }
+
+    async fn serve(&self, tcp: TcpStream, port: Port, tls: TlsAcceptor) -> io::Result<()> {
+        tcp.set_nodelay(true)?;
+        let cut = self.cut.subscribe();
+        let (line, warrant, identity) = timeout(REQUEST_LIMIT, async {
+            let stream = tls.accept(tcp).await?;
+            let alpn = stream.get_ref().1.alpn_protocol();
+            if port == Port::Mqtts || alpn == Some(ALPN_X509) {
+                return self.admit_certificate(stream);
+            }
+            if alpn == Some(ALPN_AUTHORIZER) {
+                return Ok((Line::Bare(Box::new(stream)), Warrant::UserName, None));
+            }
+            self.admit_upgrade(stream).await
+        })
+        .await??;
+        Pipe::new(self, line, warrant, identity).await?.run(cut).await
+    }
+
+    fn admit_certificate(&self, stream: TlsStream<TcpStream>) -> io::Result<Admitted> {
+        if stream.get_ref().1.peer_certificates().is_none() {
+            self.record.attempt(Attempt::Refused(Judgement::Certificate));
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        self.record.attempt(Attempt::Certified);
+        Ok((Line::Bare(Box::new(stream)), Warrant::Granted, None))
+    }
+
+    async fn admit_upgrade(&self, mut stream: TlsStream<TcpStream>) -> io::Result<Admitted> {
+        let head = Head::read(&mut stream).await?;
+        let quirks = self.quirks();
+        let now_s = clock::now_s().saturating_add_signed(quirks.clock_offset_s);
+        let judged = head.and_then(|head| {
+            let (warrant, identity, attempt) = judge_request(&quirks, now_s, &head)?;
+            Ok((head, warrant, identity, attempt))
+        });
+        let judgement = match judged {
+            Ok((head, warrant, identity, attempt)) => {
+                self.record.attempt(attempt);
+                match Line::upgrade(stream, &head).await? {
+                    Ok(line) => return Ok((line, warrant, identity)),
+                    Err(_) => return Err(io::ErrorKind::InvalidData.into()),
+                }
+            }
+            Err(judgement) => judgement,
+        };
+        self.record.attempt(Attempt::Refused(judgement));
+        let expired = judgement == Judgement::Expired;
+        let status = if expired { quirks.expired_status } else { 403 };
+        refusal::send(&mut stream, status, now_s).await?;
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
+}
+
+type Admitted = (Line, Warrant, Option<String>);
+
+/// Who it is that asks for an upgrade, or the first thing that is wrong.
+fn judge_request(
+    quirks: &Quirks,
+    now_s: u64,
+    head: &Head,
+) -> Result<(Warrant, Option<String>, Attempt), Judgement> {
+    if authorizer::is_meant(head) {
+        authorizer::judge(quirks.authorizer.as_ref(), head)?;
+        return Ok((Warrant::User, None, Attempt::Authorized));
+    }
+    if quirks.authorizer.is_some() && head.path_and_query().1.is_empty() {
+        judge::check_request(head)?;
+        return Ok((Warrant::UserName, None, Attempt::Authorized));
+    }
+    let issued = quirks.issuer.as_ref().map_or_else(Vec::new, |issuer| issuer.issued());
+    let keys: Vec<Key> =
+        quirks.keys.iter().chain(issued.iter().map(|issued| &issued.key)).cloned().collect();
+    let key = Gate { region: &quirks.region, keys: &keys, now_s }.judge(head)?.clone();
+    let issued = issued.into_iter().find(|issued| issued.key == key);
+    if issued.as_ref().is_some_and(|issued| (now_s as f64) >= issued.expires_s) {
+        return Err(Judgement::TokenExpired);
+    }
+    let Key { access_key_id, session_token, .. } = key;
+    let attempt = Attempt::Accepted { access_key_id, session_token };
+    Ok((Warrant::Granted, issued.map(|issued| issued.identity), attempt))
 }
 
 #[cfg(test)]

@@ -16,12 +16,13 @@ const HANG_UP_LIMIT: Duration = Duration::from_secs(5);
 const MESSAGE: &str = "The request signature we calculated does not match the signature you \
     provided. Check your AWS Secret Access Key and signing method.";
 
-/// Answers 403 and hangs up.
+/// Answers and hangs up.
 pub(super) async fn send(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    status: u16,
     now_s: u64,
 ) -> io::Result<()> {
-    stream.write_all(response(now_s).as_bytes()).await?;
+    stream.write_all(response(status, now_s).as_bytes()).await?;
     stream.shutdown().await?;
     // Bytes left unread would reset the connection, and the answer could be lost with it.
     let mut rest = stream.take(HEAD_MAX as u64);
@@ -29,12 +30,13 @@ pub(super) async fn send(
     Ok(())
 }
 
-fn response(now_s: u64) -> String {
+fn response(status: u16, now_s: u64) -> String {
+    let reason = if status == 426 { "Upgrade Required" } else { "Forbidden" };
     let (request, trace) = (random_id(), random_id());
     let body = format!(r#"{{"message":"{MESSAGE}","traceId":"{trace}"}}"#);
     let (date, length) = (imf_fixdate(now_s), body.len());
     format!(
-        "HTTP/1.1 403 Forbidden\r\n\
+        "HTTP/1.1 {status} {reason}\r\n\
          content-type: application/json\r\n\
          content-length: {length}\r\n\
          date: {date}\r\n\
@@ -45,7 +47,7 @@ fn response(now_s: u64) -> String {
     )
 }
 
-fn random_id() -> String {
+pub(super) fn random_id() -> String {
     let random = || RandomState::new().hash_one(0_u8);
     let (high, low) = (random(), random());
     let (a, b, c) = (high >> 32, high >> 16 & 0xffff, high & 0xffff);

@@ -2,7 +2,7 @@ use super::*;
 
 use std::sync::Arc;
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
@@ -155,7 +155,7 @@ async fn request_with_one_thing_wrong_is_refused_for_that_thing() {
         (Judgement::Method, |s| s.method = "POST"),
         (Judgement::Path, |s| s.replace("/mqtt", "/mqtt/")),
         (Judgement::Subprotocol, |s| s.header("Sec-WebSocket-Protocol", None)),
-        (Judgement::Subprotocol, |s| s.header("Sec-WebSocket-Protocol", Some("mqttv3.1"))),
+        (Judgement::Subprotocol, |s| s.header("Sec-WebSocket-Protocol", Some("mqttv5"))),
         (Judgement::Host, |s| s.header("Host", None)),
         (Judgement::Host, |s| s.headers.push(("host", GOLDEN_HOST))),
         (Judgement::Parameter, |s| s.replace("X-Amz-Date", "X-Amz-Time")),
@@ -203,24 +203,14 @@ async fn token_of_a_temporary_key_is_wanted_unsigned_and_unchanged() {
     assert_eq!(neither.judge().await, Err(Judgement::Signature));
 }
 
-/// Answers 101 to each request, tells what it was, and then gives back whatever comes.
-async fn echoing_broker() -> (SocketAddr, tokio::sync::mpsc::UnboundedReceiver<String>) {
+/// Takes connections, tells of each, and says nothing.
+async fn silent_broker() -> (SocketAddr, tokio::sync::mpsc::UnboundedReceiver<TcpStream>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (heads, seen) = tokio::sync::mpsc::unbounded_channel();
+    let (send, seen) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                head.push(stream.read_u8().await.unwrap());
-            }
-            heads.send(String::from_utf8(head).unwrap()).unwrap();
-            let answer = b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\n\r\n";
-            stream.write_all(answer).await.unwrap();
-            tokio::spawn(async move {
-                let (mut from, mut to) = stream.split();
-                tokio::io::copy(&mut from, &mut to).await
-            });
+        while let Ok((stream, _)) = listener.accept().await {
+            send.send(stream).unwrap();
         }
     });
     (address, seen)
@@ -263,25 +253,37 @@ async fn wait_for_end(stream: &mut TlsStream<TcpStream>) {
 }
 
 #[tokio::test]
-async fn accepted_upgrade_is_a_pipe_to_the_broker() {
-    let (broker, mut seen) = echoing_broker().await;
+async fn accepted_upgrade_is_answered_as_aws_answers_and_carries_mqtt() {
+    let (broker, mut seen) = silent_broker().await;
     let gateway = golden_gateway(broker, Quirks::default()).await;
     let mut stream = connect(&gateway).await;
-    let sample = Sample::golden();
-    stream.write_all(&[&sample.bytes()[..], b"early"].concat()).await.unwrap();
-    read_until(&mut stream, b"\r\n\r\nearly").await;
-    stream.write_all(b"late").await.unwrap();
-    read_until(&mut stream, b"late").await;
+    let connect = b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01c";
+    // A masked frame (RFC 6455 §5.2) behind the request; a mask of zeros changes nothing.
+    let frame = [&[0x82, 0x80 | connect.len() as u8, 0, 0, 0, 0], &connect[..]].concat();
+    stream.write_all(&[&Sample::golden().bytes()[..], &frame].concat()).await.unwrap();
+    let head = String::from_utf8(read_until(&mut stream, b"\r\n\r\n").await).unwrap();
+    assert!(
+        head.starts_with("HTTP/1.1 101 Switching Protocols\r\ncontent-length: 0\r\n"),
+        "{head}"
+    );
+    // The example of RFC 6455 §1.3.
+    assert!(head.contains("\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{head}");
+    assert!(head.contains("\r\nsec-websocket-protocol: mqtt\r\n"), "{head}");
 
-    let plain = Sample { target: "/mqtt".to_owned(), ..sample };
-    assert_eq!(seen.recv().await.unwrap().into_bytes(), plain.bytes());
+    let mut broker = seen.recv().await.unwrap();
+    let mut bytes = vec![0; connect.len()];
+    timeout(ANSWER_LIMIT, broker.read_exact(&mut bytes)).await.unwrap().unwrap();
+    let expected = [&connect[..10], &[0xff, 0xff], &connect[12..]].concat();
+    assert_eq!(bytes, expected, "the broker keeps out of the keep alive");
+    broker.write_all(&[0x20, 2, 0, 0]).await.unwrap();
+    read_until(&mut stream, &[0x82, 4, 0x20, 2, 0, 0]).await;
     let access_key_id = "AKIDEXAMPLE".to_owned();
     assert_eq!(gateway.attempts(), [Attempt::Accepted { access_key_id, session_token: None }]);
 }
 
 #[tokio::test]
 async fn refused_upgrade_is_answered_as_aws_answers() {
-    let (broker, mut seen) = echoing_broker().await;
+    let (broker, mut seen) = silent_broker().await;
     let gateway = golden_gateway(broker, Quirks::default()).await;
     let mut stream = connect(&gateway).await;
     let mut sample = Sample::golden();
@@ -303,18 +305,36 @@ async fn refused_upgrade_is_answered_as_aws_answers() {
 }
 
 #[tokio::test]
+async fn signature_that_has_expired_is_answered_with_the_status_that_was_set() {
+    let (broker, _seen) = silent_broker().await;
+    let gateway = golden_gateway(broker, Quirks { expired_status: 426, ..Quirks::default() }).await;
+    let mut sample = Sample::golden();
+    sample.sign_anew(
+        "&X-Amz-Expires=60&X-Amz-SignedHeaders=host",
+        "d849e2180341b159a6713484b31ab80c7c462a1cec176643aff1c9ec217db771",
+    );
+    gateway.change(|quirks| quirks.clock_offset_s += 61);
+    let mut stream = connect(&gateway).await;
+    stream.write_all(&sample.bytes()).await.unwrap();
+    let head = read_until(&mut stream, b"\r\n\r\n").await;
+    assert!(head.starts_with(b"HTTP/1.1 426 Upgrade Required\r\n"), "{head:?}");
+    assert_eq!(gateway.attempts(), [Attempt::Refused(Judgement::Expired)]);
+}
+
+#[tokio::test]
 async fn gateway_cuts_a_connection_when_its_time_is_over() {
-    let (broker, _seen) = echoing_broker().await;
+    let (broker, _seen) = silent_broker().await;
     let cut_after = Some(Duration::from_millis(50));
     let gateway = golden_gateway(broker, Quirks { cut_after, ..Quirks::default() }).await;
     let mut stream = connect(&gateway).await;
     stream.write_all(&Sample::golden().bytes()).await.unwrap();
     wait_for_end(&mut stream).await;
+    assert_eq!(gateway.breaches(), [Breach::Cut]);
 }
 
 #[tokio::test]
 async fn gateway_that_is_dropped_ends_its_connections_and_removes_its_file() {
-    let (broker, _seen) = echoing_broker().await;
+    let (broker, _seen) = silent_broker().await;
     let gateway = golden_gateway(broker, Quirks::default()).await;
     let mut stream = connect(&gateway).await;
     stream.write_all(&Sample::golden().bytes()).await.unwrap();

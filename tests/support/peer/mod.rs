@@ -8,6 +8,7 @@ mod wire;
 
 use std::collections::VecDeque;
 use std::env;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -44,7 +45,7 @@ impl Kind {
     fn command(self) -> Command {
         match self {
             Self::Paho => {
-                let mut command = Command::new(python());
+                let mut command = Command::new(python_with("paho"));
                 command.arg(workspace().join("tests/peers/paho_peer.py"));
                 command
             }
@@ -282,13 +283,17 @@ impl Peer {
     }
 }
 
-/// Python in the environment that has Paho: `DUNLIN_VENV`, or `target/peers/venv`.
-fn python() -> PathBuf {
+/// Python in the environment of the peers: `DUNLIN_VENV`, or `target/peers/venv`.
+///
+/// Panics when it has no such module.
+pub(crate) fn python_with(module: &str) -> PathBuf {
     let venv = env::var_os("DUNLIN_VENV")
         .map_or_else(|| workspace().join("target/peers/venv"), PathBuf::from);
     let python = venv.join("bin/python3");
-    let folder = venv.display();
-    assert!(python.is_file(), "no Paho client in {folder}: `cargo x setup` installs it");
+    let libraries = fs::read_dir(venv.join("lib")).into_iter().flatten().flatten();
+    let mut packages = libraries.map(|library| library.path().join("site-packages"));
+    let stands = python.is_file() && packages.any(|packages| packages.join(module).is_dir());
+    assert!(stands, "no {module} in {}: `cargo x setup` installs it", venv.display());
     python
 }
 

@@ -7,6 +7,8 @@
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::bytes::packet_len;
 use wire::{Packet, Publish};
 
 /// What the server announces in CONNACK (MQTT 5.0 §3.2.2.3).
@@ -113,7 +115,7 @@ impl Peer {
     /// Bytes of the client; an error says which rule they break.
     pub fn receive(&mut self, bytes: &[u8]) -> Result<(), String> {
         self.line.input.extend_from_slice(bytes);
-        while let Some(len) = wire::packet_len(&self.line.input)? {
+        while let Some(len) = packet_len(&self.line.input)? {
             // Not only when all of it has come.
             if len > self.limits.maximum_packet_size as usize && self.line.connected {
                 return Err(format!("a packet of {len} bytes"));

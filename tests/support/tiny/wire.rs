@@ -1,5 +1,7 @@
 //! What a client of MQTT 5 sends, read by code that shares nothing with Dunlin's.
 
+use crate::bytes::Body;
+
 /// A packet of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Packet {
@@ -31,21 +33,6 @@ pub(super) struct Publish {
     pub(super) id: Option<u16>,
     pub(super) alias: Option<u16>,
     pub(super) payload: Vec<u8>,
-}
-
-/// How long the packet at the front is, fixed header and all; `None` while that cannot be known.
-pub(super) fn packet_len(bytes: &[u8]) -> Result<Option<usize>, String> {
-    let mut len = 0;
-    for (at, byte) in bytes.iter().skip(1).take(4).enumerate() {
-        len |= usize::from(byte & 0x7f) << (7 * at);
-        if byte & 0x80 == 0 {
-            return Ok(Some(2 + at + len));
-        }
-        if at == 3 {
-            return Err(format!("a length of more than four bytes: {bytes:02x?}"));
-        }
-    }
-    Ok(None)
 }
 
 impl Packet {
@@ -108,41 +95,4 @@ fn parse_request(body: &mut Body<'_>, first: u8) -> Result<Packet, String> {
         filters += 1;
     }
     Ok(Packet::Request { first, id, filters })
-}
-
-/// The rest of a packet.
-struct Body<'p>(&'p [u8]);
-
-impl<'p> Body<'p> {
-    fn take(&mut self, len: usize) -> Result<&'p [u8], String> {
-        let (taken, rest) = self.0.split_at_checked(len).ok_or("a packet ends too early")?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn u16(&mut self) -> Result<u16, String> {
-        self.take(2).map(|bytes| u16::from_be_bytes([bytes[0], bytes[1]]))
-    }
-
-    fn id(&mut self) -> Result<u16, String> {
-        self.u16().and_then(|id| if id == 0 { Err("identifier 0".into()) } else { Ok(id) })
-    }
-
-    fn string(&mut self) -> Result<String, String> {
-        let len = self.u16()?;
-        let bytes = self.take(usize::from(len))?;
-        String::from_utf8(bytes.to_vec()).map_err(|error| error.to_string())
-    }
-
-    fn varint(&mut self) -> Result<usize, String> {
-        let mut value = 0;
-        for at in 0..4 {
-            let byte = self.take(1)?[0];
-            value |= usize::from(byte & 0x7f) << (7 * at);
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err("an integer of more than four bytes".into())
-    }
 }
