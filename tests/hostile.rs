@@ -33,6 +33,8 @@ mod server;
 mod standing;
 #[path = "interop/statistics.rs"]
 mod statistics;
+#[path = "interop/watched.rs"]
+mod watched;
 
 use std::time::Duration;
 

@@ -5,6 +5,7 @@ use dunlin_tokio::{Client, Event, Options, Qos, Url, Will};
 
 use crate::common::within;
 use crate::server::Server;
+use crate::watched::Traced;
 
 /// Parts of every secret below; none is part of anything else.
 const SECRETS: [&str; 8] =
@@ -32,7 +33,8 @@ fn loaded(authority: &str) -> Options {
 }
 
 #[tokio::test]
-async fn nothing_secret_is_shown_by_options_clients_events_and_errors() {
+async fn nothing_secret_is_shown_by_options_clients_events_errors_and_traces() {
+    let traced = Traced::start();
     let credentials = |options: Options| options.credentials("4da4da", Some(b"pa55word".to_vec()));
     let token = "t0kent0ken".repeat(20);
     let signing = Signing::new("AKID", "k3ysecret", Some(token), "us-east-1");
@@ -61,6 +63,9 @@ async fn nothing_secret_is_shown_by_options_clients_events_and_errors() {
             }
         }
     }
+    let text = traced.text();
+    assert!(text.contains("disconnected"), "nothing was traced: {text}");
+    clean(&text);
 }
 
 /// Servers that repeat the request in what they say.

@@ -51,6 +51,7 @@ mod shared;
 mod statistics;
 pub mod store;
 mod subscription;
+mod tally;
 mod tcp;
 mod tls;
 pub mod transport;

@@ -8,6 +8,7 @@ use crate::{
     granted::said,
     router::{Queue, Router},
     statistics::{Statistics, Traffic},
+    tally::Tally,
 };
 use dunlin_drive::{
     Program,
@@ -103,7 +104,7 @@ pub(crate) struct Desk {
     /// store.
     accepted: u64,
     recording: u64,
-    counts: Statistics,
+    tally: Tally,
     recorded: watch::Sender<u64>,
 }
 
@@ -142,7 +143,7 @@ impl Shared {
                 granted: None,
                 accepted: 0,
                 recording: 0,
-                counts: Statistics::default(),
+                tally: Tally::new(options),
                 recorded: watch::channel(0).0,
             },
             entropy: SystemEntropy::new(),
@@ -168,7 +169,7 @@ impl Shared {
             unacknowledged: session.unacknowledged(),
             bytes_read: self.traffic.read(),
             bytes_written: self.traffic.written(),
-            ..desk.counts
+            ..desk.tally.counts()
         }
     }
 
@@ -189,7 +190,7 @@ impl Shared {
             return Err(PublishError::Offline);
         }
         let token = state.session.publish(message).map_err(PublishError::Rejected)?;
-        state.desk.counts.published += 1;
+        state.desk.tally.published(message);
         let (sender, receiver) = oneshot::channel();
         if message.head.qos == Qos::AtMostOnce {
             state.desk.unwritten.push_back((token, sender));
@@ -246,7 +247,6 @@ impl Desk {
     /// The server has accepted.
     fn handle_connected(&mut self, resumption: Resumption, granted: Granted) {
         self.connected = Some(Instant::now());
-        self.counts.connections += 1;
         self.granted = Some(Arc::new(granted));
         self.router.forget_acks();
         if resumption == Resumption::Resumed {
@@ -264,11 +264,7 @@ impl Desk {
             self.unwritten.remove(at).map(|(_, sender)| sender)
         });
         if let Some(sender) = sender {
-            let count = match outcome {
-                Ok(_) => &mut self.counts.delivered,
-                Err(_) => &mut self.counts.refused,
-            };
-            *count += 1;
+            self.tally.settled(&outcome);
             let _nobody_waits = sender.send(outcome);
         }
     }
@@ -281,13 +277,13 @@ impl Desk {
 
     /// The connection has ended: messages of QoS 0 that were on their way to it may be lost.
     pub(crate) fn handle_ended(&mut self, sent: Option<Token>, error: &Error) {
-        self.counts.failures += 1;
         while let Some((token, _)) = self.unwritten.front()
             && sent.is_some_and(|sent| token.is_up_to(sent))
             && let Some((_, sender)) = self.unwritten.pop_front()
         {
-            self.counts.uncertain += 1;
-            let _nobody_waits = sender.send(Err(PublishError::Lost(error.clone())));
+            let outcome = Err(PublishError::Lost(error.clone()));
+            self.tally.settled(&outcome);
+            let _nobody_waits = sender.send(outcome);
         }
     }
 
@@ -323,12 +319,13 @@ impl Desk {
     }
 
     /// Something has happened that leaves the status as it is.
-    pub(crate) fn announce(&self, event: Event) {
+    pub(crate) fn announce(&mut self, event: Event) {
+        self.tally.event(&event);
         // Nobody has to listen.
         let _ = self.events.send(event);
     }
 
-    pub(crate) fn tell(&self, status: Status, event: Event) {
+    pub(crate) fn tell(&mut self, status: Status, event: Event) {
         self.status.send_replace(status);
         self.announce(event);
     }
@@ -368,7 +365,7 @@ impl Program<Growing, INFLIGHT> for Desk {
                 self.handle_connected(resumption, granted);
             }
             dunlin::Event::Message { message, duplicate, ack } => {
-                self.counts.received += 1;
+                self.tally.received(&message);
                 self.router.handle_message(&message, duplicate, ack, session);
             }
             dunlin::Event::Acknowledged { token, reason, properties } => {
@@ -413,8 +410,9 @@ impl Program<Growing, INFLIGHT> for Desk {
             && token.is_up_to(sent)
             && let Some((_, sender)) = self.unwritten.pop_front()
         {
-            self.counts.delivered += 1;
-            let _nobody_waits = sender.send(Ok(ReasonCode::SUCCESS));
+            let outcome = Ok(ReasonCode::SUCCESS);
+            self.tally.settled(&outcome);
+            let _nobody_waits = sender.send(outcome);
         }
         self.make_room(session);
         self.router.pump(session);
