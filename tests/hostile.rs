@@ -90,7 +90,7 @@ impl Patient {
         loop {
             match within("an event", self.events.recv()).await.unwrap() {
                 Event::Disconnected { error, retry_in } => return (error, retry_in),
-                Event::Connecting | Event::Connected(_) => {}
+                Event::Connecting | Event::Connected(_) | Event::KeepAlive(_) => {}
                 event => panic!("{event:?}"),
             }
         }
