@@ -74,6 +74,30 @@ async fn wrong_ca_is_refused_and_the_right_one_is_not() {
     drop(broker);
 }
 
+/// T-20, as in CVE-2021-40828: a CA of one's own stands in place of the system's, not beside them.
+#[tokio::test]
+async fn ca_of_ones_own_replaces_those_of_the_system() {
+    let (broker, gateway) = gateway().await;
+    let url = format!("wss://localhost:{}/mqtt", gateway.port());
+    let other = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&other, ca_pem()).unwrap();
+    let other = other.path().to_str().unwrap();
+    let system = ("SSL_CERT_FILE", gateway.ca_file().to_str().unwrap());
+    let signed = ["-t", "a", "-n", "-q", "1", "--aws-region", "us-east-1"];
+    let Key { access_key_id, secret_access_key, .. } = Key::permanent();
+    for (args, trusted) in [(&[][..], true), (&["--ca", other], false)] {
+        let command = publish(&url, &signed).await.args(args).env(system.0, system.1);
+        let command = command.env("AWS_ACCESS_KEY_ID", &access_key_id);
+        let output = command.env("AWS_SECRET_ACCESS_KEY", &secret_access_key).run().await;
+        if trusted {
+            assert_eq!(output.text(), "");
+        } else {
+            assert_failed(&output, 3, "unknown CA");
+        }
+    }
+    drop(broker);
+}
+
 #[tokio::test]
 async fn bad_url_is_a_usage_error() {
     for (url, words) in [

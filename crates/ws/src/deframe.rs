@@ -113,6 +113,8 @@ impl Deframer {
     /// a [`Incoming::Close`] all that follows is dropped (§1.4); after an error every call returns
     /// the same error.
     pub fn poll<B: Buffer>(&mut self, inbox: &mut Inbox<B>) -> Result<Option<Incoming>, Malformed> {
+        #[cfg(test)]
+        tests::examined::count(inbox.raw().len().min(4));
         if let Some((header, len)) = self.whole_message(inbox.raw()) {
             inbox.accept_behind(header, len);
             return Ok(Some(Incoming::Data { opcode: Opcode::Binary, len, end: true }));
@@ -160,6 +162,9 @@ impl Deframer {
                     return Ok(Some(incoming));
                 }
                 Step::Join(skipped, len) => {
+                    // Unmasked, and checked if it is text.
+                    #[cfg(test)]
+                    tests::examined::count(len.saturating_mul(2));
                     inbox.skip(skipped);
                     match self.key {
                         Some(key) => inbox.accept_masked(len, key, self.phase),
@@ -196,6 +201,8 @@ impl Deframer {
             self.head_len = self.head_len.saturating_add(1);
         }
         let head = self.head.get(..self.head_len).unwrap_or_default();
+        #[cfg(test)]
+        tests::examined::count(if waiting { head.len() } else { raw.len().min(FRAME_HEADER_MAX) });
         let Some((header, len)) = self.decode(if waiting { head } else { raw })? else {
             let kept = if waiting { 1 } else { copy(raw, &mut self.head) };
             self.head_len = if waiting { self.head_len } else { kept };
@@ -300,6 +307,9 @@ impl Deframer {
         let raw = raw.get(..self.left_here()).unwrap_or(raw);
         let place = self.control.get_mut(self.control_len..).unwrap_or_default();
         let len = copy_masked(raw, place, self.key.unwrap_or_default(), self.phase);
+        // The reason of a Close is checked behind it.
+        #[cfg(test)]
+        tests::examined::count(len.saturating_mul(2));
         self.control_len = self.control_len.saturating_add(len);
         self.on_taken(len);
         if self.left > 0 {

@@ -29,6 +29,8 @@ impl Front {
     }
 
     pub(super) fn body<'t, B: Buffer>(&self, inbox: &'t Inbox<B>) -> &'t [u8] {
+        #[cfg(test)]
+        super::tests::examined::count(self.len);
         inbox.stream().get(self.header_len..self.len).unwrap_or_default()
     }
 }
@@ -231,6 +233,8 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         }
         let stream = self.inbox.stream();
         let have = stream.len();
+        #[cfg(test)]
+        super::tests::examined::count_header(have);
         let Some((header, header_len)) = FixedHeader::decode(self.opening.connect.version, stream)?
         else {
             self.awaited = if have == 0 { 0 } else { have.saturating_add(1) };

@@ -7,6 +7,7 @@ use core::num::{NonZeroU16, NonZeroU32};
 use dunlin_mqtt::{Property, Version};
 use std::{string::String, vec, vec::Vec};
 
+pub(super) mod examined;
 mod five;
 mod keeping;
 mod oversize;

@@ -402,3 +402,63 @@ fn frames_of_random_messages_come_back() {
 fn deframer_is_small() {
     assert!(size_of::<Deframer>() <= 224, "{} bytes", size_of::<Deframer>());
 }
+
+/// How many bytes have been looked at on this thread.
+pub(super) mod examined {
+    use core::cell::Cell;
+
+    std::thread_local! {
+        static BYTES: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(in crate::deframe) fn count(len: usize) {
+        BYTES.set(BYTES.get() + len);
+    }
+
+    pub(super) fn take() -> usize {
+        BYTES.take()
+    }
+}
+
+/// Most bytes looked at for each one that comes: a header that comes byte by byte is looked at from its
+/// first byte on each time, and is [`FRAME_HEADER_MAX`] bytes long at most.
+const EXAMINED_PER_BYTE_MAX: usize = FRAME_HEADER_MAX.div_ceil(2) + 4;
+
+#[test]
+fn bytes_are_looked_at_a_bounded_number_of_times_however_they_come() {
+    let long = std::vec![b'x'; 70_000];
+    let key = Some([1, 2, 3, 4]);
+    let frame = |fin, opcode, payload: &[u8]| {
+        let header = Header { fin, opcode, mask: key, len: payload.len() as u64 };
+        let mut memory = [0; FRAME_HEADER_MAX];
+        let mut out = Writer::new(&mut memory);
+        header.encode(&mut out).unwrap();
+        let mut bytes = out.written().to_vec();
+        let at = bytes.len();
+        bytes.extend_from_slice(payload);
+        mask(&mut bytes[at..], [1, 2, 3, 4], 0);
+        bytes
+    };
+    for bytes in [
+        frame(true, Opcode::Binary, &long),
+        frame(true, Opcode::Text, &long),
+        frame(true, Opcode::Binary, &long[..126]).repeat(100),
+        frame(true, Opcode::Binary, b"").repeat(1_000),
+        frame(true, Opcode::Ping, &long[..125]).repeat(100),
+        frame(true, Opcode::Pong, b"").repeat(1_000),
+        [frame(false, Opcode::Text, b"a"), frame(false, Opcode::Continuation, b"b").repeat(1_000)]
+            .concat(),
+    ] {
+        for size in [1, 2, 3, 5, 13, 14, 15, 4_096, bytes.len()] {
+            let parts: Vec<&[u8]> = bytes.chunks(size).collect();
+            for room in [1, 16, bytes.len()] {
+                examined::take();
+                record(Role::Server, &parts, room);
+                let examined = examined::take();
+                assert!(examined >= bytes.len(), "the counter counts");
+                let most = EXAMINED_PER_BYTE_MAX * bytes.len();
+                assert!(examined <= most, "{examined} of {most}, {size} at a time in {room}");
+            }
+        }
+    }
+}
