@@ -92,6 +92,12 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
                 return self.wait(session);
             };
             if !session.has_room_for(front.header) {
+                // Room comes with what is sent, and behind the good-bye nothing is: the server keeps
+                // what nobody has acknowledged, and its own good-bye is still to be read.
+                if self.timers.is_closing() {
+                    self.inbox.consume(front.len);
+                    continue;
+                }
                 self.blocked = true;
                 return self.wait(session);
             }

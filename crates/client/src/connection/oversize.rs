@@ -75,6 +75,13 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         // Each turn consumes bytes or returns.
         while let Some(long) = self.long {
             match long {
+                // Behind the good-bye no room comes any more.
+                Long::Front(front, len)
+                    if self.timers.is_closing() && !session.has_room_for(front.header) =>
+                {
+                    self.inbox.consume(front.len);
+                    self.long = Some(Long::payload(len, None));
+                }
                 Long::Front(front, _) if !session.has_room_for(front.header) => {
                     self.blocked = true;
                     return Ok(None);

@@ -326,6 +326,32 @@ fn good_bye_over_frames_waits_for_the_close_of_the_peer() {
     client.assert_ends(Error::Closed(Closed::Local), &[]);
 }
 
+/// Messages that cannot be acknowledged any more are in nobody's way.
+#[test]
+fn good_bye_of_the_peer_is_read_behind_any_number_of_messages() {
+    for (first, pubrel) in [(0x32, false), (0x34, false), (0x34, true)] {
+        let mut client = open(true, Config::new());
+        client.session.disconnect(ReasonCode::SUCCESS);
+        client.sent();
+        let (mut heard, mut answers) = (0, 0);
+        for id in 1..=200 {
+            let mut packet = message(id, b"late");
+            packet[0] = first;
+            client.give(&packet);
+            heard += client.events().len();
+            if pubrel {
+                client.give(&[0x62, 2, 0, id]);
+                heard += client.events().len();
+            }
+            answers += client.sent().len();
+        }
+        assert!((1..200).contains(&heard), "as many as can be kept in mind: {heard}");
+        assert_eq!(answers, 0, "nothing behind the Close");
+        client.give_raw(&frame(0x88, &[3, 0xe8]));
+        client.assert_ends(Error::Closed(Closed::Local), &[]);
+    }
+}
+
 #[test]
 fn good_bye_that_is_not_answered_ends_by_itself() {
     let mut client = open(true, Config::new());
