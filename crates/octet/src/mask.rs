@@ -87,13 +87,8 @@ fn xor(bytes: [u8; WORD], key: [u8; WORD]) -> [u8; WORD] {
 
 /// The key as it stands for a byte at `phase`.
 fn turned(key: [u8; WORD], phase: usize) -> [u8; WORD] {
-    let [a, b, c, d] = key;
-    match phase % 4 {
-        0 => key,
-        1 => [b, c, d, a],
-        2 => [c, d, a, b],
-        _ => [d, a, b, c],
-    }
+    let bits = u32::try_from(phase % WORD).unwrap_or_default().wrapping_mul(u8::BITS);
+    u32::from_be_bytes(key).rotate_left(bits).to_be_bytes()
 }
 
 #[cfg(test)]

@@ -48,11 +48,11 @@ pub struct Deframer {
     state: State,
     /// The message that has begun and not ended.
     message: Option<Opcode>,
-    /// Of the frame that is being read: its FIN, what is left of its payload, its key, and where in
-    /// the key the next byte stands.
+    /// Of the frame that is being read: its FIN, what is left of its payload, its key, all zeros if it
+    /// has none, and where in the key the next byte stands.
     fin: bool,
     left: u64,
-    key: Option<[u8; 4]>,
+    key: [u8; 4],
     phase: usize,
     /// Complete between messages, for a message that ends otherwise is the end of everything.
     utf8: Utf8,
@@ -91,7 +91,7 @@ impl Deframer {
             message: None,
             fin: true,
             left: 0,
-            key: None,
+            key: [0; 4],
             phase: 0,
             utf8: Utf8::new(),
             empty: 0,
@@ -166,9 +166,9 @@ impl Deframer {
                     #[cfg(test)]
                     tests::examined::count(len.saturating_mul(2));
                     inbox.skip(skipped);
-                    match self.key {
-                        Some(key) => inbox.accept_masked(len, key, self.phase),
-                        None => inbox.accept(len),
+                    match self.role {
+                        Role::Server => inbox.accept_masked(len, self.key, self.phase),
+                        Role::Client => inbox.accept(len),
                     }
                     let stream = inbox.stream();
                     let from = stream.len().saturating_sub(len);
@@ -249,7 +249,7 @@ impl Deframer {
     /// A header of `len` bytes is complete, the last of them at the front of `available` raw bytes.
     fn on_header(&mut self, header: Header, len: usize, available: usize) -> Step {
         self.left = header.len;
-        self.key = header.mask;
+        self.key = header.mask.unwrap_or_default();
         self.phase = 0;
         if header.opcode.is_control() {
             self.control_len = 0;
@@ -306,7 +306,7 @@ impl Deframer {
         }
         let raw = raw.get(..self.left_here()).unwrap_or(raw);
         let place = self.control.get_mut(self.control_len..).unwrap_or_default();
-        let len = copy_masked(raw, place, self.key.unwrap_or_default(), self.phase);
+        let len = copy_masked(raw, place, self.key, self.phase);
         // The reason of a Close is checked behind it.
         #[cfg(test)]
         tests::examined::count(len.saturating_mul(2));

@@ -91,23 +91,30 @@ enum Known {
     Explains,
 }
 
-const KNOWN: [(&str, Known); 15] = [
-    ("upgrade", Known::Upgrade),
-    ("connection", Known::Connection),
-    ("sec-websocket-accept", Known::Accept),
-    ("sec-websocket-protocol", Known::Subprotocol),
-    ("sec-websocket-extensions", Known::Extensions),
-    ("content-length", Known::Length),
-    ("transfer-encoding", Known::Encoding),
-    ("content-type", Known::Explains),
-    ("date", Known::Explains),
-    ("location", Known::Explains),
-    ("retry-after", Known::Explains),
-    ("sec-websocket-version", Known::Explains),
-    ("www-authenticate", Known::Explains),
-    ("x-amzn-errortype", Known::Explains),
-    ("x-amzn-requestid", Known::Explains),
+/// Their names, in the order of [`MEANINGS`] and behind them those that explain a refusal. One string:
+/// a table of strings would cost twice as much flash.
+const KNOWN: &[u8] = b"upgrade connection sec-websocket-accept sec-websocket-protocol \
+    sec-websocket-extensions content-length transfer-encoding \
+    content-type date location retry-after sec-websocket-version www-authenticate \
+    x-amzn-errortype x-amzn-requestid";
+
+const MEANINGS: [Known; 7] = [
+    Known::Upgrade,
+    Known::Connection,
+    Known::Accept,
+    Known::Subprotocol,
+    Known::Extensions,
+    Known::Length,
+    Known::Encoding,
 ];
+
+/// What a field means, if it matters; a name is a token, and has no blank in it.
+fn meaning(name: &[u8]) -> Option<Known> {
+    let names = KNOWN.split(|byte| *byte == b' ');
+    let meanings = MEANINGS.iter().chain(core::iter::repeat(&Known::Explains));
+    let mut known = names.zip(meanings);
+    known.find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, meaning)| *meaning)
+}
 
 impl Response {
     /// Keeps `room` bytes of the body of an answer that is not 101.
@@ -221,12 +228,11 @@ impl Response {
         if self.fields > FIELDS_MAX {
             return Err(UpgradeError::HeadTooLong);
         }
-        let known = KNOWN.iter().find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()));
-        let Some((_, known)) = known else { return Ok(false) };
+        let Some(known) = meaning(name) else { return Ok(false) };
         if head.is_switch() {
-            self.seen.on_switch(*known, value, offer)?;
+            self.seen.on_switch(known, value, offer)?;
         } else if self.refused().is_some() {
-            self.seen.on_refusal(*known, value)?;
+            self.seen.on_refusal(known, value)?;
             return Ok(matches!(known, Known::Explains));
         }
         Ok(false)
@@ -321,6 +327,7 @@ impl Seen {
 }
 
 /// A field that must come exactly once, with the right value.
+#[inline(never)]
 fn once(seen: &mut bool, right: bool, error: UpgradeError) -> Result<(), UpgradeError> {
     if *seen || !right {
         return Err(error);

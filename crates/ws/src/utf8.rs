@@ -1,5 +1,8 @@
 //! UTF-8, checked as it comes.
 
+/// How many bytes are looked at in one step.
+const WORD: usize = size_of::<usize>();
+
 /// A validator that may be fed in pieces, and fails at the first byte that cannot be right (RFC
 /// 3629).
 #[derive(Clone, Copy, Debug)]
@@ -25,10 +28,10 @@ impl Utf8 {
     pub(crate) fn push(&mut self, bytes: &[u8]) -> bool {
         let mut rest = bytes;
         loop {
-            // Most text is ASCII: eight bytes at a time.
+            // Most text is ASCII: a word at a time.
             while self.missing == 0
-                && let Some((word, behind)) = rest.split_first_chunk::<8>()
-                && u64::from_ne_bytes(*word) & 0x8080_8080_8080_8080 == 0
+                && let Some((word, behind)) = rest.split_first_chunk()
+                && usize::from_ne_bytes(*word) & const { usize::from_ne_bytes([0x80; WORD]) } == 0
             {
                 rest = behind;
             }
@@ -46,19 +49,21 @@ impl Utf8 {
             (self.missing, self.low, self.high) = (self.missing.saturating_sub(1), 0x80, 0xbf);
             return fits;
         }
-        (self.missing, self.low, self.high) = match byte {
-            0x00..=0x7f => (0, 0x80, 0xbf),
-            0xc2..=0xdf => (1, 0x80, 0xbf),
-            // E0 and F0 must not encode what fits fewer bytes, ED no surrogate, F4 at most
-            // U+10FFFF.
-            0xe0 => (2, 0xa0, 0xbf),
-            0xed => (2, 0x80, 0x9f),
-            0xe1..=0xef => (2, 0x80, 0xbf),
-            0xf0 => (3, 0x90, 0xbf),
-            0xf1..=0xf3 => (3, 0x80, 0xbf),
-            0xf4 => (3, 0x80, 0x8f),
+        self.missing = match byte {
+            0x00..=0x7f => 0,
+            0xc2..=0xdf => 1,
+            0xe0..=0xef => 2,
+            0xf0..=0xf4 => 3,
             _ => return false,
         };
+        // E0 and F0 must not encode what fits fewer bytes, ED no surrogate, F4 at most U+10FFFF.
+        match byte {
+            0xe0 => self.low = 0xa0,
+            0xed => self.high = 0x9f,
+            0xf0 => self.low = 0x90,
+            0xf4 => self.high = 0x8f,
+            _ => {}
+        }
         true
     }
 }

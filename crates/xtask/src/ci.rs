@@ -1,7 +1,7 @@
 //! `cargo x ci`: what must hold before a change lands.
 
 use crate::process::{cargo, run as run_command};
-use crate::{Outcome, autobahn, firmware, fuzz, narrow, panic_proof, spec, test, thumb};
+use crate::{Outcome, autobahn, firmware, fuzz, narrow, panic_proof, size, spec, test, thumb};
 use std::time::Instant;
 
 type Stage = (&'static str, fn() -> Outcome);
@@ -18,6 +18,7 @@ const STAGES: &[Stage] = &[
     ("firmware", || firmware::run(&[])),
     ("thumb", || thumb::run(&[])),
     ("panic-proof", || panic_proof::run(&[])),
+    ("size", || size::run(&[])),
     ("panic-proof-can-fail", || panic_proof::run(&["--planted".to_owned()])),
     ("fuzz", || fuzz::run(&[])),
 ];
@@ -49,7 +50,8 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
 /// The packages outside the workspace included.
 fn fmt() -> Outcome {
     run_command(&mut cargo(&["fmt", "--all", "--check"]))?;
-    for package in ["fuzz", "tests/firmware/net", "tests/firmware/panic-proof"] {
+    let firmware = ["net", "panic-proof", "websocket"].map(|name| format!("tests/firmware/{name}"));
+    for package in ["fuzz"].into_iter().chain(firmware.iter().map(String::as_str)) {
         let manifest = &format!("{package}/Cargo.toml");
         run_command(&mut cargo(&["fmt", "--check", "--manifest-path", manifest]))?;
     }

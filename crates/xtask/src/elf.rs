@@ -1,4 +1,4 @@
-//! As much of a 32-bit little-endian ELF file as the proof's binary needs read.
+//! As much of a 32-bit little-endian ELF file as the firmware's binaries need read.
 //!
 //! System V ABI, chapter 4: the header, section headers, symbols and relocations.
 
@@ -51,12 +51,15 @@ pub(crate) fn sections(file: &[u8]) -> Option<Vec<Section<'_>>> {
         .collect()
 }
 
+/// The name of every function, and its size in bytes.
+pub(crate) fn functions<'a>(sections: &[Section<'a>]) -> Option<Vec<(&'a str, usize)>> {
+    let functions = symbols(sections)?.into_iter().filter(|symbol| symbol.function);
+    functions.map(|symbol| Some((symbol.name, usize::try_from(symbol.size).ok()?))).collect()
+}
+
 /// Pairs of a function and what it refers to; needs a file linked with `--emit-relocs`.
 pub(crate) fn references<'a>(sections: &[Section<'a>]) -> Option<Vec<(&'a str, &'a str)>> {
-    let table = sections.iter().find(|section| section.kind == SYMBOL_TABLE)?;
-    let names = sections.get(table.link)?.bytes;
-    let symbols: Vec<Symbol<'a>> =
-        table.bytes.chunks_exact(16).map(|entry| symbol(entry, names)).collect::<Option<_>>()?;
+    let symbols = symbols(sections)?;
     let mut references = Vec::new();
     for section in sections.iter().filter(|section| section.kind == RELOCATIONS) {
         for entry in section.bytes.chunks_exact(8) {
@@ -76,6 +79,12 @@ impl Symbol<'_> {
         let start = self.address & !1;
         self.function && place.checked_sub(start).is_some_and(|inside| inside < self.size)
     }
+}
+
+fn symbols<'a>(sections: &[Section<'a>]) -> Option<Vec<Symbol<'a>>> {
+    let table = sections.iter().find(|section| section.kind == SYMBOL_TABLE)?;
+    let names = sections.get(table.link)?.bytes;
+    table.bytes.chunks_exact(16).map(|entry| symbol(entry, names)).collect()
 }
 
 fn symbol<'a>(entry: &[u8], names: &'a [u8]) -> Option<Symbol<'a>> {

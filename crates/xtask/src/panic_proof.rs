@@ -10,7 +10,7 @@ use crate::process::{add_targets, command, root, run as run_command, target_dir}
 use std::fs;
 use std::process::{Command, Stdio};
 
-const TARGET: &str = "thumbv7em-none-eabi";
+pub(crate) const TARGET: &str = "thumbv7em-none-eabi";
 
 /// What the linker says when a panic can be reached; the name stands in the proof's source too.
 const VERDICT: &str = "undefined symbol: dunlin_panic_is_reachable";
