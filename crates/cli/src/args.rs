@@ -28,7 +28,8 @@ pub(crate) enum Command {
     Presign(Presign),
     #[cfg_attr(not(feature = "broker"), allow(dead_code, reason = "nothing listens in this build"))]
     Broker(Ports),
-    Demo,
+    #[cfg_attr(not(feature = "broker"), allow(dead_code, reason = "nothing listens in this build"))]
+    Demo(Demo),
 }
 
 /// `dunlin pub`.
@@ -118,6 +119,15 @@ pub(crate) struct Presign {
     pub(crate) region: String,
     pub(crate) at: Option<UnixTime>,
     pub(crate) expires: Option<u32>,
+}
+
+/// `dunlin demo`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Demo {
+    /// Two clients that talk, in the terminal.
+    Talk,
+    /// A page on this port of the loopback address; 0 is any free port.
+    Web { port: u16 },
 }
 
 /// `dunlin broker`: where it listens; 0 is any free port.
@@ -290,10 +300,19 @@ fn broker(mut words: Words) -> Result<Command, Failure> {
 }
 
 fn demo(mut words: Words) -> Result<Command, Failure> {
-    match words.next()?.as_deref() {
-        None => Ok(Command::Demo),
-        Some("--help" | "-h") => Ok(words.help()),
-        Some(other) => Err(words.unknown(other)),
+    let (mut web, mut port) = (false, None);
+    while let Some(option) = words.next()? {
+        match option.as_str() {
+            "--help" | "-h" => return Ok(words.help()),
+            "--web" => web = true,
+            "--port" => port = Some(words.number("as a port", 0..=u16::MAX)?),
+            other => return Err(words.unknown(other)),
+        }
+    }
+    match (web, port) {
+        (true, port) => Ok(Command::Demo(Demo::Web { port: port.unwrap_or(0) })),
+        (false, None) => Ok(Command::Demo(Demo::Talk)),
+        (false, Some(_)) => Err(words.wrong("--port is the port of the page, which is --web")),
     }
 }
 

@@ -21,6 +21,9 @@ const PACKET_MAX: usize = 16 << 20;
 /// How many messages wait for one client at most.
 const QUEUE_MAX: usize = 100_000;
 
+/// Where WebSocket is spoken, unless told otherwise.
+const PATH_DEFAULT: &str = "/mqtt";
+
 /// How long it may take to end.
 const STOP_LIMIT: Duration = Duration::from_secs(1);
 
@@ -40,6 +43,7 @@ pub(crate) async fn run(ports: Ports) -> Result<(), Failure> {
 #[derive(Debug)]
 pub(crate) struct Broker {
     ws: SocketAddr,
+    path: String,
     tcp: SocketAddr,
     stop: Stop,
     task: JoinHandle<Result<(), String>>,
@@ -57,7 +61,12 @@ impl std::fmt::Debug for Stop {
 impl Broker {
     /// Returns when both ports are open.
     pub(crate) async fn start(ports: Ports) -> Result<Self, Failure> {
-        let mut broker = MqttBroker::with_config(config(ports))
+        Self::start_at(ports, PATH_DEFAULT).await
+    }
+
+    /// The same with another path for WebSocket: whoever does not know it is not let in there.
+    pub(crate) async fn start_at(ports: Ports, path: &str) -> Result<Self, Failure> {
+        let mut broker = MqttBroker::with_config(config(ports, path))
             .await
             .map_err(|error| cannot_listen(ports, &error.to_string()))?;
         // A WebSocket port that is taken is no error there.
@@ -70,11 +79,11 @@ impl Broker {
             tokio::spawn(async move { broker.run().await.map_err(|error| error.to_string()) });
         // An error means that the task has ended, which whoever connects will see.
         let _ = ready.wait_for(|ready| *ready).await;
-        Ok(Self { ws, tcp, stop, task })
+        Ok(Self { ws, path: path.to_owned(), tcp, stop, task })
     }
 
     pub(crate) fn ws_url(&self) -> String {
-        format!("ws://{}/mqtt", self.ws)
+        format!("ws://{}{}", self.ws, self.path)
     }
 
     pub(crate) fn tcp_url(&self) -> String {
@@ -87,7 +96,7 @@ impl Broker {
     }
 
     /// Waits until it ends without being asked to.
-    async fn ended(&mut self) -> Failure {
+    pub(crate) async fn ended(&mut self) -> Failure {
         let why = match (&mut self.task).await {
             Ok(Ok(())) => "without a reason".to_owned(),
             Ok(Err(error)) => error,
@@ -112,7 +121,7 @@ fn cannot_listen(Ports { ws, tcp }: Ports, why: &str) -> Failure {
     Failure::new(Code::Other, text)
 }
 
-fn config(ports: Ports) -> BrokerConfig {
+fn config(ports: Ports, path: &str) -> BrokerConfig {
     let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let storage = StorageConfig::default()
         // Without any storage it would forget each session with its connection.
@@ -120,7 +129,7 @@ fn config(ports: Ports) -> BrokerConfig {
         .with_max_queued_messages_per_client(QUEUE_MAX);
     BrokerConfig::default()
         .with_bind_address(at(ports.tcp))
-        .with_websocket(WebSocketConfig::default().with_bind_address(at(ports.ws)))
+        .with_websocket(WebSocketConfig::default().with_bind_address(at(ports.ws)).with_path(path))
         .with_max_packet_size(PACKET_MAX)
         .with_storage(storage)
         .with_sys_topics_enabled(false)

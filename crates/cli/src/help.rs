@@ -115,10 +115,15 @@ no passwords. Prints the URLs it listens on, one a line, and ends at SIGINT or S
 ";
 
 /// `dunlin demo --help`; the first line is shown with usage errors.
-pub(crate) const DEMO: &str = "dunlin demo
+pub(crate) const DEMO: &str = "dunlin demo [--web [--port PORT]]
 
 Starts a broker in this process, connects two clients over WebSocket, lets them talk in JSON, cuts
 their connection once, and shows all of it. Ends by itself.
+
+  --web        serve a page on this machine's loopback address instead: it shows providers, their
+               states, subscriptions and messages as they come, publishes, and adds and removes
+               providers; prints its URL and the broker's, and ends at SIGINT or SIGTERM
+  --port PORT  the page's port, 0 for any (0)
 ";
 
 const OVERVIEW: &str = "dunlin: MQTT over WebSocket, and through AWS IoT Core
@@ -127,7 +132,7 @@ const OVERVIEW: &str = "dunlin: MQTT over WebSocket, and through AWS IoT Core
   dunlin sub      subscribe and print what comes
   dunlin presign  print a signed URL for AWS IoT Core
   dunlin broker   run a broker for tests on this machine
-  dunlin demo     two clients and a broker that talk, for a first look
+  dunlin demo     two clients and a broker that talk, for a first look; --web shows a page
 
 `dunlin COMMAND --help` lists its options, `dunlin --version` prints the version.
 

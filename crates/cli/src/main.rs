@@ -36,8 +36,12 @@ mod presign;
 mod publish;
 mod signals;
 mod subscribe;
+#[cfg(feature = "broker")]
+mod web;
 
 use args::Command;
+#[cfg(feature = "broker")]
+use args::Demo;
 use failure::{Code, Failure};
 use std::process::ExitCode;
 
@@ -66,9 +70,11 @@ fn execute(command: Command) -> Result<(), Failure> {
         #[cfg(feature = "broker")]
         Command::Broker(ports) => block_on(broker::run(ports)),
         #[cfg(feature = "broker")]
-        Command::Demo => block_on(demo::run()),
+        Command::Demo(Demo::Talk) => block_on(demo::run()),
+        #[cfg(feature = "broker")]
+        Command::Demo(Demo::Web { port }) => block_on(web::run(port)),
         #[cfg(not(feature = "broker"))]
-        Command::Broker(_) | Command::Demo => Err(Failure::new(
+        Command::Broker(_) | Command::Demo(_) => Err(Failure::new(
             Code::Other,
             "this build has no broker: build it with `--features broker`, which is the default",
         )),

@@ -239,6 +239,8 @@ fn usage_error_names_the_option_and_how_it_is_used() {
         ("presign --endpoint h --region r --expires 604801", "--expires takes a number"),
         ("broker --ws 65536", "--ws takes a number as a port, from 0 to 65535: dunlin broker"),
         ("demo --fast", "there is no option --fast: dunlin demo"),
+        ("demo --port 80", "--port is the port of the page, which is --web"),
+        ("demo --web --port 65536", "--port takes a number as a port, from 0 to 65535"),
     ] {
         let failure = wrong(line);
         assert!(failure.text().starts_with(what), "{line}: {}", failure.text());
