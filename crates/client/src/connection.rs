@@ -331,7 +331,11 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
     /// server reference, user properties.
     pub fn last_properties(&self) -> Properties<'_> {
         let packet = self.last.map(|front| {
-            Packet::decode(self.opening.connect.version, front.header, front.body(&self.inbox))
+            Packet::decode(
+                self.opening.connect.version.in_build(),
+                front.header,
+                front.body(&self.inbox),
+            )
         });
         match packet {
             Some(Ok(packet @ (Packet::Connack(_) | Packet::Disconnect(_)))) => packet.properties(),

@@ -54,7 +54,7 @@ impl<'a> Ack<'a> {
         if body.is_empty() {
             return Ok(Self::new(kind, packet_id));
         }
-        if version == Version::V3 {
+        if version.in_build() == Version::V3 {
             return Err(Malformed::Length);
         }
         let (reason, properties) = take_reason(kind.packet_type(), &mut body)?;
@@ -73,7 +73,7 @@ impl<'a> Ack<'a> {
     }
 
     pub(crate) fn put(&self, version: Version, sink: &mut dyn Sink) {
-        match version {
+        match version.in_build() {
             Version::V3 => sink.put(&self.encode()),
             Version::V5 => {
                 let packet_id = self.packet_id.value().to_be_bytes();

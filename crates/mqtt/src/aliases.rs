@@ -65,6 +65,9 @@ impl<A: Buffer> Aliases<A> {
     /// The topic of a message: its own, which its alias stands for from now on, or that of its alias.
     pub fn resolve<'t>(&'t mut self, publish: &Publish<'t>) -> Result<&'t str, Misbehaved> {
         let head = &publish.message.head;
+        if !Version::V5.is_in_build() {
+            return Ok(head.topic);
+        }
         let Some(alias) = head.properties.topic_alias() else { return Ok(head.topic) };
         // [MQTT-3.1.2-26], [MQTT-3.1.2-27]
         if alias.get() > self.maximum {
@@ -87,6 +90,9 @@ impl<A: Buffer> Aliases<A> {
     /// it goes out as it is. The same answer until [`Aliases::handle_sent`].
     #[inline]
     pub fn apply<'p>(&mut self, packet: &'p [u8], limits: &Limits) -> Option<Parts<'p>> {
+        if !Version::V5.is_in_build() {
+            return None;
+        }
         if self.choice == Choice::Undecided {
             self.choice = self.choose(packet, limits);
         }

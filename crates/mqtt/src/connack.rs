@@ -22,14 +22,14 @@ impl<'a> Connack<'a> {
     pub fn decode(version: Version, body: &'a [u8]) -> Result<Self, Malformed> {
         let [flags, code, rest @ ..] = body else { return Err(Malformed::Length) };
         let mut rest = Reader::new(rest);
-        if version == Version::V3 && !rest.is_empty() {
+        if version.in_build() == Version::V3 && !rest.is_empty() {
             return Err(Malformed::Length);
         }
         // [MQTT-3.2.2-1]
         if flags & !1 != 0 {
             return Err(Malformed::Flags);
         }
-        let reason = match version {
+        let reason = match version.in_build() {
             Version::V3 => ReasonCode::from_connack(*code),
             Version::V5 => ReasonCode::new(*code).standing_in(PacketType::Connack),
         };
@@ -50,7 +50,7 @@ impl<'a> Connack<'a> {
     pub(crate) fn put(&self, version: Version, sink: &mut dyn Sink) {
         let len = self.properties.block_len(version).saturating_add(2);
         put_header(sink, PacketType::Connack.first(), len);
-        let code = match version {
+        let code = match version.in_build() {
             Version::V3 => self.reason.to_connack(),
             Version::V5 => self.reason.value(),
         };

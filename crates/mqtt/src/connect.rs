@@ -114,7 +114,7 @@ impl<'a> Connect<'a> {
         if let Some(will) = self.will {
             check_topic(will.head.topic).map_err(|_| Malformed::Topic)?;
         }
-        if self.version == Version::V5 {
+        if self.version.in_build() == Version::V5 {
             self.properties.check(PacketType::Connect)?;
             return self.will.map_or(Ok(()), |will| will.head.properties.check_will());
         }
@@ -192,7 +192,7 @@ fn check_flags(version: Version, flags: u8) -> Result<(), Malformed> {
         && (will || flags & (WILL_RETAIN | 0x18) == 0) // v3.1.1: [MQTT-3.1.2-11]
         && flags & 0x18 != 0x18 // v3.1.1: [MQTT-3.1.2-14]
         // v3.1.1: [MQTT-3.1.2-22]
-        && (version == Version::V5 || flags & USER_NAME != 0 || flags & PASSWORD == 0);
+        && (version.in_build() == Version::V5 || flags & USER_NAME != 0 || flags & PASSWORD == 0);
     if legal { Ok(()) } else { Err(Malformed::Flags) }
 }
 

@@ -24,7 +24,7 @@ impl<'a> Disconnect<'a> {
 
     /// Reads the body of a DISCONNECT; in MQTT 5.0 the end of it may be left out, or all (§3.14.2).
     pub fn decode(version: Version, body: &'a [u8]) -> Result<Self, Malformed> {
-        if version == Version::V3 {
+        if version.in_build() == Version::V3 {
             return check_bare(body).map(|()| Self::new(ReasonCode::SUCCESS));
         }
         let (reason, properties) = take_reason(PacketType::Disconnect, &mut Reader::new(body))?;
@@ -38,7 +38,7 @@ impl<'a> Disconnect<'a> {
 
     pub(crate) fn put(&self, version: Version, sink: &mut dyn Sink) {
         let packet_type = PacketType::Disconnect;
-        match version {
+        match version.in_build() {
             Version::V3 => sink.put(&bare(packet_type)),
             Version::V5 => {
                 put_reason(sink, packet_type.first(), &[], self.reason, &self.properties);

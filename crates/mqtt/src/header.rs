@@ -107,7 +107,7 @@ impl FixedHeader {
             0x30..=0x3f => PacketType::Publish,
             _ => PacketType::from_first(*first).ok_or(Malformed::Type)?,
         };
-        if packet_type == PacketType::Auth && version == Version::V3 {
+        if packet_type == PacketType::Auth && version.in_build() == Version::V3 {
             return Err(Malformed::Type);
         }
         let flags = first & 0x0f;

@@ -25,7 +25,7 @@ impl Head<'_> {
         let foreign = |property: Property<'_>| {
             matches!(property, Property::TopicAlias(_) | Property::SubscriptionIdentifier(_))
         };
-        if version == Version::V3 || self.properties.iter().any(foreign) {
+        if version.in_build() == Version::V3 || self.properties.iter().any(foreign) {
             return Err(Malformed::Property);
         }
         self.properties.check(PacketType::Publish)

@@ -110,6 +110,9 @@ impl<'a> Properties<'a> {
     // Apart from its callers, which stay as short for MQTT 3.1.1 as they are without it.
     #[inline(never)]
     pub(crate) fn take(place: Place, body: &mut Reader<'a>) -> Result<Self, Malformed> {
+        if !Version::V5.is_in_build() {
+            return Ok(Self::NONE);
+        }
         Self::take_wire(place, body).map(Self::checked)
     }
 
@@ -140,7 +143,7 @@ impl<'a> Properties<'a> {
         place: Place,
         body: &mut Reader<'a>,
     ) -> Result<Self, Malformed> {
-        match version {
+        match version.in_build() {
             Version::V3 => Ok(Self::NONE),
             Version::V5 => Self::take(place, body),
         }
@@ -164,7 +167,7 @@ impl<'a> Properties<'a> {
     /// The same with these in front.
     #[inline]
     pub(crate) fn block_len_behind(&self, front: &[Property<'_>], version: Version) -> usize {
-        match version {
+        match version.in_build() {
             Version::V3 => 0,
             Version::V5 => {
                 let len = list_len(front).saturating_add(self.len());
@@ -188,7 +191,7 @@ impl<'a> Properties<'a> {
         version: Version,
         sink: &mut (impl Sink + ?Sized),
     ) {
-        if version == Version::V3 {
+        if version.in_build() == Version::V3 {
             return;
         }
         put_varint(sink, list_len(front).saturating_add(self.len()));
@@ -234,6 +237,9 @@ impl<'a> Iterator for Iter<'a> {
         if let [first, rest @ ..] = self.list {
             self.list = rest;
             return Some(*first);
+        }
+        if !Version::V5.is_in_build() {
+            return None;
         }
         let id = self.wire.u8()?;
         Property::take(id, &mut self.wire).ok()

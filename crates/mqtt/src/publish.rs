@@ -53,7 +53,7 @@ impl<'a> Publish<'a> {
         let topic = take_binary(&mut body)?;
         let by_alias = topic.is_empty();
         // [MQTT-3.3.2-2] No wildcards in the topic name of a PUBLISH. [MQTT-4.7.3-1] Never empty.
-        if (by_alias && version == Version::V3) || !is_plain(topic) {
+        if (by_alias && version.in_build() == Version::V3) || !is_plain(topic) {
             return Err(unfit(topic));
         }
         let topic = as_utf8(topic)?;
@@ -61,7 +61,7 @@ impl<'a> Publish<'a> {
             Qos::AtMostOnce => None,
             _ => Some(take_packet_id(&mut body)?),
         };
-        let (wire, payload): (&[u8], _) = match (version, body.rest()) {
+        let (wire, payload): (&[u8], _) = match (version.in_build(), body.rest()) {
             (Version::V3, payload) => (&[], payload),
             // None, as most messages have; the topic is not empty then.
             (Version::V5, [0, payload @ ..]) if !by_alias => (&[], payload),
@@ -79,7 +79,7 @@ impl<'a> Publish<'a> {
         let Some(topic_len) = Reader::new(body).u16() else { return 2 };
         let packet_id = if flags & 0b0110 == 0 { 0 } else { 2 };
         let fields = usize::from(topic_len).saturating_add(2).saturating_add(packet_id);
-        if version == Version::V3 {
+        if version.in_build() == Version::V3 {
             return fields;
         }
         let rest = body.get(fields..).unwrap_or_default();

@@ -171,7 +171,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
 
     /// The version that every connection speaks.
     pub const fn version(&self) -> Version {
-        self.config.version
+        self.config.version.in_build()
     }
 
     /// What becomes of a message that is longer than the receive buffer.
@@ -239,7 +239,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// Whether the server may send no more messages above QoS 0 for now.
     const fn is_receive_maximum_reached(&self) -> bool {
         let incoming = self.incoming.saturating_add(self.received.counted());
-        matches!(self.config.version, Version::V5) && incoming >= self.asked.receive_maximum
+        matches!(self.version(), Version::V5) && incoming >= self.asked.receive_maximum
     }
 
     /// Whether a packet with this first byte counts as a message that the server is to follow.

@@ -26,7 +26,7 @@ impl<'a> Suback<'a> {
         let properties = Properties::take_in(version, place, &mut body)?;
         let codes = body.rest();
         // v3.1.1: [MQTT-3.9.3-2] All other codes are reserved.
-        let legal = match version {
+        let legal = match version.in_build() {
             Version::V3 => codes.iter().all(|code| matches!(code, 0..=2 | 0x80)),
             Version::V5 => are_legal(codes, PacketType::Suback),
         };
@@ -49,7 +49,7 @@ impl<'a> Suback<'a> {
     pub(crate) fn put(&self, version: Version, sink: &mut dyn Sink) {
         let codes = self.reasons.codes;
         put_front(sink, PacketType::Suback, version, self.packet_id, &self.properties, codes.len());
-        match version {
+        match version.in_build() {
             Version::V3 => codes.iter().for_each(|code| sink.put(&[(*code).min(0x80)])),
             Version::V5 => sink.put(codes),
         }
@@ -76,7 +76,7 @@ impl<'a> Unsuback<'a> {
         let place = Place::of(PacketType::Unsuback);
         let properties = Properties::take_in(version, place, &mut body)?;
         let codes = body.rest();
-        match version {
+        match version.in_build() {
             Version::V3 if !codes.is_empty() => Err(Malformed::Length),
             // [MQTT-3.11.3-2]
             Version::V5 if !are_legal(codes, PacketType::Unsuback) => Err(Malformed::Value),
@@ -95,7 +95,7 @@ impl<'a> Unsuback<'a> {
     }
 
     pub(crate) fn put(&self, version: Version, sink: &mut dyn Sink) {
-        let codes = match version {
+        let codes = match version.in_build() {
             Version::V3 => &[],
             Version::V5 => self.reasons.codes,
         };

@@ -103,14 +103,14 @@ impl<'a> Subscription<'a> {
 
     /// Whether the version has these options, and they fit together.
     pub(crate) fn check_options(&self, version: Version) -> Result<(), Malformed> {
-        match version {
+        match version.in_build() {
             Version::V3 if *self != Self::new(self.filter, self.qos) => Err(Malformed::Options),
             _ => self.check_sharing(),
         }
     }
 
     fn options(&self, version: Version) -> u8 {
-        match version {
+        match version.in_build() {
             Version::V3 => self.qos.bits(),
             Version::V5 => {
                 self.qos.bits()
@@ -126,7 +126,8 @@ impl<'a> Subscription<'a> {
 /// and a filter behind it ([MQTT-4.8.2-1], [MQTT-4.8.2-2]).
 pub(crate) fn check_filter_in(version: Version, filter: &str) -> Result<(), TopicError> {
     check_filter(filter)?;
-    let Some(shared) = filter.strip_prefix(SHARED).filter(|_| version == Version::V5) else {
+    let Some(shared) = filter.strip_prefix(SHARED).filter(|_| version.in_build() == Version::V5)
+    else {
         return Ok(());
     };
     match shared.split_once('/') {
@@ -362,7 +363,7 @@ impl Eq for Unsubscribe<'_> {}
 
 /// v3.1.1: [MQTT-3.8.3-3], [MQTT-3.10.3-2] At least one.
 const fn check_not_empty(version: Version, list: &[u8]) -> Result<(), Malformed> {
-    match version {
+    match version.in_build() {
         _ if !list.is_empty() => Ok(()),
         Version::V3 => Err(Malformed::Length),
         Version::V5 => Err(Malformed::NoFilter),
@@ -372,7 +373,7 @@ const fn check_not_empty(version: Version, list: &[u8]) -> Result<(), Malformed>
 fn take_wish<'a>(version: Version, body: &mut Reader<'a>) -> Result<Subscription<'a>, Malformed> {
     let filter = take_filter(version, body)?;
     let options = body.u8().ok_or(Malformed::Length)?;
-    match version {
+    match version.in_build() {
         Version::V3 => {
             Ok(Subscription::new(filter, Qos::from_bits(options).ok_or(Malformed::Flags)?))
         }

@@ -14,6 +14,22 @@ pub enum Version {
 }
 
 impl Version {
+    /// The same, or the one version that this build speaks: with one of the features `v3` and `v5`, the
+    /// code of the other is left out, and a connection of the other cannot be opened.
+    #[inline(always)]
+    pub const fn in_build(self) -> Self {
+        match (cfg!(feature = "v3"), cfg!(feature = "v5")) {
+            (true, false) => Self::V3,
+            (false, true) => Self::V5,
+            _ => self,
+        }
+    }
+
+    /// Whether this build speaks it.
+    pub(crate) const fn is_in_build(self) -> bool {
+        matches!((self, self.in_build()), (Self::V3, Self::V3) | (Self::V5, Self::V5))
+    }
+
     /// The protocol level in CONNECT (MQTT 3.1.1 §3.1.2.2, MQTT 5.0 §3.1.2.2).
     pub const fn level(self) -> u8 {
         match self {

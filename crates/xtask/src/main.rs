@@ -11,6 +11,7 @@
 
 mod autobahn;
 mod bench;
+mod budget;
 mod ci;
 mod elf;
 mod firmware;
@@ -75,8 +76,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "size",
-        usage: "",
-        about: "print the code size of the core, and how large its types are",
+        usage: "[--record]",
+        about: "print what the core costs on a microcontroller; fail if that has grown",
         run: size::run,
     },
     Command {

@@ -1,6 +1,7 @@
 //! `cargo x size`: what the core costs on a microcontroller.
 
 use crate::Outcome;
+use crate::budget;
 use crate::elf::{functions, sections};
 use crate::panic_proof::{TARGET, linked, print_sections};
 use crate::process::{command, root, run as run_command, target_dir};
@@ -17,9 +18,12 @@ const WEBSOCKET_MAX: usize = 7 * 1024;
 const TOLERANCE: usize = 2;
 
 pub(crate) fn run(arguments: &[String]) -> Outcome {
-    if let [unknown, ..] = arguments {
-        return Err(format!("size takes no arguments, not {unknown:?}"));
-    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let records = match arguments.as_slice() {
+        [] => false,
+        ["--record"] => true,
+        [unknown, ..] => return Err(format!("size takes --record or nothing, not {unknown:?}")),
+    };
     print_types()?;
     let bytes = websocket()?;
     println!("{TARGET} upgrade and frames alone {bytes:>7} bytes, at most {WEBSOCKET_MAX}");
@@ -29,7 +33,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     if bytes.abs_diff(WEBSOCKET).saturating_mul(100) > WEBSOCKET.saturating_mul(TOLERANCE) {
         return Err(format!("upgrade and frames took {WEBSOCKET} bytes: record the new figure"));
     }
-    Ok(())
+    budget::run(records)
 }
 
 fn print_types() -> Outcome {

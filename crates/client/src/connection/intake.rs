@@ -143,7 +143,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         if !(exactly_once || answer) {
             return Ok(false);
         }
-        let version = self.opening.connect.version;
+        let version = self.opening.connect.version.in_build();
         let Self { inbox, aliases, .. } = self;
         let body = front.body(inbox);
         if answer {
@@ -168,7 +168,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
 
     /// Decodes a packet of which nothing lies in the event; `None` for all others.
     fn decode_owned(&self, front: Front) -> Result<Option<Packet<'static>>, Error> {
-        let version = self.opening.connect.version;
+        let version = self.opening.connect.version.in_build();
         let body = front.body(&self.inbox);
         let kind = match front.header.packet_type {
             PacketType::Puback => AckKind::Puback,
@@ -241,7 +241,8 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         let have = stream.len();
         #[cfg(test)]
         super::tests::examined::count_header(have);
-        let Some((header, header_len)) = FixedHeader::decode(self.opening.connect.version, stream)?
+        let Some((header, header_len)) =
+            FixedHeader::decode(self.opening.connect.version.in_build(), stream)?
         else {
             self.awaited = if have == 0 { 0 } else { have.saturating_add(1) };
             return Ok(None);
@@ -283,7 +284,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
             if matches!(self.wire, Wire::Upgrade(_)) {
                 self.transmit.finish();
             } else {
-                let reason = disconnect_reason(self.opening.connect.version, error);
+                let reason = disconnect_reason(self.opening.connect.version.in_build(), error);
                 self.transmit.queue_last(reason, error.close_code());
             }
         }

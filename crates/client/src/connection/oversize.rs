@@ -50,7 +50,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         }
         let stream = self.inbox.stream();
         let body = stream.get(header_len..).unwrap_or_default();
-        let version = self.opening.connect.version;
+        let version = self.opening.connect.version.in_build();
         let fields = Publish::head_len(version, header.flags, body);
         let len = header_len.saturating_add(fields);
         let Some(rest) = header.remaining.checked_sub(fields) else {
@@ -124,7 +124,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         session: &mut Session<S, N>,
     ) -> Result<bool, Error> {
         let Self { inbox, aliases, long, opening, .. } = self;
-        let version = opening.connect.version;
+        let version = opening.connect.version.in_build();
         let publish = Publish::decode(version, front.header.flags, front.body(inbox))?;
         let publish = resolve(aliases, publish)?;
         if !session.is_long_repeat(&publish, len) {
@@ -145,7 +145,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         session: &mut Session<S, N>,
     ) -> Result<Option<Event<'t>>, Error> {
         let Self { inbox, aliases, long, surfaced, transmit, failed, opening, .. } = self;
-        let version = opening.connect.version;
+        let version = opening.connect.version.in_build();
         *surfaced = front.len;
         Publish::decode(version, front.header.flags, front.body(inbox))
             .map_err(Error::from)

@@ -22,13 +22,18 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         *surfaced = front.len;
         let connect = &opening.connect;
         let handled = match front.header.packet_type {
-            PacketType::Publish => on_message(connect.version, front, inbox, aliases, session),
+            PacketType::Publish => {
+                on_message(connect.version.in_build(), front, inbox, aliases, session)
+            }
             _ => on_other(connect, front, inbox, session, timers, now),
         };
         if let Err(error) = &handled {
             *last = Some(front);
             *failed = Some(*error);
-            transmit.queue_last(disconnect_reason(connect.version, *error), error.close_code());
+            transmit.queue_last(
+                disconnect_reason(connect.version.in_build(), *error),
+                error.close_code(),
+            );
         }
         handled
     }
@@ -88,7 +93,7 @@ fn on_other<'t, B: Buffer, S: Buffer, const N: usize>(
     timers: &mut Timers,
     now: Instant,
 ) -> Result<Option<Event<'t>>, Error> {
-    let packet = Packet::decode(connect.version, front.header, front.body(inbox))?;
+    let packet = Packet::decode(connect.version.in_build(), front.header, front.body(inbox))?;
     check(connect, &packet)?;
     let event = session.handle_packet(&packet)?;
     timers.handle_packet(front.header.packet_type, now);

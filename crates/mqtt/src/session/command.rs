@@ -56,7 +56,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         filters: &[Subscription<'_>],
         properties: Properties<'_>,
     ) -> Result<Token, SubscribeError> {
-        let version = self.config.version;
+        let version = self.version();
         for subscription in filters {
             check_filter_in(version, subscription.filter).map_err(SubscribeError::Filter)?;
             if subscription.qos > self.config.qos_max {
@@ -82,7 +82,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         properties: Properties<'_>,
     ) -> Result<Token, SubscribeError> {
         for filter in filters {
-            check_filter_in(self.config.version, filter).map_err(SubscribeError::Filter)?;
+            check_filter_in(self.version(), filter).map_err(SubscribeError::Filter)?;
         }
         self.wish(Wishes::Unsubscribe(filters), properties)
     }
@@ -109,7 +109,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         if !held {
             return Err(AckError::Stale);
         }
-        let version = self.config.version;
+        let version = self.version();
         let reason = if version == Version::V3 { ReasonCode::SUCCESS } else { reason };
         if !reason.may_stand_in(PacketType::Puback) {
             return Err(AckError::Reason);
@@ -156,7 +156,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             return Err(SendError::Properties(crate::Malformed::Property));
         }
         let packet = Disconnect { reason, properties };
-        self.park(&packet.with(self.config.version), 0)?;
+        self.park(&packet.with(self.version()), 0)?;
         self.disconnecting = Some(reason);
         Ok(())
     }
@@ -208,7 +208,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
 
     fn park_ack(&mut self, packet: &Ack<'_>) -> Result<(), AckError> {
         let key = u32::from(packet.packet_id.value());
-        self.park(&packet.with(self.config.version), key).map_err(|error| match error {
+        self.park(&packet.with(self.version()), key).map_err(|error| match error {
             SendError::OutboxFull => AckError::OutboxFull,
             _ => AckError::Properties,
         })?;
@@ -218,7 +218,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
 
     /// Puts a packet into the outbox that is asked for by its first byte and `key`.
     fn park(&mut self, packet: &impl Text, key: u32) -> Result<(), SendError> {
-        if self.config.version == Version::V3 {
+        if self.version() == Version::V3 {
             return Err(SendError::NotNow);
         }
         let len = Count::of(packet);
@@ -238,7 +238,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         fill: impl FnOnce(&mut [u8]),
     ) -> Result<Token, PublishError> {
         self.check_head(head)?;
-        let version = self.config.version;
+        let version = self.version();
         let acknowledged = head.qos != Qos::AtMostOnce;
         let body_len = body_len(version, head, len);
         let (id, token, place) = self.enqueue(body_len, Kept::Whole, acknowledged)?;
@@ -256,7 +256,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         if head.qos > self.config.qos_max {
             return Err(PublishError::Qos);
         }
-        head.check_properties(self.config.version).map_err(PublishError::Properties)?;
+        head.check_properties(self.version()).map_err(PublishError::Properties)?;
         self.limits.check_message(head).map_err(PublishError::Limit)
     }
 
@@ -271,7 +271,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             1..=FILTERS_MAX => {}
             _ => return Err(SubscribeError::TooManyFilters),
         }
-        let version = self.config.version;
+        let version = self.version();
         let legal = match version {
             Version::V3 if !properties.is_empty() => Err(crate::Malformed::Property),
             _ => properties.check(wishes.packet_type()),

@@ -71,7 +71,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         match begun.fate {
             Fate::Repeated => Ok(None),
             Fate::Skipped => {
-                let reason = match self.config.version {
+                let reason = match self.version() {
                     Version::V3 => ReasonCode::SUCCESS,
                     // [MQTT-4.4.0-2] After a refusal it is not sent again.
                     Version::V5 => ReasonCode::QUOTA_EXCEEDED,

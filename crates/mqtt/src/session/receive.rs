@@ -51,7 +51,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             Packet::Pingresp => Ok(None),
             // [MQTT-3.14.2-2] Only clients say how long a session lasts.
             Packet::Disconnect(disconnect)
-                if self.config.version == Version::V5
+                if self.version() == Version::V5
                     && disconnect.properties.session_expiry_interval_s().is_none() =>
             {
                 self.phase = Phase::Offline;
@@ -102,7 +102,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         // [MQTT-3.2.2-4] A clean session is never present. [MQTT-3.2.2-6] Nor is a refused one.
         // [MQTT-3.2.2-5] Nor is one that this side knows nothing of.
         let known = self.established || self.unanswered || self.config.adopts_session;
-        let foreign = self.config.version == Version::V5 && !known;
+        let foreign = self.version() == Version::V5 && !known;
         if connack.session_present && (clean || refused || foreign) {
             return Err(Misbehaved::SessionPresent.into());
         }
@@ -251,8 +251,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     fn complete(&mut self, id: PacketId, at: usize) -> Token {
         let entry = self.outbox.entry(at);
         let first = self.outbox.packet(at).first().copied().unwrap_or(0);
-        if Self::is_followed(self.config.version, first) && (entry.is_gone() || entry.is_released())
-        {
+        if Self::is_followed(self.version(), first) && (entry.is_gone() || entry.is_released()) {
             self.unfinished = self.unfinished.saturating_sub(1);
         }
         self.end(id);
@@ -324,7 +323,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         id: PacketId,
         len: usize,
     ) -> Result<Option<Token>, Error> {
-        let version = self.config.version;
+        let version = self.version();
         let Some(at) = self.find_sent(id) else {
             // v3.1.1: [MQTT-3.8.4-2], [MQTT-4.8.0-1]; in MQTT 5.0 it is nothing to hang up for (§4.13.2).
             // One that went out twice may be answered twice.

@@ -119,7 +119,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
 
     pub(super) fn standing(&self) -> Standing {
         Standing {
-            version: self.config.version,
+            version: self.version(),
             established: self.established,
             unanswered: self.unanswered || self.phase == Phase::Opening,
             forgets: self.journal.forgets,

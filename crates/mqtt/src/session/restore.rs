@@ -68,7 +68,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     }
 
     fn restore_standing(&mut self, standing: Standing) -> Result<(), RestoreError> {
-        if standing.version != self.config.version {
+        if standing.version != self.version() {
             return Err(RestoreError::Version);
         }
         self.established = standing.established;
@@ -94,9 +94,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         packet: &[u8],
     ) -> Result<(), RestoreError> {
         let first = packet.first().copied().unwrap_or(0);
-        let is_new = match Packet::decode_front(self.config.version, packet) {
+        let is_new = match Packet::decode_front(self.version(), packet) {
             Ok(Some((Packet::Publish(it), len))) => {
-                let legal = it.message.head.check_properties(self.config.version).is_ok();
+                let legal = it.message.head.check_properties(self.version()).is_ok();
                 it.packet_id == Some(id) && len == packet.len() && first & DUP == 0 && legal
             }
             Ok(Some((Packet::Subscribe(it), len))) => {

@@ -22,7 +22,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             clean: connect.clean_session,
             authenticates,
             fleeting: properties.session_expiry_interval_s().unwrap_or(0) == 0,
-            expiry_s: match self.config.version {
+            expiry_s: match self.version() {
                 // A session that is not clean is kept for as long as the server likes.
                 Version::V3 => {
                     if connect.clean_session {
@@ -120,7 +120,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             && let Some(entry) = self.outbox.finish(self.stamp)
             && !entry.is_parked()
         {
-            if Self::is_followed(self.config.version, first) && !entry.is_gone() {
+            if Self::is_followed(self.version(), first) && !entry.is_gone() {
                 self.unfinished = self.unfinished.saturating_add(1);
             }
             let token = Token(entry.token);
@@ -137,7 +137,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     fn part(&mut self) {
         self.phase = Phase::Offline;
         self.disconnecting = None;
-        let version = self.config.version;
+        let version = self.version();
         let packet = self.poll_packet().map(|packet| Packet::decode_front(version, packet));
         if let Some(Ok(Some((Packet::Disconnect(disconnect), _)))) = packet
             && let Some(expiry_s) = disconnect.properties.session_expiry_interval_s()
@@ -163,7 +163,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// What went out on this connection at least `ticks` ago, and has no answer, goes out again: only
     /// in MQTT 3.1.1, for MQTT 5.0 forbids it ([MQTT-4.4.0-1]).
     pub fn resend_overdue(&mut self, ticks: u16) {
-        if self.config.version == Version::V3 && self.current != Current::Outbox {
+        if self.version() == Version::V3 && self.current != Current::Outbox {
             self.resent |= self.is_overdue(ticks);
             let released = &mut self.released;
             self.outbox.resend(self.stamp, ticks, |id| {
@@ -186,7 +186,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.outbox.for_each(|at, entry| {
             if found.is_none() && !entry.is_released() && !entry.is_parked() {
                 let packet = self.outbox.packet(at);
-                let checked = self.limits.check_packet(self.config.version, packet);
+                let checked = self.limits.check_packet(self.version(), packet);
                 found = checked.err().map(|reason| (at, entry, reason));
             }
         });
@@ -237,7 +237,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
                 None => Current::Nothing,
             };
         }
-        let version = self.config.version;
+        let version = self.version();
         let most = match version {
             Version::V3 => u16::try_from(EXACTLY_ONCE_MAX).unwrap_or(u16::MAX),
             Version::V5 => self.limits.receive_maximum,
@@ -272,12 +272,12 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             self.parked_acks = self.parked_acks.saturating_sub(1);
             return parked;
         }
-        short(self.config.version, ack)
+        short(self.version(), ack)
     }
 
     fn answer(&self, kind: AckKind, answer: Answer) -> Current {
         let ack = Ack { reason: answer.reason, ..Ack::new(kind, answer.packet_id) };
-        short(self.config.version, ack)
+        short(self.version(), ack)
     }
 
     fn good_bye(&mut self, reason: ReasonCode) -> Current {
@@ -287,14 +287,14 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             return parked;
         }
         match reason {
-            _ if self.config.version == Version::V3 => Current::Short([first, 0, 0, 0, 0], 2),
+            _ if self.version() == Version::V3 => Current::Short([first, 0, 0, 0, 0], 2),
             ReasonCode::SUCCESS => Current::Short([first, 0, 0, 0, 0], 2),
             _ => Current::Short([first, 1, reason.value(), 0, 0], 3),
         }
     }
 
     fn lend_parked(&mut self, packet_type: PacketType, key: u32) -> Option<Current> {
-        if self.config.version == Version::V3 {
+        if self.version() == Version::V3 {
             return None;
         }
         let at = self.outbox.find_parked(packet_type.first(), key)?;

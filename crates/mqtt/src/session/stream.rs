@@ -48,7 +48,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             return self.publish_with(head, 0, |_| {});
         }
         self.check_head(head)?;
-        let version = self.config.version;
+        let version = self.version();
         let acknowledged = head.qos != Qos::AtMostOnce;
         let kept = Kept::Window(window.clamp(1, len), len);
         let body_len = body_len(version, head, len);

@@ -1,0 +1,178 @@
+//! What a small client costs: flash, stack, memory, and instructions for each message.
+//!
+//! `tests/firmware/budget` is built for a Cortex-M4 in several forms, and run in an emulator whose clock
+//! counts instructions. What comes out is held against `recorded.tsv` beside it: whoever makes it worse
+//! by more than [`SLACK`] has to say so by recording it anew.
+
+use crate::Outcome;
+use crate::elf::sections;
+use crate::process::{add_targets, capture, command, root, run as run_command, target_dir};
+use crate::setup;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+const TARGET: &str = "thumbv7em-none-eabi";
+
+/// In percent.
+const SLACK: u64 = 2;
+
+/// Name and features; the first is what the others are weighed without.
+const FORMS: &[(&str, &str)] = &[
+    ("harness", ""),
+    ("stream, 3.1.1", "stream,v3"),
+    ("websocket, 3.1.1", "websocket,v3"),
+    ("websocket, both", "websocket"),
+    ("websocket, both, signed", "signed"),
+];
+
+/// The forms whose instructions are counted, in images of their own.
+const COUNTED: &[(&str, &str)] = &[
+    ("stream, 3.1.1", "stream,v3,counted"),
+    ("websocket, 3.1.1", "websocket,v3,counted"),
+    ("websocket, both", "websocket,counted"),
+];
+
+/// By form and by what is measured.
+type Figures = BTreeMap<(String, String), u64>;
+
+/// Measures, prints, and compares; or records.
+pub(crate) fn run(records: bool) -> Outcome {
+    setup::install_packages()?;
+    add_targets(&[TARGET])?;
+    let measured = measure()?;
+    for ((form, what), figure) in &measured {
+        println!("{form:<24} {what:<10} {figure:>7}");
+    }
+    let file = root().join("tests/firmware/budget/recorded.tsv");
+    if records {
+        let lines: String =
+            measured.iter().map(|((form, what), n)| format!("{form}\t{what}\t{n}\n")).collect();
+        return fs::write(&file, lines).map_err(|error| format!("{}: {error}", file.display()));
+    }
+    let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+    compare(&measured, &read(&text)?)
+}
+
+fn measure() -> Result<Figures, String> {
+    let mut figures = Figures::new();
+    let mut harness = (0, 0);
+    for (form, features) in FORMS {
+        let image = build(features)?;
+        let (flash, said) = (flash(&image)?, play(&image)?);
+        let part = |name| said.get(name).copied().unwrap_or(0);
+        let state = part("session").saturating_add(part("connection"));
+        let kept = state.saturating_add(part("buffers"));
+        let stack = part("stack").saturating_sub(kept);
+        if harness == (0, 0) {
+            harness = (flash, stack);
+            continue;
+        }
+        let mut put = |what: &str, figure| {
+            figures.insert((form.to_string(), what.to_owned()), figure);
+        };
+        put("flash", flash.saturating_sub(harness.0));
+        put("stack", stack.saturating_sub(harness.1));
+        put("state", state);
+    }
+    for (form, features) in COUNTED {
+        let said = play(&build(features)?)?;
+        for what in ["published", "received"] {
+            let count = said.get(what).ok_or_else(|| format!("{form}: {what} was not counted"))?;
+            figures.insert((form.to_string(), what.to_owned()), *count);
+        }
+    }
+    Ok(figures)
+}
+
+fn build(features: &str) -> Result<PathBuf, String> {
+    let target_dir = target_dir().join("firmware");
+    let mut build = command("cargo");
+    build
+        .current_dir(root().join("tests/firmware/budget"))
+        .args(["build", "--quiet", "--release", "--locked", "--target", TARGET])
+        .args(["--features", features, "--target-dir"])
+        .arg(&target_dir);
+    run_command(&mut build)?;
+    Ok(target_dir.join(TARGET).join("release").join("budget"))
+}
+
+/// Code and constants, in bytes.
+fn flash(image: &PathBuf) -> Result<u64, String> {
+    let file = fs::read(image).map_err(|error| format!("{}: {error}", image.display()))?;
+    let sections = sections(&file).ok_or("the image is no ELF file")?;
+    let sizes = sections.iter().filter(|section| [".text", ".rodata"].contains(&section.name));
+    u64::try_from(sizes.map(|section| section.size).sum::<usize>()).map_err(|e| e.to_string())
+}
+
+/// Runs the image to its end, with success; what it said, by name.
+fn play(image: &PathBuf) -> Result<BTreeMap<String, u64>, String> {
+    let said = capture(
+        command("qemu-system-arm")
+            .args(["-M", "mps2-an386", "-icount", "shift=8,sleep=off", "-display", "none"])
+            .args(["-monitor", "none", "-serial", "none", "-chardev", "stdio,id=out"])
+            .args(["-semihosting-config", "enable=on,target=native,chardev=out", "-kernel"])
+            .arg(image),
+    )?;
+    let figure = |line: &str| {
+        let (name, figure) = line.split_once(' ')?;
+        Some((name.to_owned(), figure.parse().ok()?))
+    };
+    said.lines().map(|line| figure(line).ok_or(format!("no figure: {line:?}"))).collect()
+}
+
+fn read(text: &str) -> Result<Figures, String> {
+    let figure = |line: &str| {
+        let mut cells = line.split('\t');
+        let name = (cells.next()?.to_owned(), cells.next()?.to_owned());
+        Some((name, cells.next()?.parse().ok()?))
+    };
+    text.lines().map(|line| figure(line).ok_or(format!("no record: {line:?}"))).collect()
+}
+
+/// Every figure is recorded, and none has grown.
+fn compare(measured: &Figures, recorded: &Figures) -> Outcome {
+    let again = "`cargo x size --record` records it";
+    for (name, figure) in measured {
+        let (form, what) = name;
+        let before = recorded.get(name).ok_or(format!("{form}, {what}: new; {again}"))?;
+        let most = before.saturating_add(before.saturating_mul(SLACK) / 100);
+        if *figure > most {
+            return Err(format!("{form}: {what} was {before}, is {figure}; {again}"));
+        }
+    }
+    match recorded.keys().find(|name| !measured.contains_key(*name)) {
+        Some((form, what)) => Err(format!("{form}, {what}: not measured any more; {again}")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(text: &str) -> Figures {
+        read(text).unwrap()
+    }
+
+    #[test]
+    fn figure_that_has_grown_is_found_beyond_the_slack() {
+        let recorded = figures("a\tflash\t1000\nb\tflash\t50");
+        assert!(compare(&figures("a\tflash\t1020\nb\tflash\t50"), &recorded).is_ok());
+        assert!(compare(&figures("a\tflash\t900\nb\tflash\t50"), &recorded).is_ok());
+        assert!(compare(&figures("a\tflash\t1021\nb\tflash\t50"), &recorded).is_err());
+    }
+
+    #[test]
+    fn figure_that_is_new_or_gone_is_found() {
+        let recorded = figures("a\tflash\t1000");
+        assert!(compare(&figures("a\tflash\t1000\na\tstack\t1"), &recorded).is_err());
+        assert!(compare(&Figures::new(), &recorded).is_err());
+    }
+
+    #[test]
+    fn record_that_is_torn_is_refused() {
+        assert!(read("a\tflash").is_err());
+        assert!(read("a\tflash\tx").is_err());
+    }
+}
