@@ -2,7 +2,7 @@
 //! forms.
 
 use crate::Key;
-use crate::encode::{Encoded, Encoding, Hex, Trimmed, decimal};
+use crate::encode::{Encoded, Encoding, Hex, PercentEncoded, Trimmed, decimal};
 use crate::hash::{Digest, sha256};
 use crate::path::{CanonicalPath, PathRule};
 use crate::request::{Request, Token};
@@ -114,21 +114,29 @@ impl<'r> Plan<'r> {
         self.request.credentials.session_token.filter(|_| self.request.token == place)
     }
 
-    /// Puts day, region and service.
-    fn write_scope(&self, sink: &mut dyn Sink) {
-        self.stamp.day.write(sink);
-        sink.put(b"/");
+    /// Puts day, region and service, each with that slash behind it.
+    fn write_scope(&self, slash: &str, sink: &mut dyn Sink) {
+        sink.put(self.stamp.day());
+        slash.write(sink);
         self.request.region.write(sink);
-        sink.put(b"/");
+        slash.write(sink);
         self.request.service.write(sink);
-        sink.put(b"/aws4_request");
+        slash.write(sink);
+        sink.put(b"aws4_request");
     }
 
     /// Puts the access key id and the scope.
     pub(crate) fn write_credential(&self, sink: &mut dyn Sink) {
         self.request.credentials.access_key_id.write(sink);
         sink.put(b"/");
-        self.write_scope(sink);
+        self.write_scope("/", sink);
+    }
+
+    /// Puts the same as a query has it: nothing but the access key id needs a look.
+    fn write_encoded_credential(&self, sink: &mut dyn Sink) {
+        PercentEncoded(self.request.credentials.access_key_id).write(sink);
+        sink.put(b"%2F");
+        self.write_scope("%2F", sink);
     }
 
     /// Puts a list in its order, encoded, without the signature.
@@ -144,7 +152,11 @@ impl<'r> Plan<'r> {
             let is_repeated = last.is_some_and(|last| list.joins() && is_same(name, last));
             if !is_repeated {
                 last.map_or("", |_| between).write(sink);
-                name.write(&mut Encoded { inner: sink, encoding });
+                match value {
+                    // Ours are what they would become.
+                    Value::Own(_) => name.write(sink),
+                    Value::Given(_) => name.write(&mut Encoded { inner: sink, encoding }),
+                }
             }
             let before = if is_repeated { "," } else { equals };
             if list != List::Names {
@@ -160,7 +172,10 @@ impl<'r> Plan<'r> {
         match (value, list) {
             (Value::Given(value), List::Query) => value.write(&mut encoded),
             (Value::Given(value), _) => Trimmed(value).write(sink),
-            (Value::Own(own), List::Query) => self.write_own(own, &mut encoded),
+            (Value::Own(Own::Credential), List::Query) => self.write_encoded_credential(sink),
+            (Value::Own(own @ (Own::Token | Own::SignedHeaders)), List::Query) => {
+                self.write_own(own, &mut encoded);
+            }
             (Value::Own(own), _) => self.write_own(own, sink),
         }
     }
@@ -173,7 +188,7 @@ impl<'r> Plan<'r> {
             Own::Date => self.stamp.write(sink),
             Own::Expires => {
                 if let Form::Query { expires: Some(life_s) } = self.form {
-                    decimal(life_s, 1, sink);
+                    decimal(life_s, sink);
                 }
             }
             Own::Hash => self.request.payload.write(sink),
@@ -304,8 +319,8 @@ impl Text for StringToSign<'_> {
         sink.put(b"\n");
         self.plan.stamp.write(sink);
         sink.put(b"\n");
-        self.plan.write_scope(sink);
+        self.plan.write_scope("/", sink);
         sink.put(b"\n");
-        Hex::new(sink).put(self.digest);
+        Hex(self.digest).write(sink);
     }
 }

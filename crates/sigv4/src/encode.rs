@@ -1,5 +1,7 @@
 //! Encodings as adapters around a sink.
 
+use crate::class::{LOWER, PATH, UNRESERVED, is};
+use crate::hash::{DIGEST_LEN, Digest};
 use dunlin_octet::{Sink, Text};
 
 /// Encodes what goes through it, and keeps the rest.
@@ -21,28 +23,33 @@ pub(crate) enum Encoding {
 }
 
 impl Encoding {
-    const fn keeps(self, byte: u8) -> bool {
+    /// What is kept.
+    const fn kept(self) -> u8 {
         match self {
-            Self::Percent => is_unreserved(byte),
-            Self::PercentPath => is_unreserved(byte) || byte == b'/',
-            Self::Lower => !byte.is_ascii_uppercase(),
+            Self::Percent => UNRESERVED,
+            Self::PercentPath => PATH,
+            Self::Lower => LOWER,
         }
     }
 }
 
 impl Sink for Encoded<'_> {
     fn put(&mut self, mut bytes: &[u8]) {
+        let kept = self.encoding.kept();
         // Not `chunk_by`, which the linker finds to be able to panic.
         loop {
-            let is_other = |byte: &u8| !self.encoding.keeps(*byte);
-            let len = bytes.iter().position(is_other).unwrap_or(bytes.len());
+            let len = bytes.iter().position(|byte| !is(*byte, kept)).unwrap_or(bytes.len());
             let (run, rest) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));
-            self.inner.put(run);
+            if !run.is_empty() {
+                self.inner.put(run);
+            }
             let [byte, rest @ ..] = rest else { return };
-            let [high, low] = hex_digits(*byte).map(|digit| digit.to_ascii_uppercase());
             match self.encoding {
                 Encoding::Lower => self.inner.put(&[byte.to_ascii_lowercase()]),
-                Encoding::Percent | Encoding::PercentPath => self.inner.put(&[b'%', high, low]),
+                Encoding::Percent | Encoding::PercentPath => {
+                    let [high, low] = hex_digits(*byte).map(|digit| digit.to_ascii_uppercase());
+                    self.inner.put(&[b'%', high, low]);
+                }
             }
             bytes = rest;
         }
@@ -102,43 +109,35 @@ impl<'a> Iterator for Split<'a> {
     }
 }
 
-/// Writes bytes as lower-case hexadecimal digits.
-pub(crate) struct Hex<'s> {
-    inner: &'s mut dyn Sink,
-}
+/// A digest in lower-case hexadecimal digits.
+pub(crate) struct Hex<'a>(pub(crate) &'a Digest);
 
-impl<'s> Hex<'s> {
-    pub(crate) fn new(inner: &'s mut dyn Sink) -> Self {
-        Self { inner }
+impl Text for Hex<'_> {
+    fn write(&self, sink: &mut dyn Sink) {
+        let mut digits = [[0; 2]; DIGEST_LEN];
+        digits.iter_mut().zip(self.0).for_each(|(place, byte)| *place = hex_digits(*byte));
+        sink.put(digits.as_flattened());
     }
 }
 
-impl Sink for Hex<'_> {
-    fn put(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.inner.put(&hex_digits(*byte));
-        }
-    }
-}
-
-/// Writes `value` in decimal, with zeros in front until there are `least` digits, at most ten.
+/// Writes `value` in decimal.
 #[inline(never)]
-pub(crate) fn decimal(value: u32, least: usize, sink: &mut dyn Sink) {
+pub(crate) fn decimal(value: u32, sink: &mut dyn Sink) {
     const U32_DIGITS: usize = 10;
     let mut digits = [b'0'; U32_DIGITS];
-    let mut left = value;
-    for place in digits.iter_mut().rev() {
-        let [.., digit] = (left % 10).to_be_bytes();
-        *place = b'0'.saturating_add(digit);
-        left /= 10;
-    }
-    let first = digits.iter().position(|digit| *digit != b'0').unwrap_or(U32_DIGITS);
-    sink.put(digits.get(first.min(U32_DIGITS.saturating_sub(least))..).unwrap_or_default());
+    put_digits(value, &mut digits);
+    let first = digits.iter().position(|digit| *digit != b'0').unwrap_or(const { U32_DIGITS - 1 });
+    sink.put(digits.get(first..).unwrap_or_default());
 }
 
-/// RFC 3986 §2.3: characters that mean the same whether encoded or not.
-pub(crate) const fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+/// Fills `place` with the last digits of `value`.
+#[inline(never)]
+pub(crate) fn put_digits(mut value: u32, place: &mut [u8]) {
+    for place in place.iter_mut().rev() {
+        let [digit, ..] = (value % 10).to_le_bytes();
+        *place = b'0'.saturating_add(digit);
+        value /= 10;
+    }
 }
 
 const fn hex_digits(byte: u8) -> [u8; 2] {
@@ -221,15 +220,16 @@ mod tests {
 
     #[test]
     fn hex_writes_two_lower_case_digits_a_byte() {
-        assert_eq!(written(|sink| Hex::new(sink).put(&[0, 0x9a, 0xff])), "009aff");
+        let mut digest = [0; DIGEST_LEN];
+        digest[1..3].copy_from_slice(&[0x9a, 0xff]);
+        let expected = String::from("009aff") + &"0".repeat(58);
+        assert_eq!(written(|sink| Hex(&digest).write(sink)), expected);
     }
 
     #[test]
-    fn decimal_has_the_digits_it_needs_or_as_many_as_asked_for() {
+    fn decimal_has_the_digits_it_needs() {
         for value in [0, 1, 9, 10, 86_400, u32::MAX] {
-            assert_eq!(written(|sink| decimal(value, 1, sink)), value.to_string());
+            assert_eq!(written(|sink| decimal(value, sink)), value.to_string());
         }
-        assert_eq!(written(|sink| decimal(42, 6, sink)), "000042");
-        assert_eq!(written(|sink| decimal(u32::MAX, 6, sink)), u32::MAX.to_string());
     }
 }

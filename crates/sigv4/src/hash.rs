@@ -1,123 +1,213 @@
 //! SHA-256 and HMAC over streamed text.
 //!
-//! HMAC is made of [`sha256`] as RFC 2104 §2 has it, one hash after the other: the states that the
-//! `hmac` crate holds side by side cost some hundred bytes of stack more.
+//! The compression function is RustCrypto's, with the instructions that the processor has for it; what
+//! stands around it, the block that fills up and the padding, is here, where each of it costs a copy
+//! and no more.
 
 use dunlin_octet::{Sink, Text, copy};
-use sha2::digest::FixedOutputReset;
-use zeroize::Zeroizing;
+use sha2::block_api::compress256;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Bytes of a SHA-256 digest.
 pub(crate) const DIGEST_LEN: usize = 32;
 /// Bytes of a SHA-256 block (FIPS 180-4 §1).
 pub(crate) const BLOCK_LEN: usize = 64;
+/// Bytes at the end of the last block that say how long the message is (FIPS 180-4 §5.1.1).
+const LENGTH_LEN: usize = 8;
 
-/// Bytes of a key that are combined at a time: few, for the sake of the stack.
-const PIECE_LEN: usize = 16;
+/// What inner and outer hash have in front of them (RFC 2104 §2).
+const INNER_PAD: u8 = 0x36;
+/// Takes the inner pad off and puts the outer one on.
+const OTHER_PAD: u8 = INNER_PAD ^ 0x5c;
 
 /// A SHA-256 digest, or a code made of one.
 pub(crate) type Digest = [u8; DIGEST_LEN];
 
+type State = [u32; 8];
+type Block = [u8; BLOCK_LEN];
+
+/// The state before the first block (FIPS 180-4 §5.3.3).
+const START: State = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+
 /// SHA-256 of `text` (FIPS 180-4 §6.2).
-// Two functions that are not inlined, so that only one state is on the stack while `text` writes
-// itself, and none when the caller goes on.
+// Not inlined, so that only one state is on the stack, and none when the caller goes on.
 #[inline(never)]
 pub(crate) fn sha256(text: &dyn Text, digest: &mut Digest) {
-    let mut state = Sha256::new();
-    text.write(&mut state);
-    state.finish(digest);
-}
-
-/// HMAC-SHA-256 of `text` under a `key` of at most a block (RFC 2104 §2).
-pub(crate) fn hmac(key: &dyn Text, text: &dyn Text, code: &mut Digest) {
-    let mut inner = Zeroizing::new([0; DIGEST_LEN]);
-    sha256(&Padded { key, pad: 0x36, text }, &mut inner);
-    sha256(&Padded { key, pad: 0x5c, text: &inner.as_slice() }, code);
+    let mut hash = Sha256::new();
+    text.write(&mut hash);
+    hash.finish(digest);
 }
 
 /// A hash under way; wiped when dropped.
 #[derive(Clone)]
-pub(crate) struct Sha256(sha2::Sha256);
+pub(crate) struct Sha256 {
+    state: State,
+    block: Block,
+    /// Bytes so far, of which those beyond whole blocks stand in the block.
+    len: u64,
+}
 
 impl Sha256 {
-    pub(crate) fn new() -> Self {
-        Self(<sha2::Sha256 as sha2::Digest>::new())
+    pub(crate) const fn new() -> Self {
+        Self { state: START, block: [0; BLOCK_LEN], len: 0 }
     }
 
+    /// Behind one block, which has made that state.
+    const fn behind_block(state: State) -> Self {
+        Self { state, block: [0; BLOCK_LEN], len: 64 }
+    }
+
+    /// Pads the message and gives its digest.
     #[inline(never)]
     pub(crate) fn finish(&mut self, digest: &mut Digest) {
-        FixedOutputReset::finalize_into_reset(&mut self.0, digest.into());
+        let bits = self.len.wrapping_shl(3);
+        let at = self.filled();
+        if let [end, zeros @ ..] = self.block.get_mut(at..).unwrap_or_default() {
+            *end = 0x80;
+            zeros.fill(0);
+        }
+        if at >= BLOCK_LEN - LENGTH_LEN {
+            self.compress();
+            self.block.fill(0);
+        }
+        if let Some(place) = self.block.last_chunk_mut() {
+            *place = bits.to_be_bytes();
+        }
+        self.compress();
+        let (places, _) = digest.as_chunks_mut();
+        places.iter_mut().zip(self.state).for_each(|(place, word)| *place = word.to_be_bytes());
+    }
+
+    /// How much of the block is filled.
+    fn filled(&self) -> usize {
+        let [low, ..] = self.len.to_le_bytes();
+        usize::from(low) % BLOCK_LEN
+    }
+
+    fn compress(&mut self) {
+        compress256(&mut self.state, core::slice::from_ref(&self.block));
     }
 }
 
 impl Sink for Sha256 {
     fn put(&mut self, bytes: &[u8]) {
-        sha2::Digest::update(&mut self.0, bytes);
+        let at = self.filled();
+        self.len = self.len.wrapping_add(u64::try_from(bytes.len()).unwrap_or_default());
+        let place = self.block.get_mut(at..).unwrap_or_default();
+        let room = place.len();
+        let taken = copy(bytes, place);
+        if taken < room {
+            return;
+        }
+        self.compress();
+        let (blocks, rest) = bytes.get(taken..).unwrap_or_default().as_chunks();
+        compress256(&mut self.state, blocks);
+        copy(rest, &mut self.block);
     }
 }
 
-/// A text behind the key, which is filled up to a block and combined with `pad`.
-struct Padded<'a> {
-    key: &'a dyn Text,
-    pad: u8,
-    text: &'a dyn Text,
-}
-
-impl Text for Padded<'_> {
-    fn write(&self, sink: &mut dyn Sink) {
-        let mut pad = Pad { inner: sink, pad: self.pad, left: BLOCK_LEN };
-        self.key.write(&mut pad);
-        pad.fill();
-        self.text.write(sink);
+impl Drop for Sha256 {
+    fn drop(&mut self) {
+        self.state.zeroize();
+        self.block.zeroize();
     }
 }
 
-/// Combines what goes through it with `pad`, and counts down what is left of a block.
-struct Pad<'s> {
-    inner: &'s mut dyn Sink,
-    pad: u8,
-    left: usize,
+/// A key of HMAC-SHA-256 as the two states behind its pads (RFC 2104 §4); wiped when dropped.
+pub(crate) struct Mac {
+    inner: State,
+    outer: State,
 }
 
-impl Pad<'_> {
-    /// Puts what is missing, as if it were zeros.
-    fn fill(&mut self) {
-        while self.left > 0 {
-            let piece = [0; PIECE_LEN];
-            self.put(piece.get(..self.left).unwrap_or(&piece));
+impl Mac {
+    pub(crate) const fn new() -> Self {
+        Self { inner: START, outer: START }
+    }
+
+    /// Takes `key`, of at most a block.
+    #[inline(never)]
+    pub(crate) fn set(&mut self, key: &[&[u8]]) {
+        let mut block = Zeroizing::new([0; BLOCK_LEN]);
+        let mut place: &mut [u8] = &mut *block;
+        for part in key {
+            let taken = copy(part, place);
+            place = place.get_mut(taken..).unwrap_or_default();
+        }
+        for (state, pad) in [(&mut self.inner, INNER_PAD), (&mut self.outer, OTHER_PAD)] {
+            block.iter_mut().for_each(|byte| *byte ^= pad);
+            *state = START;
+            compress256(state, core::slice::from_ref(&*block));
         }
     }
+
+    /// The code of `text`.
+    #[inline(never)]
+    pub(crate) fn code(&self, text: &dyn Text, code: &mut Digest) {
+        let mut hash = Sha256::behind_block(self.inner);
+        text.write(&mut hash);
+        hash.finish(code);
+        hash.state = self.outer;
+        hash.len = 64;
+        hash.put(code);
+        hash.finish(code);
+    }
 }
 
-impl Sink for Pad<'_> {
-    fn put(&mut self, mut bytes: &[u8]) {
-        self.left = self.left.saturating_sub(bytes.len());
-        let mut piece = Zeroizing::new([0; PIECE_LEN]);
-        while !bytes.is_empty() {
-            let len = copy(bytes, &mut *piece);
-            for byte in piece.iter_mut() {
-                *byte ^= self.pad;
-            }
-            self.inner.put(piece.get(..len).unwrap_or_default());
-            bytes = bytes.get(len..).unwrap_or_default();
-        }
+impl Drop for Mac {
+    fn drop(&mut self) {
+        self.inner.zeroize();
+        self.outer.zeroize();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ::hmac::{Hmac, KeyInit, Mac};
+    use ::hmac::{Hmac, KeyInit, Mac as _};
+    use sha2::Digest as _;
+    use std::vec::Vec;
+
+    fn message(len: usize) -> Vec<u8> {
+        (0..len).map(|at| (at * 7 % 251) as u8).collect()
+    }
+
+    /// FIPS 180-4 §5.1
+    #[test]
+    fn hash_of_every_length_in_pieces_of_every_size_is_that_of_the_sha2_crate() {
+        for len in 0..=260 {
+            let message = message(len);
+            let expected = sha2::Sha256::digest(&message);
+            for size in [1, 3, 55, 56, 63, 64, 65, 128, 300] {
+                let mut hash = Sha256::new();
+                message.chunks(size).for_each(|piece| hash.put(piece));
+                let mut digest = [0; DIGEST_LEN];
+                hash.finish(&mut digest);
+                assert_eq!(digest[..], expected[..], "{len} bytes by {size}");
+            }
+        }
+    }
 
     /// RFC 2104 §2
     #[test]
     fn hmac_under_every_key_up_to_a_block_is_that_of_the_hmac_crate() {
+        let mut mac = Mac::new();
         for len in 0..=BLOCK_LEN {
-            let key = "k".repeat(len);
-            let mut expected = Hmac::<sha2::Sha256>::new_from_slice(key.as_bytes()).unwrap();
-            Mac::update(&mut expected, b"text");
+            let (key, text) = (message(len), message(3 * len));
+            let mut expected = Hmac::<sha2::Sha256>::new_from_slice(&key).unwrap();
+            expected.update(&text);
+            let (front, back) = key.split_at(len / 2);
+            mac.set(&[front, back]);
             let mut code = [0; DIGEST_LEN];
-            hmac(&key.as_str(), &"text", &mut code);
+            mac.code(&text.as_slice(), &mut code);
             assert_eq!(code[..], expected.finalize().into_bytes()[..], "{len} bytes");
         }
     }

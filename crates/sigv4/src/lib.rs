@@ -13,6 +13,7 @@
     allow(
         clippy::arithmetic_side_effects,
         clippy::as_conversions,
+        clippy::disallowed_methods,
         clippy::indexing_slicing,
         clippy::std_instead_of_core,
         clippy::alloc_instead_of_core,
@@ -25,6 +26,7 @@ extern crate std;
 
 mod canonical;
 mod check;
+mod class;
 mod credentials;
 mod encode;
 #[cfg(any(test, feature = "fuzzing"))]

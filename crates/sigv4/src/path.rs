@@ -1,7 +1,7 @@
 //! The canonical path ("Create a canonical request", canonical URI).
 
-use crate::check::all;
-use crate::encode::{Encoded, Encoding, Split, is_unreserved};
+use crate::class::{TEXT, UNRESERVED, is};
+use crate::encode::{Encoded, Encoding, Split};
 use dunlin_octet::{Sink, Text};
 
 /// What a service makes of a path.
@@ -27,21 +27,22 @@ impl PathRule {
     pub(crate) fn allows(self, path: &str) -> bool {
         match self {
             Self::Verbatim => path.starts_with('/') && is_canonical(path),
-            Self::Normalised => path.starts_with('/') && all(path, is_clean),
+            Self::Normalised => path.starts_with('/') && path.bytes().all(is_clean),
         }
     }
 }
 
 /// Whether a path can hold `byte`, whoever encodes it.
-const fn is_clean(byte: u8) -> bool {
-    !byte.is_ascii_control() && !matches!(byte, b'?' | b'#')
+fn is_clean(byte: u8) -> bool {
+    is(byte, TEXT) && !matches!(byte, b'?' | b'#')
 }
 
 /// Whether `path` can stand in a request line (RFC 3986 §3.3).
 pub(crate) fn is_sendable(path: &str) -> bool {
     // With `sub-delims`, colon and at sign, as `pchar` has it.
-    const fn kept(byte: u8) -> bool {
-        is_unreserved(byte) || matches!(byte, b'!' | b'$' | b'&'..=b',' | b';' | b'=' | b':' | b'@')
+    fn kept(byte: u8) -> bool {
+        is(byte, UNRESERVED)
+            || matches!(byte, b'!' | b'$' | b'&'..=b',' | b';' | b'=' | b':' | b'@')
     }
     is_encoded(path.as_bytes(), |digit| digit.is_ascii_hexdigit(), kept)
 }
@@ -107,7 +108,8 @@ const fn is_name(segment: &[u8]) -> bool {
 
 /// Whether `path` is encoded as `UriEncode()` does it (also RFC 3986 §2.1).
 fn is_canonical(path: &str) -> bool {
-    is_encoded(path.as_bytes(), |digit| matches!(digit, b'0'..=b'9' | b'A'..=b'F'), is_unreserved)
+    let is_upper = |digit| matches!(digit, b'0'..=b'9' | b'A'..=b'F');
+    is_encoded(path.as_bytes(), is_upper, |byte| is(byte, UNRESERVED))
 }
 
 /// Whether all is percent-encoded, with such digits, but for slashes and what is `kept`.

@@ -37,7 +37,7 @@ impl Text for Payload {
         match self {
             Self::Empty => EMPTY_SHA256.write(sink),
             Self::Unsigned => "UNSIGNED-PAYLOAD".write(sink),
-            Self::Sha256(digest) => Hex::new(sink).put(digest),
+            Self::Sha256(digest) => Hex(digest).write(sink),
         }
     }
 }

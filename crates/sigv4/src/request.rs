@@ -1,7 +1,8 @@
 //! What is signed: a request, by whom, for where and when.
 
 use crate::canonical::{Form, Plan};
-use crate::check::{InvalidInput, all, is_field_value, is_host, is_name, is_token, is_visible};
+use crate::check::{InvalidInput, is_some_of};
+use crate::class::{HOST, NAME, TEXT, TOKEN, VISIBLE, all};
 use crate::hash::DIGEST_LEN;
 use crate::path::{PathRule, is_sendable};
 use crate::{Authorized, Credentials, Key, Payload, Presigned, UnixTime};
@@ -127,11 +128,11 @@ impl<'a> Request<'a> {
     pub(crate) fn check_scope(&self) -> Result<(), InvalidInput> {
         let Credentials { access_key_id, secret_access_key, .. } = self.credentials;
         // A slash would end the access key id within the credential.
-        let is_key_id = is_visible(access_key_id) && all(access_key_id, |byte| byte != b'/');
+        let is_key_id = is_some_of(access_key_id, VISIBLE) && !access_key_id.contains('/');
         InvalidInput::AccessKeyId.unless(is_key_id)?;
-        InvalidInput::SecretAccessKey.unless(is_visible(secret_access_key))?;
-        InvalidInput::Region.unless(is_name(self.region))?;
-        InvalidInput::Service.unless(is_name(self.service))
+        InvalidInput::SecretAccessKey.unless(is_some_of(secret_access_key, VISIBLE))?;
+        InvalidInput::Region.unless(is_some_of(self.region, NAME))?;
+        InvalidInput::Service.unless(is_some_of(self.service, NAME))
     }
 
     fn plan(&self, form: Form) -> Result<Plan<'_>, InvalidInput> {
@@ -146,14 +147,15 @@ impl<'a> Request<'a> {
     fn check(&self, plan: &Plan<'_>) -> Result<(), InvalidInput> {
         self.check_scope()?;
         let token = self.credentials.session_token;
-        InvalidInput::SessionToken.unless(token.is_none_or(is_visible))?;
-        InvalidInput::Host.unless(is_host(self.host))?;
-        InvalidInput::Method.unless(is_token(self.method))?;
+        InvalidInput::SessionToken.unless(token.is_none_or(|token| is_some_of(token, VISIBLE)))?;
+        InvalidInput::Host.unless(is_some_of(self.host, HOST))?;
+        InvalidInput::Method.unless(is_some_of(self.method, TOKEN))?;
         InvalidInput::Path.unless(PathRule::of(self.service).allows(self.path))?;
         let is_free = |(name, _): &Pair<'_>| !plan.makes_parameter(name);
         InvalidInput::Query.unless(self.query.iter().all(is_free))?;
         let is_header = |(name, value): &Pair<'_>| {
-            is_token(name) && is_field_value(value) && !plan.makes_header(name)
+            // No control characters, not even the tab, which signers trim differently.
+            is_some_of(name, TOKEN) && all(value, TEXT) && !plan.makes_header(name)
         };
         InvalidInput::Header.unless(self.headers.iter().all(is_header))
     }

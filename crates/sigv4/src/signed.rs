@@ -39,7 +39,7 @@ impl Text for Presigned<'_> {
         sink.put(b"?");
         plan.write_list(List::Query, sink);
         sink.put(b"&X-Amz-Signature=");
-        Hex::new(sink).put(&self.signature);
+        Hex(&self.signature).write(sink);
         if let Some(token) = plan.token(Token::Appended) {
             sink.put(b"&X-Amz-Security-Token=");
             token.write(&mut Encoded { inner: sink, encoding: Encoding::Percent });
@@ -123,7 +123,7 @@ impl Text for Authorization<'_, '_> {
         sink.put(b", SignedHeaders=");
         plan.write_list(List::Names, sink);
         sink.put(b", Signature=");
-        Hex::new(sink).put(&self.0.signature);
+        Hex(&self.0.signature).write(sink);
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Takes time with the square of the number of pairs, and no memory.
 
-use crate::encode::is_unreserved;
+use crate::class::{UNRESERVED, is};
 use crate::request::Pair;
 use core::cmp::Ordering;
 
@@ -37,9 +37,8 @@ impl Order {
 
 /// Orders bytes as their percent-encoded forms are ordered: `%` stands before all that are kept,
 /// and upper-case hexadecimal digits stand in the order of their values.
-const fn encoded_rank(byte: u8) -> u16 {
-    let [rank, kept] = [byte, if is_unreserved(byte) { 1 } else { 0 }];
-    u16::from_le_bytes([rank, kept])
+fn encoded_rank(byte: u8) -> u16 {
+    u16::from_le_bytes([byte, u8::from(is(byte, UNRESERVED))])
 }
 
 /// A pair, and how many stand behind it.
@@ -107,7 +106,7 @@ mod tests {
 
     #[test]
     fn encoded_rank_orders_all_bytes_like_their_encoded_forms() {
-        let encoded = |byte: u8| match is_unreserved(byte) {
+        let encoded = |byte: u8| match is(byte, UNRESERVED) {
             true => String::from(char::from(byte)),
             false => format!("%{byte:02X}"),
         };

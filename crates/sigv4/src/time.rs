@@ -1,6 +1,6 @@
 //! The wall clock, as AWS writes it.
 
-use crate::encode::decimal;
+use crate::encode::put_digits;
 use dunlin_octet::{Sink, Text};
 
 /// A wall-clock time: whole seconds since 1970-01-01T00:00:00Z, leap seconds not counted.
@@ -82,8 +82,12 @@ impl UnixTime {
             (blocks % DAY_BLOCKS).saturating_mul(128).saturating_add(u32::from(rest % 128));
         let Date { year, month, day } = Date::after_1970(days);
         let (hour, minute) = (second / 3_600, second / 60 % 60);
-        let clock = in_hundreds(hour, minute, second % 60);
-        Some(Stamp { day: Day(in_hundreds(year, month, day)), clock })
+        let mut stamp = Stamp(*b"00000000T000000Z");
+        let [date @ .., _, _, _, _, _, _, _, _] = &mut stamp.0;
+        put_digits(in_hundreds(year, month, day), date);
+        let [_, _, _, _, _, _, _, _, _, clock @ .., _] = &mut stamp.0;
+        put_digits(in_hundreds(hour, minute, second % 60), clock);
+        Some(stamp)
     }
 }
 
@@ -97,28 +101,19 @@ impl Text for UnixTime {
 
 /// A time in basic form; its day alone names the day of a credential scope.
 #[derive(Clone, Copy)]
-pub(crate) struct Stamp {
-    pub(crate) day: Day,
-    /// The digits of `HHMMSS`.
-    clock: u32,
+pub(crate) struct Stamp([u8; 16]);
+
+impl Stamp {
+    /// `YYYYMMDD`.
+    pub(crate) fn day(&self) -> &[u8] {
+        let [day @ .., _, _, _, _, _, _, _, _] = &self.0;
+        day
+    }
 }
 
 impl Text for Stamp {
     fn write(&self, sink: &mut dyn Sink) {
-        self.day.write(sink);
-        sink.put(b"T");
-        decimal(self.clock, 6, sink);
-        sink.put(b"Z");
-    }
-}
-
-/// The digits of `YYYYMMDD`.
-#[derive(Clone, Copy)]
-pub(crate) struct Day(u32);
-
-impl Text for Day {
-    fn write(&self, sink: &mut dyn Sink) {
-        decimal(self.0, 8, sink);
+        sink.put(&self.0);
     }
 }
 
