@@ -9,9 +9,10 @@ use rcgen::{
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-use super::quirks::Certificate;
+use super::quirks::{Certificate, TlsVersions};
 
 /// The ALPN names by which AWS IoT Core tells on port 443 what is meant ("Device communication
 /// protocols", AWS IoT developer guide): X.509, a custom authorizer, and HTTP.
@@ -39,7 +40,7 @@ pub struct ClientCertificate {
 
 impl Certificates {
     /// Makes all anew, with every field that strict clients look for (RFC 5280 §4.2.1).
-    pub(super) fn new(kind: Certificate) -> Self {
+    pub(super) fn new(kind: Certificate, tls: TlsVersions) -> Self {
         let mut params = named("Dunlin test CA", &[]);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -59,13 +60,20 @@ impl Certificates {
         roots.add(ca.der().clone()).expect("a CA's certificate");
         let private = PrivatePkcs8KeyDer::from(leaf_key.serialize_der());
         let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .expect("TLS 1.2 and 1.3")
+            .with_protocol_versions(&versions(tls))
+            .expect("versions that ring has suites for")
             .with_client_cert_verifier(verifier(roots, provider))
             .with_single_cert(vec![leaf.der().clone()], private.into())
             .expect("a certificate with its key");
         server.alpn_protocols = [ALPN_X509, ALPN_AUTHORIZER, ALPN_HTTP].map(<[u8]>::to_vec).into();
         Self { ca_pem: ca.pem(), client, server: Arc::new(server) }
+    }
+}
+
+fn versions(tls: TlsVersions) -> Vec<&'static SupportedProtocolVersion> {
+    match tls {
+        TlsVersions::Both => vec![&TLS13, &TLS12],
+        TlsVersions::Tls12 => vec![&TLS12],
     }
 }
 

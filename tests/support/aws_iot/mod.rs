@@ -27,7 +27,7 @@ pub use judge::Judgement;
 pub use packet::{Connect, Packet, Publish, Subscribe};
 pub use policy::Document;
 pub use quirks::{
-    Access, Authorizer, Certificate, Key, Limits, Matching, QosTwo, Quirks, Withheld,
+    Access, Authorizer, Certificate, Key, Limits, Matching, QosTwo, Quirks, TlsVersions, Withheld,
 };
 pub use record::{Attempt, Breach, Seen, Side, WAIT_LIMIT};
 
@@ -43,7 +43,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::server::Acceptor;
 use tokio_rustls::server::TlsStream;
 
 use certificates::{ALPN_AUTHORIZER, ALPN_X509, Certificates};
@@ -75,14 +77,16 @@ impl AwsIot {
     ///
     /// Panics when it cannot start.
     pub async fn start(broker: SocketAddr, quirks: Quirks) -> Self {
-        let Certificates { ca_pem, client, server } = Certificates::new(quirks.certificate);
+        let Certificates { ca_pem, client, server } =
+            Certificates::new(quirks.certificate, quirks.tls);
         let mut ca_file =
             tempfile::Builder::new().prefix("ca-").suffix(".pem").tempfile().expect("a file");
         ca_file.write_all(ca_pem.as_bytes()).expect("a file that can be written");
         let gateway = Arc::new(Gateway::new(broker, quirks));
-        let tls = TlsAcceptor::from(server);
-        let [(port, web), (mqtts_port, bare)] =
-            [listen(Port::Https, &tls, &gateway).await, listen(Port::Mqtts, &tls, &gateway).await];
+        let [(port, web), (mqtts_port, bare)] = [
+            listen(Port::Https, &server, &gateway).await,
+            listen(Port::Mqtts, &server, &gateway).await,
+        ];
         let listeners = [web, bare];
         Self { port, mqtts_port, ca_pem, ca_file, client, gateway, listeners }
     }
@@ -136,6 +140,11 @@ impl AwsIot {
     /// Why clients were dropped so far.
     pub fn breaches(&self) -> Vec<Breach> {
         self.gateway.record.events().breaches.clone()
+    }
+
+    /// The cipher suites that the last client offered, by their names in rustls.
+    pub fn offered_suites(&self) -> Vec<String> {
+        self.gateway.record.events().suites.clone()
     }
 
     /// Every packet so far, in its order.
@@ -193,21 +202,21 @@ enum Port {
     Mqtts,
 }
 
-async fn listen(port: Port, tls: &TlsAcceptor, gateway: &Arc<Gateway>) -> (u16, AbortHandle) {
+async fn listen(port: Port, tls: &Arc<ServerConfig>, gateway: &Arc<Gateway>) -> (u16, AbortHandle) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
     let number = listener.local_addr().expect("an address").port();
-    let task = tokio::spawn(accept(listener, port, tls.clone(), Arc::clone(gateway)));
+    let task = tokio::spawn(accept(listener, port, Arc::clone(tls), Arc::clone(gateway)));
     (number, task.abort_handle())
 }
 
-async fn accept(listener: TcpListener, port: Port, tls: TlsAcceptor, gateway: Arc<Gateway>) {
+async fn accept(listener: TcpListener, port: Port, tls: Arc<ServerConfig>, gateway: Arc<Gateway>) {
     // Dropped with this task, and all connections with it.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 let (tcp, _) = accepted.expect("a connection");
-                let (tls, gateway) = (tls.clone(), Arc::clone(&gateway));
+                let (tls, gateway) = (Arc::clone(&tls), Arc::clone(&gateway));
                 // An error is the end of one connection; whoever holds its other end sees it.
                 connections.spawn(async move { gateway.serve(tcp, port, tls).await.ok() });
             }
@@ -238,11 +247,14 @@ impl Gateway {
         self.connections.fetch_add(1, Ordering::Relaxed)
     }
 
-    async fn serve(&self, tcp: TcpStream, port: Port, tls: TlsAcceptor) -> io::Result<()> {
+    async fn serve(&self, tcp: TcpStream, port: Port, tls: Arc<ServerConfig>) -> io::Result<()> {
         tcp.set_nodelay(true)?;
         let cut = self.cut.subscribe();
         let (line, warrant, identity) = timeout(REQUEST_LIMIT, async {
-            let stream = tls.accept(tcp).await?;
+            let hello = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
+            let suites = hello.client_hello().cipher_suites().to_vec();
+            self.record.suites(suites.iter().map(|suite| format!("{suite:?}")).collect());
+            let stream = hello.into_stream(tls).await?;
             let alpn = stream.get_ref().1.alpn_protocol();
             if port == Port::Mqtts || alpn == Some(ALPN_X509) {
                 return self.admit_certificate(stream);

@@ -21,6 +21,8 @@ pub struct Quirks {
     pub expired_status: u16,
     /// Its certificate.
     pub certificate: Certificate,
+    /// The versions of TLS that it speaks.
+    pub tls: TlsVersions,
     /// Lets in who knows its token, without a signature.
     pub authorizer: Option<Authorizer>,
     /// Who may do what.
@@ -48,6 +50,7 @@ impl Default for Quirks {
             cut_after: None,
             expired_status: 403,
             certificate: Certificate::Right,
+            tls: TlsVersions::Both,
             authorizer: None,
             access: Access::Everything,
             issuer: None,
@@ -103,6 +106,16 @@ pub enum Certificate {
     Expired,
     /// Longer than 16 KiB, with more names than fit into one TLS record.
     Large,
+}
+
+/// Versions of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsVersions {
+    /// 1.2 and 1.3.
+    #[default]
+    Both,
+    /// 1.2 alone.
+    Tls12,
 }
 
 /// What a custom authorizer knows ("Custom authentication", AWS IoT developer guide).

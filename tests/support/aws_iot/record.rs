@@ -138,6 +138,8 @@ pub(super) struct Events {
     pub(super) attempts: Vec<Attempt>,
     pub(super) seen: Vec<Seen>,
     pub(super) breaches: Vec<Breach>,
+    /// What the last client offered.
+    pub(super) suites: Vec<String>,
 }
 
 impl Record {
@@ -149,6 +151,10 @@ impl Record {
     pub(super) fn breach(&self, breach: Breach) {
         self.events().breaches.push(breach);
         self.changed.notify_waiters();
+    }
+
+    pub(super) fn suites(&self, suites: Vec<String>) {
+        self.events().suites = suites;
     }
 
     pub(super) fn packet(&self, connection: usize, side: Side, packet: Packet) {
