@@ -9,6 +9,7 @@ use connect::Wants;
 use dunlin_drive::{
     Backoff,
     dunlin::{Authenticator, Overdue, Qos, Version},
+    pubsub::Matching,
 };
 pub use network::Network;
 use std::{fmt, marker, num::NonZeroU16, path::PathBuf, time::Duration};
@@ -345,6 +346,11 @@ impl Options {
     /// AWS IoT Core answers QoS 2 with nothing at all.
     pub(crate) const fn qos_max(&self) -> Qos {
         if self.is_signed() { Qos::AtLeastOnce } else { Qos::ExactlyOnce }
+    }
+
+    /// Whose rules say which filters a topic belongs to.
+    pub(crate) const fn matching(&self) -> Matching {
+        if self.is_signed() { Matching::Aws } else { Matching::Standard }
     }
 
     /// Whether upgrade requests are signed for AWS.

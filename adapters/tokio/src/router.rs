@@ -1,29 +1,31 @@
 //! Which subscription a message belongs to, and which filters the server still has to hear of.
 
+mod asking;
 mod early;
 mod farewells;
-mod wish;
+mod table;
 
-use crate::{Overflow, Received, SubscribeError, granted::said, shared::ClientSession};
-use dunlin_drive::dunlin::{
-    self, AckToken, Message, Properties, Qos, ReasonCode, Reasons, SubscribeError as Rejected,
-    Token,
-    mqtt::{self, AckError},
+use crate::{Overflow, Received, SubscribeError, shared::ClientSession};
+use asking::{Answer, Asking, Remarks, Wish};
+use dunlin_drive::{
+    dunlin::{
+        self, AckToken, Message, Properties, Qos, ReasonCode, Reasons, Token, mqtt::AckError,
+    },
+    pubsub::{Holders, Matching},
 };
 use early::Early;
 use farewells::{Farewells, Unwanted};
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    task::{Context, Poll, Waker},
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    task::{Context, Poll},
 };
+pub(crate) use table::Id;
+use table::{Entry, Table};
 use tokio::sync::oneshot;
-use wish::{Answer, Remarks, Wish, ask};
 
 /// Most filters in one SUBSCRIBE: AWS IoT Core drops a connection that sends nine.
 const FILTERS_MAX: usize = 8;
-
-/// Names a subscription of this client.
-pub(crate) type Id = u64;
 
 /// A message, and what to acknowledge when it is taken.
 #[derive(Debug)]
@@ -39,20 +41,6 @@ pub(crate) struct Queue {
     pub(crate) overflow: Overflow,
 }
 
-/// One subscription: its wishes, and what has come for it.
-#[derive(Debug)]
-struct Entry {
-    wishes: Vec<Wish>,
-    remarks: Remarks,
-    queue: VecDeque<Waiting>,
-    limit: Queue,
-    lost: u64,
-    end: Option<SubscribeError>,
-    waker: Option<Waker>,
-    /// The program acknowledges itself.
-    is_manual: bool,
-}
-
 /// A message that more than one subscription has to let go of.
 #[derive(Debug)]
 struct Shared {
@@ -61,35 +49,11 @@ struct Shared {
     reason: ReasonCode,
 }
 
-impl Entry {
-    fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.queue.len() >= self.limit.max
-    }
-
-    fn matches(&self, topic: &str) -> bool {
-        self.end.is_none() && self.wishes.iter().any(|wish| matches(&wish.filter, topic))
-    }
-}
-
-/// A shared subscription matches what its filter without the group matches.
-fn matches(filter: &str, topic: &str) -> bool {
-    let shared = filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/'));
-    mqtt::matches(shared.map_or(filter, |(_, filter)| filter), topic)
-}
-
 /// All subscriptions of a client.
 #[derive(Debug)]
 pub(crate) struct Router {
-    entries: BTreeMap<Id, Entry>,
-    next_id: Id,
-    /// The server has not heard of all wishes yet.
-    behind: bool,
+    table: Table,
+    asking: Asking,
     farewells: Farewells,
     /// Messages that more than one subscription has to take.
     shared_acks: HashMap<AckToken, Shared>,
@@ -101,11 +65,10 @@ pub(crate) struct Router {
 
 impl Router {
     /// The queues have this `limit` unless a subscription has another one.
-    pub(crate) fn new(limit: Queue) -> Self {
+    pub(crate) fn new(limit: Queue, matching: Matching) -> Self {
         Self {
-            entries: BTreeMap::new(),
-            next_id: 0,
-            behind: false,
+            table: Table::new(matching),
+            asking: Asking::default(),
             farewells: Farewells::default(),
             shared_acks: HashMap::new(),
             early: Early::default(),
@@ -121,18 +84,15 @@ impl Router {
         properties: Properties<'_>,
         queue: Option<Queue>,
     ) -> Id {
-        let id = self.next_id;
-        self.next_id += 1;
         let wishes = wishes
             .iter()
             .map(|wish| Wish {
-                filter: wish.filter.to_owned(),
+                filter: Arc::from(wish.filter),
                 options: dunlin::Subscription { filter: "", ..*wish },
                 answer: Answer::Unasked,
             })
             .collect::<Vec<_>>();
-        self.behind = true;
-        self.farewells.take_back(|filter| wishes.iter().any(|wish| wish.filter == filter));
+        self.farewells.take_back(|filter| wishes.iter().any(|wish| *wish.filter == *filter));
         let mut entry = Entry {
             wishes,
             remarks: Remarks::new(properties),
@@ -142,9 +102,11 @@ impl Router {
             end: None,
             waker: None,
             is_manual: false,
+            is_alone: false,
         };
-        entry.queue = self.early.take(|topic| entry.matches(topic));
-        self.entries.insert(id, entry);
+        entry.queue = self.early.take(|topic| self.table.belongs(&entry, topic));
+        let id = self.table.insert(entry);
+        self.asking.push(id);
         id
     }
 
@@ -155,26 +117,21 @@ impl Router {
         id: Id,
         session: &mut ClientSession,
     ) -> Vec<oneshot::Receiver<ReasonCode>> {
-        let Some(entry) = self.entries.remove(&id) else { return Vec::new() };
+        let Some((entry, holders)) = self.table.remove(id) else { return Vec::new() };
         let mut answers = Vec::new();
         for waiting in entry.queue {
             self.let_go(waiting.ack, session);
         }
-        for wish in entry.wishes {
+        for (wish, holders) in entry.wishes.into_iter().zip(holders) {
             let refused = matches!(wish.answer, Answer::Given(reason) if reason.is_error());
-            let wanted = self
-                .entries
-                .values()
-                .any(|entry| entry.wishes.iter().any(|other| other.filter == wish.filter));
-            let (unwanted, answer) = Unwanted::new(wish.filter);
+            let (unwanted, answer) = Unwanted::new(wish.filter.to_string());
             answers.push(answer);
             if wish.answer == Answer::Unasked || refused {
                 unwanted.end(ReasonCode::NO_SUBSCRIPTION_EXISTED);
-            } else if wanted {
+            } else if holders == Holders::Others {
                 unwanted.end(ReasonCode::SUCCESS);
             } else {
                 self.farewells.push(unwanted);
-                self.behind = true;
             }
         }
         self.pump(session);
@@ -183,44 +140,27 @@ impl Router {
 
     /// Tells the server what it does not know yet, as far as the session has room.
     pub(crate) fn pump(&mut self, session: &mut ClientSession) {
-        if !self.behind {
-            return;
-        }
-        if !self.farewells.pump(session) {
-            return;
-        }
-        self.behind = false;
-        for entry in self.entries.values_mut() {
-            match ask(&mut entry.wishes, &entry.remarks, session) {
-                Ok(()) => {}
-                Err(Rejected::OutboxFull | Rejected::InflightFull | Rejected::Disconnecting) => {
-                    self.behind = true;
-                }
-                Err(never) => {
-                    entry.end.get_or_insert(SubscribeError::Rejected(never));
-                    entry.wake();
-                }
-            }
+        if self.farewells.pump(session) {
+            self.asking.pump(&mut self.table, session);
         }
     }
 
     /// The server knows of no subscription: all are to be made again.
     pub(crate) fn forget_answers(&mut self) {
         self.farewells.forget();
-        self.behind = true;
-        for wish in self.entries.values_mut().flat_map(|entry| &mut entry.wishes) {
+        for wish in self.table.iter_mut().flat_map(|entry| &mut entry.wishes) {
             if let Answer::Given(reason) = wish.answer
                 && !reason.is_error()
             {
                 wish.answer = Answer::Unasked;
             }
         }
+        self.asking.push_all(&self.table);
     }
 
     /// Whether every subscription that blocks has room.
     pub(crate) fn poll_ready(&self) -> Poll<()> {
-        let blocks = |entry: &Entry| entry.limit.overflow == Overflow::Block && entry.is_full();
-        if self.entries.values().any(blocks) { Poll::Pending } else { Poll::Ready(()) }
+        if self.table.fill.blocked > 0 { Poll::Pending } else { Poll::Ready(()) }
     }
 
     /// A SUBACK has come.
@@ -230,20 +170,7 @@ impl Router {
         reasons: Reasons<'_>,
         properties: &Properties<'_>,
     ) {
-        let mut reasons = reasons.iter();
-        for entry in self.entries.values_mut() {
-            for wish in entry.wishes.iter_mut().filter(|wish| wish.answer == Answer::Asked(token)) {
-                let reason = reasons.next().unwrap_or(ReasonCode::UNSPECIFIED_ERROR);
-                wish.answer = Answer::Given(reason);
-                if reason.is_error() && entry.end.is_none() {
-                    let (filter, said) = (wish.filter.clone(), said(properties));
-                    entry.end = Some(SubscribeError::Refused { filter, reason, said });
-                }
-                if let Some(waker) = entry.waker.take() {
-                    waker.wake();
-                }
-            }
-        }
+        self.asking.handle_subscribed(token, reasons, properties, &mut self.table);
     }
 
     /// An UNSUBACK has come.
@@ -253,15 +180,7 @@ impl Router {
 
     /// A SUBSCRIBE cannot be sent to this server.
     pub(crate) fn handle_rejected(&mut self, token: Token, reason: ReasonCode) {
-        for entry in self.entries.values_mut() {
-            for wish in entry.wishes.iter_mut().filter(|wish| wish.answer == Answer::Asked(token)) {
-                wish.answer = Answer::Given(reason);
-                entry.end.get_or_insert(SubscribeError::Rejected(Rejected::Limit(reason)));
-            }
-            if entry.end.is_some() {
-                entry.wake();
-            }
-        }
+        self.asking.handle_rejected(token, reason, &mut self.table);
     }
 
     /// A message has come: each subscription that it belongs to gets it.
@@ -276,20 +195,21 @@ impl Router {
         let mut received = None;
         let mut takers = 0;
         let mut evicted = Vec::new();
-        for entry in self.entries.values_mut().filter(|entry| entry.matches(topic)) {
+        self.table.for_topic(topic, |entry, fill| {
             if entry.is_full() && (ack.is_none() || entry.limit.overflow == Overflow::DropOldest) {
                 entry.lost += 1;
                 self.dropped += 1;
                 if entry.limit.overflow != Overflow::DropOldest {
-                    continue;
+                    return;
                 }
-                evicted.extend(entry.queue.pop_front().map(|oldest| oldest.ack));
+                let oldest = fill.follow(entry, |entry| entry.queue.pop_front());
+                evicted.extend(oldest.map(|oldest| oldest.ack));
             }
             let message = received.get_or_insert_with(|| Received::new(message, duplicate)).clone();
-            entry.queue.push_back(Waiting { message, ack });
+            fill.follow(entry, |entry| entry.queue.push_back(Waiting { message, ack }));
             takers += 1;
             entry.wake();
-        }
+        });
         match (ack, takers) {
             (Some(ack), 0) if self.early.is_open() && self.early.waiting.len() < self.limit.max => {
                 let message = Received::new(message, duplicate);
@@ -313,10 +233,10 @@ impl Router {
     /// While a queue is full, it does not: then the server is to stop.
     fn hurry(&mut self, session: &mut ClientSession) {
         let owed = session.unacknowledged();
-        if owed <= crate::shared::INFLIGHT / 2 || self.entries.values().any(Entry::is_full) {
+        if owed <= crate::shared::INFLIGHT / 2 || self.table.fill.full > 0 {
             return;
         }
-        let entries = self.entries.values_mut().filter(|entry| !entry.is_manual);
+        let entries = self.table.iter_mut().filter(|entry| !entry.is_manual);
         let queues = entries.map(|entry| &mut entry.queue).chain([&mut self.early.waiting]);
         let acks: Vec<_> = queues.flatten().map(|waiting| waiting.ack.take()).collect();
         for ack in acks {
@@ -326,7 +246,7 @@ impl Router {
 
     /// The messages of `id` wait for the program's word.
     pub(crate) fn hold(&mut self, id: Id) {
-        if let Some(entry) = self.entries.get_mut(&id) {
+        if let Some(entry) = self.table.get_mut(id) {
             entry.is_manual = true;
         }
     }
@@ -339,8 +259,8 @@ impl Router {
         cx: &mut Context<'_>,
         session: &mut ClientSession,
     ) -> Poll<Option<Result<Waiting, SubscribeError>>> {
-        let Some(entry) = self.entries.get_mut(&id) else { return Poll::Ready(None) };
-        if let Some(waiting) = entry.queue.pop_front() {
+        let Some((entry, fill)) = self.table.with_fill(id) else { return Poll::Ready(None) };
+        if let Some(waiting) = fill.follow(entry, |entry| entry.queue.pop_front()) {
             return Poll::Ready(Some(Ok(waiting)));
         }
         if let Some(end) = entry.end.clone() {
@@ -358,13 +278,13 @@ impl Router {
         id: Id,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Vec<Qos>, SubscribeError>> {
-        let Some(entry) = self.entries.get_mut(&id) else { return Poll::Pending };
+        let Some(entry) = self.table.get_mut(id) else { return Poll::Pending };
         if let Some(end) = entry.end.clone() {
             return Poll::Ready(Err(end));
         }
         let granted = entry.wishes.iter().map(|wish| match wish.answer {
             Answer::Given(reason) => Qos::from_bits(reason.value()),
-            Answer::Unasked | Answer::Asked(_) => None,
+            Answer::Unasked | Answer::Asked => None,
         });
         match granted.collect() {
             Some(granted) => Poll::Ready(Ok(granted)),
@@ -377,7 +297,7 @@ impl Router {
 
     /// How many messages had no room in the queue of `id`.
     pub(crate) fn lost(&self, id: Id) -> u64 {
-        self.entries.get(&id).map_or(0, |entry| entry.lost)
+        self.table.get(id).map_or(0, |entry| entry.lost)
     }
 
     /// How many messages had no room in any queue so far.
@@ -388,7 +308,7 @@ impl Router {
     /// The client has ended: what waits can still be taken.
     pub(crate) fn end(&mut self, error: &crate::Error) {
         self.farewells = Farewells::default();
-        for entry in self.entries.values_mut() {
+        for entry in self.table.iter_mut() {
             entry.end.get_or_insert_with(|| SubscribeError::Closed(error.clone()));
             entry.wake();
         }

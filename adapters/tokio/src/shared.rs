@@ -129,7 +129,10 @@ impl Shared {
         let state = State {
             session: Session::new(outbox, config(options)),
             desk: Desk {
-                router: Router::new(Queue { max: options.queue, overflow: options.overflow }),
+                router: Router::new(
+                    Queue { max: options.queue, overflow: options.overflow },
+                    options.matching(),
+                ),
                 publishes: HashMap::new(),
                 unwritten: VecDeque::new(),
                 ended: None,

@@ -137,7 +137,7 @@ where
         Ok(Subscriber(owner))
     }
 
-    /// Removes a subscriber; `each` gets its filters back.
+    /// Removes a subscriber; `each` gets its filters back: the first one, then the others, latest first.
     pub fn remove(&mut self, subscriber: Subscriber, mut each: impl FnMut(F, Holders)) {
         let mut at = subscriber.0;
         // Each turn gives one route back.
@@ -187,6 +187,11 @@ where
     /// Whether no subscriber is there.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
+    }
+
+    /// How many routes and nodes the memory holds.
+    pub fn capacity(&self) -> (usize, usize) {
+        (self.routes.as_ref().len(), self.nodes.lend().len())
     }
 
     /// Everything, moved into other memory: subscribers keep their names.
