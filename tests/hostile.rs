@@ -79,7 +79,7 @@ impl Patient {
         loop {
             match within("an event", self.events.recv()).await.unwrap() {
                 Event::Connected(resumption) => return resumption,
-                Event::Connecting => {}
+                Event::Connecting | Event::KeepAlive(_) => {}
                 event => panic!("{event:?}"),
             }
         }
