@@ -3,6 +3,7 @@
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::std_instead_of_core,
     clippy::unwrap_used,
     reason = "a test may panic"
