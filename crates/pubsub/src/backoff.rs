@@ -2,22 +2,45 @@
 
 use dunlin::{Entropy, Instant};
 
-/// Decorrelated jitter: each wait is drawn between the least and three times the last one, so that ten
-/// thousand clients of a restarted server do not come back together.
+/// How long to wait before connecting again, from one end of a connection to the next.
+///
+/// Unless it says otherwise, with decorrelated jitter: each wait is drawn between the least and three times
+/// the last one, so that ten thousand clients of a restarted server do not come back together.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {
-    least_ms: u64,
-    most_ms: u64,
-    stable_ms: u64,
+    policy: Policy,
     last_ms: u64,
     connected: Option<Instant>,
 }
 
+#[derive(Clone, Copy, Debug)]
+enum Policy {
+    Jitter { least_ms: u64, most_ms: u64, stable_ms: u64 },
+    Steps { first_ms: u64, then_ms: u64 },
+}
+
 impl Backoff {
+    /// As Amplify's PubSub does it: after 5 s, and then every 60 s until it succeeds, without jitter.
+    ///
+    /// For programs that must behave like theirs; all clients of a restarted server come back together.
+    pub const AMPLIFY_COMPAT: Self = Self::steps(5_000, 60_000);
+
     /// Waits between `least_ms` and `most_ms` milliseconds; a connection that stood for `stable_ms`
     /// starts over from the least.
+    ///
+    /// A public server should have a second at least: AWS IoT Core wants it after each disconnect.
     pub const fn new(least_ms: u64, most_ms: u64, stable_ms: u64) -> Self {
-        Self { least_ms, most_ms, stable_ms, last_ms: least_ms, connected: None }
+        let policy = Policy::Jitter { least_ms, most_ms, stable_ms };
+        Self { policy, last_ms: least_ms, connected: None }
+    }
+
+    /// Always waits `ms` milliseconds; for tests.
+    pub const fn constant(ms: u64) -> Self {
+        Self::steps(ms, ms)
+    }
+
+    const fn steps(first_ms: u64, then_ms: u64) -> Self {
+        Self { policy: Policy::Steps { first_ms, then_ms }, last_ms: 0, connected: None }
     }
 
     /// The server has accepted a connection.
@@ -27,17 +50,26 @@ impl Backoff {
 
     /// The connection has ended, or did not come about: how long to wait, in milliseconds.
     pub fn handle_ended(&mut self, now: Instant, entropy: &mut dyn Entropy) -> u64 {
-        let stood = self.connected.take().map_or(0, |since| now.since(since));
-        if stood >= self.stable_ms && stood > 0 {
-            self.last_ms = self.least_ms;
-        }
-        let span = self.last_ms.saturating_mul(3).saturating_sub(self.least_ms).saturating_add(1);
-        let mut random = [0; 8];
-        entropy.fill(&mut random);
-        let drawn = u64::from_le_bytes(random).checked_rem(span).unwrap_or(0);
-        self.last_ms = self.least_ms.saturating_add(drawn).min(self.most_ms);
+        let connected = self.connected.take();
+        self.last_ms = match self.policy {
+            Policy::Jitter { least_ms, most_ms, stable_ms } => {
+                let stood = connected.map_or(0, |since| now.since(since));
+                let last_ms = if stood >= stable_ms && stood > 0 { least_ms } else { self.last_ms };
+                draw(last_ms, least_ms, entropy).min(most_ms)
+            }
+            Policy::Steps { first_ms, .. } if connected.is_some() || self.last_ms == 0 => first_ms,
+            Policy::Steps { then_ms, .. } => then_ms,
+        };
         self.last_ms
     }
+}
+
+/// A wait between the least and three times the last one.
+fn draw(last_ms: u64, least_ms: u64, entropy: &mut dyn Entropy) -> u64 {
+    let span = last_ms.saturating_mul(3).saturating_sub(least_ms).saturating_add(1);
+    let mut random = [0; 8];
+    entropy.fill(&mut random);
+    least_ms.saturating_add(u64::from_le_bytes(random).checked_rem(span).unwrap_or(0))
 }
 
 /// From 1 s to 60 s, starting over after 30 s.
@@ -96,5 +128,44 @@ mod tests {
     fn connection_that_stood_starts_over_and_a_short_one_does_not() {
         assert!((1..=SEEDS).all(|seed| waits(seed, 30)[6] <= 3_000));
         assert!(mean(1, 6) > 3 * mean(30, 6));
+    }
+
+    #[test]
+    fn waits_of_amplify_are_five_seconds_and_then_a_minute_without_jitter() {
+        for seed in [1, 2] {
+            let mut random = random(seed);
+            let mut backoff = Backoff::AMPLIFY_COMPAT;
+            backoff.handle_connected(at(0));
+            let mut wait = || backoff.handle_ended(at(10), &mut random);
+            assert_eq!([wait(), wait(), wait()], [5_000, 60_000, 60_000]);
+            backoff.handle_connected(at(100));
+            let mut wait = || backoff.handle_ended(at(101), &mut random);
+            assert_eq!([wait(), wait()], [5_000, 60_000]);
+        }
+        let mut backoff = Backoff::AMPLIFY_COMPAT;
+        assert_eq!(backoff.handle_ended(at(0), &mut random(1)), 5_000, "the first of all fails");
+    }
+
+    #[test]
+    fn default_waits_a_second_at_least_after_a_connection_that_stood() {
+        for seed in 1..=SEEDS {
+            let mut random = random(seed);
+            let mut backoff = Backoff::default();
+            for hour in 0..4 {
+                backoff.handle_connected(at(hour * 3_600));
+                let wait = backoff.handle_ended(at((hour + 1) * 3_600), &mut random);
+                assert!((1_000..=3_000).contains(&wait), "seed {seed}: {wait} ms");
+            }
+        }
+    }
+
+    #[test]
+    fn constant_waits_never_change() {
+        let (mut backoff, mut random) = (Backoff::constant(7), random(1));
+        for s in 0..5 {
+            backoff.handle_connected(at(s));
+            assert_eq!(backoff.handle_ended(at(s), &mut random), 7);
+            assert_eq!(backoff.handle_ended(at(s), &mut random), 7);
+        }
     }
 }
