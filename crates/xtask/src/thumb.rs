@@ -17,6 +17,7 @@ const PACKAGES: &[&str] = &[
     "dunlin-pubsub",
     "dunlin-drive",
     "dunlin-embassy",
+    "dunlin-embassy-tls",
 ];
 
 pub(crate) fn run(arguments: &[String]) -> Outcome {
