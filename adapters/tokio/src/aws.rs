@@ -4,9 +4,11 @@
 //! come from a [`CredentialsProvider`]: [`Cognito`], [`IotCredentials`], the AWS profile (feature
 //! `aws-profile`), or one of the program's own.
 
+mod clock;
 mod cognito;
 mod credentials;
 mod iot_credentials;
+mod mode;
 mod policies;
 #[cfg(feature = "aws-profile")]
 mod profile;
@@ -14,11 +16,16 @@ mod service;
 mod service_error;
 mod signing;
 
+pub use clock::{Clock, SntpFailure};
 pub use cognito::{Cognito, Login};
 pub use credentials::{Credentials, CredentialsFuture, CredentialsProvider};
-pub use dunlin_aws::Lifetime;
+pub use dunlin_aws::{
+    Access, Authorizer, Breach, Cause, Endpoint, InvalidAuthorizer, Lifetime, Limiter, Rule,
+    SntpError,
+};
 pub use dunlin_sigv4::{InvalidInput, UnixTime};
 pub use iot_credentials::IotCredentials;
+pub(crate) use mode::{Judge, Mode, connect_wait};
 pub use policies::Policies;
 #[cfg(feature = "aws-profile")]
 pub use profile::Profile;

@@ -39,6 +39,15 @@ pub enum Event {
     CredentialsNotRefreshed(Arc<crate::aws::ServiceError>),
     /// The server is late to answer a sign of life, or has answered after all.
     KeepAlive(KeepAlive),
+    /// The machine's clock was found to be so far ahead, in seconds, or behind, that AWS has refused a
+    /// signature: it is corrected, and the connection tried once more at once.
+    #[cfg(feature = "aws")]
+    ClockCorrected {
+        /// How far it is ahead; negative while it is behind.
+        ahead_s: i64,
+    },
+    /// The connection is changed for a new one on purpose ([`Options::renew_after`]).
+    Renewing,
     /// The connection is lost, or did not come about.
     Disconnected {
         /// Why.
@@ -101,8 +110,15 @@ impl Client {
         options: Options,
         first: runner::First,
     ) -> (Self, broadcast::Receiver<Event>) {
+        #[cfg(feature = "aws")]
+        let (options, fits) = options.fitted();
         let shared = Arc::new(Shared::new(&options));
         let events = shared.lock().desk.events();
+        #[cfg(feature = "aws")]
+        if let Err(error) = fits {
+            shared.lock().desk.end(&error);
+            return (Self { guard: Arc::new(Guard { shared }) }, events);
+        }
         // Before anything is published: the messages of the last time come first.
         match recorder::open(&shared, &options) {
             Ok(store) => {
@@ -126,6 +142,8 @@ impl Client {
                 Err(PublishError::Rejected(
                     dunlin::PublishError::OutboxFull | dunlin::PublishError::InflightFull,
                 )) => room.await,
+                #[cfg(feature = "aws")]
+                Err(PublishError::TooFast { retry_in }) => tokio::time::sleep(retry_in).await,
                 Err(error) => return Err(error),
             }
         }
@@ -173,6 +191,8 @@ impl Client {
         properties: Properties<'_>,
         queue: Option<Queue>,
     ) -> Result<Subscription, SubscribeError> {
+        #[cfg(feature = "aws")]
+        self.guard.shared.lock().check_rules(filters, properties)?;
         check(filters, properties, self.guard.shared.qos_max).map_err(SubscribeError::Rejected)?;
         let mut state = self.guard.shared.lock();
         let state = &mut *state;

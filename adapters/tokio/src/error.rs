@@ -1,8 +1,10 @@
 //! Why a client is not connected, and what a person should do next.
 
 mod advice;
+mod cause;
 
 use crate::{ConnectError, Options, StoreError};
+pub use cause::Cause;
 use dunlin_drive::dunlin::{self, AuthenticateError, Closed, OpenError, ReasonCode, Refused, ws};
 use std::{fmt, io, sync::Arc};
 
@@ -36,7 +38,12 @@ pub enum Error {
         said: String,
         /// The servers that it wants to be used instead (MQTT 5.0 §4.11).
         server_reference: Option<String>,
+        /// Why AWS IoT Core has probably hung up, where that is the broker.
+        cause: Option<Cause>,
     },
+    /// AWS IoT Core would drop the connection upon such a CONNECT.
+    #[cfg(feature = "aws")]
+    Aws(crate::aws::Breach),
     /// The session cannot be kept: nothing more is sent, for it would not survive a crash.
     Store(StoreError),
     /// This side closed the client.
@@ -63,25 +70,24 @@ pub struct UpgradeRefusal {
     pub websocket_version: Option<String>,
     /// The first bytes of the body, as text, up to where it repeats what may be secret.
     pub body: String,
-    /// How far this machine's clock is ahead of the server's, in seconds, if `date` tells.
+    /// How far the time that a request was signed at is ahead of the server's, in seconds, if `date`
+    /// tells.
     pub clock_ahead_s: Option<i64>,
     /// Whether the request was signed for AWS.
     pub signed: bool,
     /// Whether the same request may be taken later.
     pub retryable: bool,
+    /// Why AWS IoT Core has probably refused, where that is the broker.
+    pub cause: Option<Cause>,
 }
 
-/// AWS refuses signatures that are further off than this, in seconds.
-const CLOCK_TOLERANCE_S: i64 = 300;
-
 impl UpgradeRefusal {
-    pub(crate) fn new(refusal: &ws::Refusal<'_>, unix_time_s: i64, options: &Options) -> Self {
+    pub(crate) fn new(refusal: &ws::Refusal<'_>, options: &Options) -> Self {
         let words = |bytes| without_secrets(printable(bytes), options);
         let field = |name| refusal.field(name).map(|value| words(value.as_bytes()));
         let without_query =
             |location: &str| location.split('?').next().unwrap_or_default().to_owned();
         let date = field("date");
-        let server_s = date.as_deref().and_then(parse_http_date);
         Self {
             status: refusal.status().get(),
             error_type: field("x-amzn-errortype"),
@@ -90,16 +96,12 @@ impl UpgradeRefusal {
             www_authenticate: field("www-authenticate"),
             websocket_version: field("sec-websocket-version"),
             body: words(refusal.body()),
-            clock_ahead_s: server_s.map(|server_s| unix_time_s - server_s),
+            clock_ahead_s: date.as_deref().and_then(|date| options.clock_ahead_s(date)),
             date,
             signed: options.is_signed(),
             retryable: refusal.status().is_retryable(),
+            cause: None,
         }
-    }
-
-    /// Whether the clocks are further apart than AWS accepts.
-    pub fn is_clock_off(&self) -> bool {
-        self.clock_ahead_s.is_some_and(|ahead| ahead.abs() > CLOCK_TOLERANCE_S)
     }
 }
 
@@ -110,34 +112,26 @@ impl fmt::Display for UpgradeRefusal {
             write!(f, " ({})", error_type.trim_end_matches(':'))?;
         }
         f.write_str(": ")?;
-        match (self.status, self.clock_ahead_s) {
-            (_, Some(ahead)) if self.signed && self.is_clock_off() => write!(
-                f,
-                "this machine's clock is {} s {} the server's: set the clock and try again",
-                ahead.abs(),
-                if ahead > 0 { "ahead of" } else { "behind" },
-            ),
-            (403, _) if self.signed => f.write_str(
-                "the signature was not accepted; check the secret access key, the region, the \
-                 session token (temporary credentials need theirs, and expire), and that the \
-                 identity may iot:Connect",
-            ),
-            (401 | 403, _) => f.write_str(
+        if let Some(cause) = &self.cause {
+            return write!(f, "{cause}{}", Said(&self.body));
+        }
+        match self.status {
+            401 | 403 => f.write_str(
                 "check the credentials, and whether this endpoint wants a signed request \
                  (--aws-region)",
             ),
-            (300..=399, _) => match &self.location {
+            300..=399 => match &self.location {
                 Some(location) => {
                     write!(f, "it points to {location}; use that URL if you trust it")
                 }
                 None => f.write_str("it points elsewhere without saying where"),
             },
-            (404, _) => f.write_str("check the URL's path"),
-            (400 | 426, _) => f.write_str(
+            404 => f.write_str("check the URL's path"),
+            400 | 426 => f.write_str(
                 "it does not take MQTT over WebSocket here: check port and path, and that a signed \
                  URL was not used twice",
             ),
-            (429 | 500..=599, _) => f.write_str("it is overloaded or down: try again later"),
+            429 | 500..=599 => f.write_str("it is overloaded or down: try again later"),
             _ => f.write_str("check host, port and path of the URL"),
         }?;
         Said(&self.body).fmt(f)
@@ -197,17 +191,22 @@ impl fmt::Display for Error {
             #[cfg(feature = "aws")]
             Self::Credentials(error) => error.fmt(f),
             Self::Upgrade(refusal) => refusal.fmt(f),
-            Self::Ended { error, io, said, .. } => {
+            Self::Ended { error, io, said, cause, .. } => {
                 error.fmt(f)?;
                 if let Some(io) = io {
                     write!(f, " ({io})")?;
                 }
                 Said(said).fmt(f)?;
+                if let Some(cause) = cause {
+                    return write!(f, ": {cause}");
+                }
                 match advice::of(error) {
                     "" => Ok(()),
                     advice => write!(f, ": {advice}"),
                 }
             }
+            #[cfg(feature = "aws")]
+            Self::Aws(breach) => breach.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Closed => f.write_str("the client is closed: connect a new one"),
         }
@@ -240,6 +239,15 @@ pub enum PublishError {
         /// The server's words; empty without any.
         said: String,
     },
+    /// AWS IoT Core would drop the connection upon it; nothing was sent.
+    #[cfg(feature = "aws")]
+    Aws(crate::aws::Breach),
+    /// It would be faster than [`Options::aws_limiter`] allows; nothing was sent.
+    #[cfg(feature = "aws")]
+    TooFast {
+        /// When to try again.
+        retry_in: std::time::Duration,
+    },
     /// The connection ended while a message of QoS 0 was being written: it may have arrived or not.
     Lost(Error),
     /// There is no connection, and the client is not to keep messages for the next one
@@ -257,6 +265,12 @@ impl fmt::Display for PublishError {
                 write!(f, "the server did not take the message: {reason}{}", Said(said))?;
                 f.write_str("; check what it allows this client")
             }
+            #[cfg(feature = "aws")]
+            Self::Aws(breach) => breach.fmt(f),
+            #[cfg(feature = "aws")]
+            Self::TooFast { retry_in } => {
+                write!(f, "faster than the limit: try again in {} ms", retry_in.as_millis())
+            }
             Self::Lost(error) => write!(f, "perhaps lost, use QoS 1 to know: {error}"),
             Self::Offline => f.write_str("not connected: publish again when it is"),
             Self::Closed(error) => write!(f, "not acknowledged: {error}"),
@@ -272,6 +286,9 @@ impl std::error::Error for PublishError {}
 pub enum SubscribeError {
     /// It cannot be asked for as it is; nothing was sent.
     Rejected(dunlin::SubscribeError),
+    /// AWS IoT Core would drop the connection upon it; nothing was sent.
+    #[cfg(feature = "aws")]
+    Aws(crate::aws::Breach),
     /// The server refuses a filter; the others of the same call have been given up.
     Refused {
         /// The filter.
@@ -289,6 +306,8 @@ impl fmt::Display for SubscribeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rejected(error) => error.fmt(f),
+            #[cfg(feature = "aws")]
+            Self::Aws(breach) => breach.fmt(f),
             Self::Refused { filter, reason, said } => write!(
                 f,
                 "the server refused the subscription to {filter}: {reason}{}; check what it allows \
@@ -343,45 +362,9 @@ fn without_secrets(mut words: String, options: &Options) -> String {
     words
 }
 
-/// Reads the fixed form of RFC 9110 §5.6.7, `Sun, 06 Nov 1994 08:49:37 GMT`, as seconds since 1970.
-fn parse_http_date(text: &str) -> Option<i64> {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let mut words = text.split_once(", ")?.1.split(' ');
-    let day: i64 = words.next()?.parse().ok()?;
-    let month = words.next()?;
-    let month = i64::try_from(MONTHS.iter().position(|name| *name == month)?).ok()? + 1;
-    let year: i64 = words.next()?.parse().ok()?;
-    let mut time = words.next()?.split(':').map(|part| part.parse::<i64>().ok());
-    let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
-    let in_range = (1970..=9999).contains(&year)
-        && (1..=31).contains(&day)
-        && (0..24).contains(&hour)
-        && (0..60).contains(&minute)
-        && (0..=60).contains(&second);
-    if !in_range || words.next() != Some("GMT") {
-        return None;
-    }
-    // Years begin in March, so that the leap day is the last.
-    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (month * 306 + 5) / 10 + day - 1;
-    Some((days - 719_468) * 86_400 + hour * 3_600 + minute * 60 + second)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The example of RFC 9110 §5.6.7, and the ends of leap years.
-    #[test]
-    fn http_dates_are_read() {
-        assert_eq!(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
-        assert_eq!(parse_http_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
-        assert_eq!(parse_http_date("Thu, 29 Feb 2024 23:59:59 GMT"), Some(1_709_251_199));
-        for wrong in ["", "Sun, 06 Nov 1994", "Sun, 06 Foo 1994 08:49:37 GMT", "06 Nov 1994"] {
-            assert_eq!(parse_http_date(wrong), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn words_of_a_server_cannot_command_a_terminal() {

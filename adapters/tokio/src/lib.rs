@@ -68,10 +68,12 @@ pub use dunlin_drive::{
         mqtt::{AckError, RetainHandling, SendError, SubscriptionId},
     },
 };
-pub use error::{Error, PublishError, SubscribeError, UpgradeRefusal};
+pub use error::{Cause, Error, PublishError, SubscribeError, UpgradeRefusal};
 pub use granted::Granted;
 pub use manual::{Acknowledgement, ManualSubscription};
 pub use message::{MessageProperties, Will};
+#[cfg(feature = "aws")]
+pub use options::AWS_RENEW_AFTER_DEFAULT;
 pub use options::{
     ALIASED_TOPICS_DEFAULT, CONNECT_TIMEOUT_DEFAULT, KEEP_ALIVE_DEFAULT_S, Network, OUTBOX_DEFAULT,
     Offline, Options, Overflow, Persistence, QUEUE_DEFAULT, RECEIVE_DEFAULT, ServerReference,

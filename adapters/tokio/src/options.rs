@@ -1,9 +1,13 @@
 //! What a client connects to, and how.
 
+#[cfg(feature = "aws")]
+mod aws;
 mod connect;
 mod network;
 
 use crate::{TlsOptions, Url, UrlError, Will, authentication::Make, store::Durability};
+#[cfg(feature = "aws")]
+pub use aws::AWS_RENEW_AFTER_DEFAULT;
 pub(crate) use connect::Lists;
 use connect::Wants;
 use dunlin_drive::{
@@ -118,8 +122,15 @@ pub struct Options {
     pub(crate) offline: Offline,
     pub(crate) store: Option<PathBuf>,
     pub(crate) durability: Durability,
+    pub(crate) renew_after: Option<Duration>,
     #[cfg(feature = "aws")]
     pub(crate) aws: Option<crate::aws::Signing>,
+    /// Set where the broker is AWS IoT Core, signed or not.
+    #[cfg(feature = "aws")]
+    pub(crate) iot: Option<crate::aws::Mode>,
+    /// The user name asks a custom authorizer.
+    #[cfg(feature = "aws")]
+    pub(crate) authorizes: bool,
 }
 
 impl Options {
@@ -153,8 +164,13 @@ impl Options {
             offline: Offline::Queue,
             store: None,
             durability: Durability::Disk,
+            renew_after: None,
             #[cfg(feature = "aws")]
             aws: None,
+            #[cfg(feature = "aws")]
+            iot: None,
+            #[cfg(feature = "aws")]
+            authorizes: false,
         }
     }
 
@@ -343,14 +359,44 @@ impl Options {
         Self { durability, ..self }
     }
 
+    /// Changes to a new connection when one has stood for so long, up to a tenth less at random: for
+    /// brokers that cut old ones.
+    ///
+    /// Nothing that is published is lost: this side says good-bye between two messages, and what is not
+    /// acknowledged is sent again. What others publish meanwhile comes only if the server keeps the
+    /// session ([`Options::persistence`]).
+    #[must_use]
+    pub fn renew_after(self, renew_after: Duration) -> Self {
+        Self { renew_after: Some(renew_after), ..self }
+    }
+
     /// AWS IoT Core answers QoS 2 with nothing at all.
     pub(crate) const fn qos_max(&self) -> Qos {
-        if self.is_signed() { Qos::AtLeastOnce } else { Qos::ExactlyOnce }
+        #[cfg(feature = "aws")]
+        if self.iot.is_some() {
+            return Qos::AtLeastOnce;
+        }
+        Qos::ExactlyOnce
+    }
+
+    /// How far the clock that requests are signed by is ahead of the Date of an answer, in seconds.
+    pub(crate) fn clock_ahead_s(&self, date: &str) -> Option<i64> {
+        #[cfg(feature = "aws")]
+        if self.is_signed() {
+            let date = dunlin_aws::parse_http_date(date)?;
+            return Some(dunlin_aws::ahead_s(self.now(), date));
+        }
+        let _ = date;
+        None
     }
 
     /// Whose rules say which filters a topic belongs to.
     pub(crate) const fn matching(&self) -> Matching {
-        if self.is_signed() { Matching::Aws } else { Matching::Standard }
+        #[cfg(feature = "aws")]
+        if self.iot.is_some() {
+            return Matching::Aws;
+        }
+        Matching::Standard
     }
 
     /// Whether upgrade requests are signed for AWS.
@@ -359,13 +405,6 @@ impl Options {
         return self.aws.is_some();
         #[cfg(not(feature = "aws"))]
         false
-    }
-
-    /// Signs each upgrade request for AWS IoT Core, afresh at each connect.
-    #[cfg(feature = "aws")]
-    #[must_use]
-    pub fn aws(self, signing: crate::aws::Signing) -> Self {
-        Self { aws: Some(signing), ..self }
     }
 }
 

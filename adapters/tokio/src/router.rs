@@ -110,6 +110,24 @@ impl Router {
         id
     }
 
+    /// How many different filters there would be with these.
+    #[cfg(feature = "aws")]
+    pub(crate) fn filters_with(&self, wishes: &[dunlin::Subscription<'_>]) -> usize {
+        let ids = self.table.ids();
+        let entries = ids.iter().filter_map(|id| self.table.get(*id));
+        let active = entries.filter(|entry| entry.end.is_none());
+        let own = active.flat_map(|entry| entry.wishes.iter().map(|wish| &*wish.filter));
+        let all: std::collections::HashSet<&str> =
+            own.chain(wishes.iter().map(|wish| wish.filter)).collect();
+        all.len()
+    }
+
+    /// Whether a SUBSCRIBE waits for its answer.
+    #[cfg(feature = "aws")]
+    pub(crate) fn is_asking(&self) -> bool {
+        self.asking.is_waiting()
+    }
+
     /// Nobody listens any more: what waits is given up, and the server is told; it answers for each
     /// filter, unless the client ends before.
     pub(crate) fn remove(

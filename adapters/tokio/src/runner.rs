@@ -1,12 +1,17 @@
 //! The task of a client: one connection after another.
 
+#[cfg(feature = "aws")]
+mod iot;
+#[cfg(not(feature = "aws"))]
+mod plain;
 mod redirect;
+mod renewal;
 
 use crate::{
     Error, Event, Options, Status, Url,
     authentication::{Authentication, First as FirstStep, Make},
     buffer::Growing,
-    error::{UpgradeRefusal, printable},
+    error::printable,
     granted::said,
     options::Lists,
     recorder,
@@ -23,12 +28,13 @@ use dunlin_drive::{
     },
 };
 use redirect::Redirect;
+use renewal::{beside, is_renewal};
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 use tokio::{
     sync::Notify,
@@ -92,10 +98,20 @@ async fn connect(shared: &Shared, options: &Options, first: First) -> Error {
     let mut client_id = options.client_id.clone().unwrap_or_else(|| random_client_id(shared));
     let mut redirect = Redirect::new(options);
     let mut must_succeed = first == First::MustSucceed;
+    let (mut short_lives, mut is_corrected) = (0, false);
     loop {
         shared.lock().desk.handle_connecting();
-        let attempt = Attempt { shared, options, url: redirect.url(), clock };
+        let attempt = Attempt { shared, options, url: redirect.url(), clock, short_lives };
+        if !is_corrected && attempt.wait_for_turn(&client_id).await.is_err() {
+            return Error::Closed;
+        }
         let error = attempt.run(&client_id).await;
+        // Once for each connection: a server may say whatever it likes.
+        is_corrected = !is_corrected && attempt.correct_clock(&error);
+        if is_corrected {
+            continue;
+        }
+        short_lives = attempt.short_lives_with_this();
         let retry_in = {
             let mut state = shared.lock();
             let sent = state.session.sent();
@@ -118,6 +134,10 @@ async fn connect(shared: &Shared, options: &Options, first: First) -> Error {
             if let Some(kept) = state.desk.kept_client_id() {
                 kept.clone_into(&mut client_id);
             }
+            if is_renewal(&error) {
+                state.desk.announce(Event::Renewing);
+                continue;
+            }
             let wait_ms = backoff.handle_ended(clock.now(), &mut state.entropy);
             let retry_in = Duration::from_millis(wait_ms);
             state.desk.tell(Status::Disconnected, Event::Disconnected { error, retry_in });
@@ -135,6 +155,8 @@ struct Attempt<'a> {
     options: &'a Options,
     url: &'a Url,
     clock: Clock,
+    /// How many connections before it ended soon.
+    short_lives: u32,
 }
 
 impl Attempt<'_> {
@@ -153,7 +175,8 @@ impl Attempt<'_> {
             Err(()) => return Error::Closed,
         };
         let ended = {
-            let mut talking = pin!(self.open(client_id, deadline, &mut reader, &mut writer));
+            let talking = self.open(client_id, deadline, &mut reader, &mut writer);
+            let mut talking = pin!(beside(talking, self.renew()));
             match race(&mut talking, shared.closing.notified()).await {
                 Ok(error) => error,
                 // The good-bye is under way, if the server knows us at all.
@@ -172,7 +195,7 @@ impl Attempt<'_> {
     #[cfg(feature = "aws")]
     async fn refresh_credentials(&self) -> Result<(), Error> {
         let Some(signing) = &self.options.aws else { return Ok(()) };
-        let refreshing = signing.refresh(crate::aws::now());
+        let refreshing = signing.refresh(self.options.now());
         match race(refreshing, self.shared.closing.notified()).await {
             Ok(Ok(None)) => Ok(()),
             Ok(Ok(Some(error))) => {
@@ -274,7 +297,7 @@ impl Attempt<'_> {
             return denied.map_or(Error::Closed, Error::Authentication);
         };
         if let Some(refusal) = connection.refusal() {
-            return Error::Upgrade(Box::new(UpgradeRefusal::new(&refusal, unix_time_s(), options)));
+            return self.refusal(error, &refusal);
         }
         let last = connection.last_properties();
         let said = match said(&last) {
@@ -282,7 +305,8 @@ impl Attempt<'_> {
             said => said,
         };
         let server_reference = last.server_reference().map(str::to_owned);
-        Error::Ended { error, io: io.map(Arc::new), said, server_reference }
+        let cause = self.cause(error);
+        Error::Ended { error, io: io.map(Arc::new), said, server_reference, cause }
     }
 }
 
@@ -303,7 +327,7 @@ fn target<'a>(
 ) -> Result<Box<dyn Text + Send + Sync + 'a>, Error> {
     #[cfg(feature = "aws")]
     if let Some(signing) = &options.aws {
-        let signed = signing.presign(host, options.url.target(), crate::aws::now(), None);
+        let signed = signing.presign(host, options.url.target(), options.now(), None);
         return signed
             .map(|signed| -> Box<dyn Text + Send + Sync + 'a> { Box::new(signed) })
             .map_err(Error::Sign);
@@ -317,11 +341,6 @@ fn random_client_id(shared: &Shared) -> String {
     let mut random = [0; 8];
     shared.lock().entropy.fill(&mut random);
     format!("dunlin{:016x}", u64::from_le_bytes(random))
-}
-
-fn unix_time_s() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Awaits `future` until `end` comes first.

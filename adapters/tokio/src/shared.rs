@@ -63,9 +63,29 @@ pub(crate) struct State {
     pub(crate) entropy: SystemEntropy,
     /// Woken when the session has been given something to do.
     pub(crate) driver: Option<Waker>,
+    /// Set where the broker is AWS IoT Core.
+    #[cfg(feature = "aws")]
+    judge: Option<crate::aws::Judge>,
 }
 
 impl State {
+    /// Whether AWS IoT Core takes a subscription, if it is that.
+    #[cfg(feature = "aws")]
+    pub(crate) fn check_rules(
+        &self,
+        filters: &[dunlin::Subscription<'_>],
+        properties: Properties<'_>,
+    ) -> Result<(), crate::SubscribeError> {
+        if self.judge.is_none() {
+            return Ok(());
+        }
+        let guard = dunlin_aws::Guard;
+        let checked = guard.check_subscriptions(filters, properties);
+        checked
+            .and_then(|()| guard.check_count(self.desk.router.filters_with(filters)))
+            .map_err(crate::SubscribeError::Aws)
+    }
+
     /// The task is to be woken by what `cx` says.
     pub(crate) fn set_driver(&mut self, cx: &Context<'_>) {
         match &self.driver {
@@ -94,6 +114,8 @@ pub(crate) struct Desk {
     events: broadcast::Sender<Event>,
     /// When the server accepted the current connection.
     connected: Option<Instant>,
+    /// When a message was accepted last, or sent again.
+    published: Option<Instant>,
     /// How the current connection authenticates, if in steps.
     pub(crate) authentication: Option<Authentication>,
     /// The authentication does not go on.
@@ -141,6 +163,7 @@ impl Shared {
                 status,
                 events: broadcast::channel(EVENTS_MAX).0,
                 connected: None,
+                published: None,
                 authentication: None,
                 denied: Arc::new(Notify::new()),
                 granted: None,
@@ -151,6 +174,8 @@ impl Shared {
             },
             entropy: SystemEntropy::new(),
             driver: None,
+            #[cfg(feature = "aws")]
+            judge: options.iot.as_ref().map(crate::aws::Judge::new),
         };
         Self {
             state: Mutex::new(state),
@@ -192,7 +217,14 @@ impl Shared {
         if self.offline == Offline::Refuse && *self.status.borrow() != Status::Connected {
             return Err(PublishError::Offline);
         }
+        #[cfg(feature = "aws")]
+        let judge = state.judge.map(|judge| judge.admit(message)).transpose()?;
         let token = state.session.publish(message).map_err(PublishError::Rejected)?;
+        #[cfg(feature = "aws")]
+        {
+            state.judge = judge;
+        }
+        state.desk.published = Some(Instant::now());
         state.desk.tally.published(message);
         let (sender, receiver) = oneshot::channel();
         if message.head.qos == Qos::AtMostOnce {
@@ -250,6 +282,7 @@ impl Desk {
     /// The server has accepted.
     fn handle_connected(&mut self, resumption: Resumption, granted: Granted) {
         self.connected = Some(Instant::now());
+        self.published = if self.publishes.is_empty() { None } else { self.connected };
         self.granted = Some(Arc::new(granted));
         self.router.forget_acks();
         if resumption == Resumption::Resumed {
@@ -293,6 +326,12 @@ impl Desk {
     /// When the server accepted the current connection; `None` while it has not.
     pub(crate) const fn connected(&self) -> Option<Instant> {
         self.connected
+    }
+
+    /// How long ago a message went out to which no answer has come, or none will.
+    #[cfg(feature = "aws")]
+    pub(crate) fn publishing(&self) -> Option<std::time::Duration> {
+        self.published.map(|published| published.elapsed())
     }
 
     /// The client identifier that the server has chosen, where it is to be used again.
@@ -378,6 +417,9 @@ impl Program<Growing, INFLIGHT> for Desk {
                     Ok(reason)
                 };
                 self.settle(token, outcome);
+                if self.publishes.is_empty() && self.unwritten.is_empty() {
+                    self.published = None;
+                }
                 self.make_room(session);
             }
             dunlin::Event::Subscribed { token, reasons, properties } => {

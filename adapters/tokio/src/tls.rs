@@ -103,6 +103,12 @@ impl TlsOptions {
         Ok(Self { alpn, ..self }.rebuilt())
     }
 
+    /// Whether any protocol is offered.
+    #[cfg(feature = "aws")]
+    pub(crate) const fn offers_alpn(&self) -> bool {
+        !self.alpn.is_empty()
+    }
+
     /// After a change; the configuration that is there may be another's as well.
     fn rebuilt(self) -> Self {
         let config = match self.config.get() {

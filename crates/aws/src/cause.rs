@@ -2,8 +2,8 @@
 
 mod words;
 
-use crate::CLOCK_TOLERANCE_S;
 use crate::guard::CONNECTION_MAX_MS;
+use crate::{Access, CLOCK_TOLERANCE_S};
 use dunlin::{Closed, Error, Misbehaved, ReasonCode, Refused, Stage};
 
 /// An end that comes so soon after a command is the answer to it, in milliseconds.
@@ -22,6 +22,8 @@ const SHORT_LIVES_MIN: u32 = 2;
 pub struct Seen<'a> {
     /// The end itself.
     pub error: Error,
+    /// The way in; taken for a signed one while it is not known.
+    pub access: Option<Access>,
     /// How AWS named the refusal of an upgrade: its `x-amzn-ErrorType`.
     pub error_type: Option<&'a str>,
     /// How far this machine's clock is ahead of the Date of that refusal, in seconds.
@@ -41,6 +43,7 @@ impl Seen<'_> {
     pub const fn new(error: Error) -> Self {
         Self {
             error,
+            access: None,
             error_type: None,
             clock_ahead_s: None,
             subscribing_ms: None,
@@ -69,6 +72,8 @@ pub enum Cause {
     Signature,
     /// The access key is not known.
     UnknownKey,
+    /// The custom authorizer did not let the client in.
+    Authorizer,
     /// The credentials have expired, or a signed URL was used too late.
     Expired,
     /// AWS wants fewer requests.
@@ -158,6 +163,7 @@ fn of_refusal(status: u16, seen: &Seen<'_>) -> Cause {
     match status {
         _ if is_named("Throttl") => Cause::Throttled,
         _ if is_named("UnrecognizedClient") => Cause::UnknownKey,
+        401 | 403 if seen.access == Some(Access::AuthorizerOverWebSocket) => Cause::Authorizer,
         401 | 403 | 426 => match seen.clock_ahead_s {
             Some(ahead_s) if ahead_s.unsigned_abs() > CLOCK_TOLERANCE_S => Cause::Clock { ahead_s },
             _ if status == 426 || is_named("Expired") => Cause::Expired,
@@ -190,10 +196,11 @@ const fn of_reason(reason: ReasonCode, otherwise: Cause) -> Cause {
 fn of_hang_up(seen: &Seen<'_>) -> Cause {
     let recent = |ago_ms: Option<u64>| ago_ms.is_some_and(|ago_ms| ago_ms <= ANSWER_MAX_MS);
     match (recent(seen.subscribing_ms), recent(seen.publishing_ms)) {
+        // Many clients publish all the time.
+        _ if seen.stood_ms >= CONNECTION_MAX_MS.saturating_sub(DAY_MARGIN_MS) => Cause::DayOver,
         (true, true) => Cause::CommandDropped,
         (true, false) => Cause::SubscribeDropped,
         (false, true) => Cause::PublishDropped,
-        _ if seen.stood_ms >= CONNECTION_MAX_MS.saturating_sub(DAY_MARGIN_MS) => Cause::DayOver,
         _ if seen.short_lives >= SHORT_LIVES_MIN && Seen::is_short_life(seen.stood_ms) => {
             Cause::ClosedSoon
         }

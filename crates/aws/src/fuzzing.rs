@@ -1,10 +1,9 @@
 //! Fuzz entry points.
 
 use crate::{
-    ClockOffset, Endpoint, Guard, Sntp, SntpError, UnixTime, brings_retained, matches,
-    parse_http_date,
+    ClockOffset, Endpoint, Guard, Sntp, SntpError, UnixTime, brings_retained, parse_http_date,
 };
-use dunlin::{Message, Qos, octet::copy};
+use dunlin::{Message, Properties, Qos, Subscription, octet::copy};
 
 /// A datagram from a time server: what is read of it depends on nothing behind its head, and an answer
 /// to another question tells nothing.
@@ -43,15 +42,19 @@ pub fn date(data: &[u8]) {
     }
 }
 
-/// A topic, a line feed and a filter: what is matched is matched by MQTT, and no rule is broken by what
-/// the guard lets pass.
+/// A topic, a line feed and a filter: what the guard lets pass keeps to the rules.
 pub fn topics(data: &[u8]) {
     let Ok(text) = core::str::from_utf8(data) else { return };
     let (topic, filter) = text.split_once('\n').unwrap_or((text, ""));
-    let plain = crate::topic::without_group(filter);
-    assert!(!matches(filter, topic) || dunlin::mqtt::matches(plain, topic));
-    assert!(!brings_retained(filter) || plain == filter);
+    let is_short = |text: &str| text.len() <= 256;
     if Guard.check_message(&Message::new(topic, b"", Qos::AtMostOnce)).is_ok() {
-        assert!(topic.len() <= 256 || topic.starts_with("$aws/rules/"));
+        assert!(!topic.starts_with('$') || topic.starts_with("$aws/"));
+        assert!(is_short(topic) || topic.starts_with("$aws/rules/"));
+    }
+    let wishes = [Subscription::new(filter, Qos::AtMostOnce)];
+    if Guard.check_subscribe(&wishes, Properties::NONE, 0).is_ok() {
+        assert!(is_short(filter) || filter.starts_with("$share/"));
+        assert!(!filter.starts_with("$aws/rules/") && !filter.starts_with("$SYS"));
+        assert!(!brings_retained(filter) || !filter.contains('#'));
     }
 }

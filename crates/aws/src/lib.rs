@@ -64,4 +64,4 @@ pub use limiter::{
 };
 pub use rule::{Breach, Rule};
 pub use sntp::{SNTP_LEN, SNTP_PORT, Sntp, SntpError};
-pub use topic::{brings_retained, matches};
+pub use topic::brings_retained;

@@ -1,7 +1,6 @@
 //! Topics and filters, as AWS IoT Core takes them.
 
 use crate::{Breach, Rule};
-use dunlin::mqtt;
 
 /// Messages to these topics go to a rule and to nobody else ("Reducing messaging costs with Basic
 /// Ingest", AWS IoT Core developer guide).
@@ -11,16 +10,6 @@ const SHARED: &str = "$share/";
 /// What is AWS's own.
 const RESERVED: &str = "$aws/";
 
-/// Whether a message to `topic` comes for `filter` from AWS IoT Core.
-///
-/// As in MQTT, but for the level above `/#`: `a/#` does not match `a` ("AWS IoT differences from MQTT
-/// specifications"). Of a shared filter, the part behind the group counts.
-pub fn matches(filter: &str, topic: &str) -> bool {
-    let filter = without_group(filter);
-    let deep_enough = !filter.ends_with("/#") || slashes(topic) >= slashes(filter);
-    deep_enough && mqtt::matches(filter, topic)
-}
-
 /// Whether messages that AWS IoT Core has retained come when `filter` is subscribed to.
 ///
 /// They come for exact filters alone: none for one with a wildcard, nor for a shared one.
@@ -29,7 +18,7 @@ pub fn brings_retained(filter: &str) -> bool {
 }
 
 /// What a shared filter filters by; any other is that itself.
-pub(crate) fn without_group(filter: &str) -> &str {
+fn without_group(filter: &str) -> &str {
     let shared = filter.strip_prefix(SHARED).and_then(|rest| rest.split_once('/'));
     shared.map_or(filter, |(_, filter)| filter)
 }
@@ -92,32 +81,6 @@ mod tests {
 
     fn breach(rule: Rule, found: usize) -> Result<(), Breach> {
         Err(Breach { rule, found })
-    }
-
-    #[test]
-    fn level_above_a_number_sign_is_not_matched() {
-        for (filter, topic) in [
-            ("sensor/#", "sensor/a"),
-            ("sensor/#", "sensor/"),
-            ("sensor/#", "sensor/a/b"),
-            ("#", "sensor"),
-            ("+/#", "sensor/a"),
-            ("$share/g/a/#", "a/b"),
-            ("$share/g/a", "a"),
-            ("a/b", "a/b"),
-        ] {
-            assert!(matches(filter, topic), "{filter} matches {topic}");
-        }
-        for (filter, topic) in [
-            ("sensor/#", "sensor"),
-            ("+/#", "sensor"),
-            ("a/+/#", "a/b"),
-            ("$share/g/a/#", "a"),
-            ("#", "$aws/things/t/shadow/get"),
-            ("a/b", "a/c"),
-        ] {
-            assert!(!matches(filter, topic), "{filter} does not match {topic}");
-        }
     }
 
     #[test]

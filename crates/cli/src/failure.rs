@@ -110,7 +110,7 @@ pub(crate) fn note(text: &str) {
 const fn code_of(error: &Error, otherwise: Code) -> Code {
     match error {
         Error::Connect(_) => Code::Connect,
-        Error::Request(_) | Error::Open(_) | Error::Sign(_) => Code::Usage,
+        Error::Request(_) | Error::Open(_) | Error::Sign(_) | Error::Aws(_) => Code::Usage,
         Error::Upgrade(_) | Error::Authentication(_) => Code::Refused,
         Error::Ended { error, .. } => match error {
             dunlin::Error::Refused(Refused::Upgrade(_) | Refused::Connect(_)) => Code::Refused,
@@ -162,6 +162,7 @@ impl From<PublishError> for Failure {
                 Self::new(code, format!("cannot publish: {rejected}"))
             }
             PublishError::Refused { .. } => Self::new(Code::Refused, error.to_string()),
+            PublishError::Aws(breach) => Self::usage(format!("cannot publish: {breach}")),
             PublishError::Closed(ended) => Self::new(code_of(ended, Code::Lost), error.to_string()),
             _ => Self::new(Code::Lost, error.to_string()),
         }
@@ -172,7 +173,7 @@ impl From<SubscribeError> for Failure {
     fn from(error: SubscribeError) -> Self {
         let code = match &error {
             SubscribeError::Rejected(mqtt::SubscribeError::Limit(_)) => Code::Refused,
-            SubscribeError::Rejected(_) => Code::Usage,
+            SubscribeError::Rejected(_) | SubscribeError::Aws(_) => Code::Usage,
             SubscribeError::Refused { .. } => Code::Refused,
             SubscribeError::Closed(ended) => code_of(ended, Code::Lost),
             _ => Code::Lost,
@@ -193,7 +194,7 @@ mod tests {
     use std::{io, sync::Arc};
 
     fn ended(error: dunlin::Error) -> Error {
-        Error::Ended { error, io: None, said: String::new(), server_reference: None }
+        Error::Ended { error, io: None, said: String::new(), server_reference: None, cause: None }
     }
 
     #[test]

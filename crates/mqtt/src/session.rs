@@ -125,6 +125,8 @@ pub struct Session<B, const INFLIGHT: usize> {
     journal: Journal,
     /// The good-bye is to be said, for this reason.
     disconnecting: Option<ReasonCode>,
+    /// It is to be said before anything else is sent.
+    leaving: bool,
 }
 
 impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
@@ -166,6 +168,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             turn: Turn::Nobody,
             journal: Journal::new(),
             disconnecting: None,
+            leaving: false,
         }
     }
 

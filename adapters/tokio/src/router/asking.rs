@@ -100,6 +100,12 @@ impl Asking {
         }
     }
 
+    /// Whether a SUBSCRIBE waits for its answer.
+    #[cfg(feature = "aws")]
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.asked.is_empty()
+    }
+
     /// A SUBACK has come.
     pub(super) fn handle_subscribed(
         &mut self,

@@ -68,7 +68,7 @@ mod tests {
             dunlin::Error::Refused(Refused::Connect(reason))
         };
         let server_reference = Some(to.to_owned());
-        Error::Ended { error, io: None, said: String::new(), server_reference }
+        Error::Ended { error, io: None, said: String::new(), server_reference, cause: None }
     }
 
     fn redirect(policy: ServerReference) -> Redirect {

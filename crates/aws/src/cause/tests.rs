@@ -34,6 +34,17 @@ fn refused_upgrade_is_told_by_status_type_and_clock() {
 }
 
 #[test]
+fn refused_authorizer_is_told_from_a_refused_signature() {
+    let error = Error::Refused(Refused::Upgrade(status(403)));
+    for (access, cause) in
+        [(Access::AuthorizerOverWebSocket, Cause::Authorizer), (Access::Signed, Cause::Signature)]
+    {
+        let seen = Seen { access: Some(access), ..Seen::new(error) };
+        assert_eq!(diagnose(&seen), Some(cause));
+    }
+}
+
+#[test]
 fn closed_connection_is_told_by_what_went_before() {
     let eof = |stage| Seen::new(Error::Closed(Closed::Eof(stage)));
     let open = eof(Stage::Open);
@@ -51,6 +62,7 @@ fn closed_connection_is_told_by_what_went_before() {
         (Cause::CommandDropped, Seen { publishing_ms: Some(9), subscribing_ms: Some(8), ..open }),
         (Cause::DayOver, Seen { stood_ms: CONNECTION_MAX_MS, ..open }),
         (Cause::DayOver, Seen { stood_ms: CONNECTION_MAX_MS - DAY_MARGIN_MS, ..open }),
+        (Cause::DayOver, Seen { stood_ms: CONNECTION_MAX_MS, publishing_ms: Some(0), ..open }),
         (Cause::ClosedSoon, Seen { short_lives: 2, stood_ms: 59_999, ..open }),
         (Cause::Unexplained, Seen { short_lives: 2, stood_ms: 60_000, ..open }),
         (Cause::Unexplained, Seen { short_lives: 1, ..open }),
@@ -90,6 +102,7 @@ fn each_cause_displayed_says_its_own_and_what_to_do() {
         Cause::Clock { ahead_s: i64::MIN },
         Cause::Signature,
         Cause::UnknownKey,
+        Cause::Authorizer,
         Cause::Expired,
         Cause::Throttled,
         Cause::Unavailable,

@@ -33,6 +33,11 @@ impl Cause {
                 "AWS does not know the access key: check AWS_ACCESS_KEY_ID and the region, and \
                  whether the key was deleted or made inactive"
             }
+            Self::Authorizer => {
+                "the custom authorizer did not let the client in: check its name, the token key, \
+                 the token and its signature, and that it is active; without an authorizer, the \
+                 request has to be signed"
+            }
             Self::Expired => {
                 "the credentials or the signed URL have expired: get new credentials, and sign \
                  again at each connect"

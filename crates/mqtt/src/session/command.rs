@@ -161,6 +161,14 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         Ok(())
     }
 
+    /// Says good-bye as soon as the packet that is going out has gone: what is accepted, from now on as
+    /// well, goes out on the next connection.
+    ///
+    /// For changing connections on purpose. Nothing happens while no connection stands.
+    pub const fn leave(&mut self) {
+        self.leaving = matches!(self.phase, Phase::Open);
+    }
+
     /// Sends AUTH: the answer to a step of the server's ([`ReasonCode::CONTINUE_AUTHENTICATION`]), or
     /// the first one of another authentication ([`ReasonCode::RE_AUTHENTICATE`]).
     ///

@@ -55,6 +55,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.authenticating = false;
         self.turn = if authenticates { Turn::Server } else { Turn::Nobody };
         self.disconnecting = None;
+        self.leaving = false;
         self.journal.handle_open();
     }
 
@@ -137,6 +138,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     fn part(&mut self) {
         self.phase = Phase::Offline;
         self.disconnecting = None;
+        self.leaving = false;
         let version = self.version();
         let packet = self.poll_packet().map(|packet| Packet::decode_front(version, packet));
         if let Some(Ok(Some((Packet::Disconnect(disconnect), _)))) = packet
@@ -227,6 +229,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         }
         if let Some(answer) = self.released.pop() {
             return self.answer(AckKind::Pubrel, answer);
+        }
+        if self.leaving {
+            return self.good_bye(ReasonCode::SUCCESS);
         }
         if self.unfit {
             return Current::Nothing;

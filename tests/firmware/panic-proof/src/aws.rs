@@ -31,7 +31,7 @@ fn guard() {
             show(&breach);
         }
     }
-    keep((dunlin_aws::matches(text(), text()), dunlin_aws::brings_retained(text())));
+    keep(dunlin_aws::brings_retained(text()));
     keep(Endpoint::parse(text()).map(|endpoint| endpoint.partition().name()));
 }
 

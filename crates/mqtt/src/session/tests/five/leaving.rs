@@ -38,6 +38,20 @@ fn disconnect_with_properties_goes_last_and_is_sent_once() {
     five.assert_idle();
 }
 
+#[test]
+fn leaving_session_says_good_bye_first_and_sends_what_is_accepted_on_the_next_connection() {
+    let mut five = Five::open(&[]);
+    five.publish(b"x", Qos::AtMostOnce);
+    five.session.leave();
+    five.publish(b"y", Qos::AtLeastOnce);
+    assert_eq!(five.sent(), [&[0xe0, 0]]);
+    assert!(five.session.is_offline());
+    five.publish(b"z", Qos::AtMostOnce);
+    five.session.leave();
+    five.resume(&[]);
+    assert_eq!(five.sent().len(), 3, "the second wish came too late");
+}
+
 /// [MQTT-3.14.2-3] [MQTT-3.14.2-4]
 #[test]
 fn disconnect_that_would_be_too_large_is_refused() {
