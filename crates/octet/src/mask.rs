@@ -9,6 +9,13 @@ const HAS_STEPS: bool = cfg!(target_pointer_width = "64");
 /// Most words in less than a step; the compiler does not see that, and would prepare for more.
 const WORDS_MAX: usize = if HAS_STEPS { STEP / WORD - 1 } else { usize::MAX };
 
+/// Whether words can be loaded from multiples of four only. Byte by byte, 1 KiB takes 3.6 instructions a
+/// byte there instead of 5; elsewhere it would take three times as many as by words.
+///
+/// Of the Cortex-M those are strict that have no atomic exchange either (Armv6-M).
+const IS_STRICT: bool =
+    cfg!(any(target_arch = "riscv32", all(target_arch = "arm", not(target_has_atomic = "32"))));
+
 /// Bytes in a key.
 const WORD: usize = 4;
 
@@ -82,6 +89,10 @@ fn copy_steps<'f, 't, const N: usize>(
 
 #[inline(always)]
 fn xor(bytes: [u8; WORD], key: [u8; WORD]) -> [u8; WORD] {
+    if IS_STRICT {
+        let ([a, b, c, d], [i, j, k, l]) = (bytes, key);
+        return [a ^ i, b ^ j, c ^ k, d ^ l];
+    }
     (u32::from_ne_bytes(bytes) ^ u32::from_ne_bytes(key)).to_ne_bytes()
 }
 

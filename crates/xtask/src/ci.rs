@@ -1,7 +1,9 @@
 //! `cargo x ci`: what must hold before a change lands.
 
 use crate::process::{cargo, run as run_command};
-use crate::{Outcome, autobahn, firmware, fuzz, narrow, panic_proof, size, spec, test, thumb};
+use crate::{
+    Outcome, autobahn, firmware, fuzz, masking, narrow, panic_proof, size, spec, test, thumb,
+};
 use std::time::Instant;
 
 type Stage = (&'static str, fn() -> Outcome);
@@ -19,6 +21,7 @@ const STAGES: &[Stage] = &[
     ("thumb", || thumb::run(&[])),
     ("panic-proof", || panic_proof::run(&[])),
     ("size", || size::run(&[])),
+    ("masking", || masking::run(&[])),
     ("panic-proof-can-fail", || panic_proof::run(&["--planted".to_owned()])),
     ("fuzz", || fuzz::run(&[])),
 ];
@@ -50,7 +53,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
 /// The packages outside the workspace included.
 fn fmt() -> Outcome {
     run_command(&mut cargo(&["fmt", "--all", "--check"]))?;
-    let firmware = ["budget", "net", "panic-proof", "websocket"];
+    let firmware = ["budget", "masking", "net", "panic-proof", "websocket"];
     let firmware = firmware.map(|name| format!("tests/firmware/{name}"));
     for package in ["fuzz"].into_iter().chain(firmware.iter().map(String::as_str)) {
         let manifest = &format!("{package}/Cargo.toml");

@@ -16,6 +16,7 @@ mod ci;
 mod elf;
 mod firmware;
 mod fuzz;
+mod masking;
 mod narrow;
 mod panic_proof;
 mod process;
@@ -79,6 +80,12 @@ const COMMANDS: &[Command] = &[
         usage: "[--record]",
         about: "print what the core costs on a microcontroller; fail if that has grown",
         run: size::run,
+    },
+    Command {
+        name: "masking",
+        usage: "",
+        about: "count the instructions of masking on small machines, in QEMU",
+        run: masking::run,
     },
     Command {
         name: "firmware",

@@ -58,6 +58,16 @@ pub(crate) fn install_packages() -> Outcome {
     }
 }
 
+/// Has Debian's package manager bring one more package, unless its `program` is there.
+pub(crate) fn install_package(package: &str, program: &str) -> Outcome {
+    if succeeds(command(program).arg("--version")) {
+        return Ok(());
+    }
+    println!("setup: installing {package}");
+    apt_get(&["update", "-qq"])?;
+    apt_get(&["install", "-qq", "-y", "--no-install-recommends", package])
+}
+
 /// Debian's names of what is not there.
 fn missing_packages() -> Vec<&'static str> {
     let brokers = BROKERS.iter().filter(|(_, program)| !is_there(program));
