@@ -15,45 +15,48 @@
 mod machine;
 mod retained;
 
-use machine::Machine;
+use machine::{Board, Machine};
 use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 use support::mosquitto::{Mosquitto, Options};
+use tokio::task::JoinHandle;
 
-/// Which connections the firmware makes.
-type Play = fn(Machine) -> tokio::task::JoinHandle<()>;
+/// This side's part of a scenario.
+type Play = fn(Machine) -> JoinHandle<()>;
 
-const SCENARIOS: [(&str, Play); 4] = [
-    ("exchange", |machine| tokio::spawn(alone(machine))),
-    ("large", |machine| tokio::spawn(large(machine))),
-    ("restart", |machine| tokio::spawn(restart(machine))),
-    ("soak", |machine| tokio::spawn(alone(machine))),
+const SCENARIOS: [(&str, Board, Play); 6] = [
+    ("exchange", Board::Net, |machine| tokio::spawn(alone(machine))),
+    ("large", Board::Net, |machine| tokio::spawn(large(machine))),
+    ("restart", Board::Net, |machine| tokio::spawn(restart(machine))),
+    ("soak", Board::Net, |machine| tokio::spawn(alone(machine))),
+    ("arm-line", Board::ArmLine, |machine| tokio::spawn(alone(machine))),
+    ("riscv-line", Board::RiscvLine, |machine| tokio::spawn(alone(machine))),
 ];
 
 /// Runs every scenario in both versions, or those that are named; the first argument is where the
-/// firmware lies, the second where captures go.
+/// images lie, the second where captures go.
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [image, captures, names @ ..] = arguments.as_slice() else {
-        eprintln!("firmware: name the image, the folder for captures, and scenarios");
+    let [images, captures, names @ ..] = arguments.as_slice() else {
+        eprintln!("firmware: name the folders of images and for captures, and scenarios");
         return ExitCode::FAILURE;
     };
-    let unknown = |name: &&String| !SCENARIOS.iter().any(|(known, _)| known == name);
+    let unknown = |name: &&String| !SCENARIOS.iter().any(|(known, ..)| known == name);
     if let Some(name) = names.iter().find(unknown) {
         eprintln!("firmware: no scenario {name:?}");
         return ExitCode::FAILURE;
     }
     let mut code = ExitCode::SUCCESS;
-    for (scenario, play) in SCENARIOS {
+    for (scenario, board, play) in SCENARIOS {
         if !names.is_empty() && !names.iter().any(|name| name == scenario) {
             continue;
         }
         for version in ["3", "5"] {
-            let (image, captures) = (PathBuf::from(image), PathBuf::from(captures));
-            let machine = Machine { image, captures, scenario, version };
+            let (images, captures) = (PathBuf::from(images), PathBuf::from(captures));
+            let machine = Machine { images, captures, board, scenario, version };
             let capture = machine.capture();
             let start = Instant::now();
             let outcome = play(machine).await;

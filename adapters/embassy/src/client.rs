@@ -37,7 +37,7 @@ impl<'r, M: RawMutex, const N: usize> Client<'r, M, N> {
             Err(PublishError::Rejected(
                 dunlin::PublishError::OutboxFull | dunlin::PublishError::InflightFull,
             )) => {
-                self.shared.with(|state| state.desk.room.register(cx.waker()));
+                self.shared.with(|state| state.wait_for_room(cx));
                 Poll::Pending
             }
             done => Poll::Ready(done),
@@ -104,7 +104,7 @@ impl<'r, M: RawMutex, const N: usize> Client<'r, M, N> {
                 match state.desk.ended {
                     Some(error) => Poll::Ready(Err(error)),
                     None => {
-                        state.desk.room.register(cx.waker());
+                        state.wait_for_room(cx);
                         Poll::Pending
                     }
                 }

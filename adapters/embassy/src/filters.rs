@@ -24,6 +24,8 @@ struct Entry {
     answer: Answer,
     /// Nobody listens any more; the server is to be told.
     leaving: bool,
+    /// Messages that found no room.
+    lost: u32,
     waker: WakerRegistration,
 }
 
@@ -70,7 +72,8 @@ impl<'r> Filters<'r> {
         octet::copy(filter.as_bytes(), self.memory.get_mut(at..end)?);
         self.used = end;
         let (len, waker) = (filter.len(), WakerRegistration::new());
-        let entry = Entry { at, len, qos, answer: Answer::Unasked, leaving: false, waker };
+        let answer = Answer::Unasked;
+        let entry = Entry { at, len, qos, answer, leaving: false, lost: 0, waker };
         *self.entries.get_mut(place)? = Some(entry);
         self.behind = true;
         Some(Id(place))
@@ -216,6 +219,28 @@ impl<'r> Filters<'r> {
             }
         }
         takers
+    }
+
+    /// Whether a subscription waits for its answer.
+    pub(crate) fn are_awaited(&self) -> bool {
+        let unanswered = |entry: &Entry| matches!(entry.answer, Answer::Unasked | Answer::Asked(_));
+        self.entries.iter().flatten().any(|entry| !entry.leaving && unanswered(entry))
+    }
+
+    /// A message for these found no room.
+    pub(crate) fn handle_lost(&mut self, takers: Takers) {
+        for id in self.ids() {
+            if let Some(Some(entry)) = self.entries.get_mut(id.0)
+                && takers & id.taker() != 0
+            {
+                entry.lost = entry.lost.saturating_add(1);
+            }
+        }
+    }
+
+    /// How many messages found no room.
+    pub(crate) fn lost(&self, id: Id) -> u32 {
+        self.entries.get(id.0).and_then(Option::as_ref).map_or(0, |entry| entry.lost)
     }
 
     /// Something has come for these.

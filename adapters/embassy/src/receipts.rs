@@ -16,6 +16,8 @@ struct Entry {
     token: Token,
     qos: Qos,
     outcome: Option<Outcome>,
+    /// Somebody has asked for the outcome.
+    awaited: bool,
     waker: WakerRegistration,
 }
 
@@ -43,7 +45,8 @@ impl<const N: usize> Receipts<N> {
 
     pub(crate) fn insert(&mut self, place: usize, token: Token, qos: Qos) {
         if let Some(entry) = self.entries.get_mut(place) {
-            *entry = Some(Entry { token, qos, outcome: None, waker: WakerRegistration::new() });
+            let waker = WakerRegistration::new();
+            *entry = Some(Entry { token, qos, outcome: None, awaited: false, waker });
         }
     }
 
@@ -58,10 +61,16 @@ impl<const N: usize> Receipts<N> {
         match entry.outcome {
             Some(outcome) => Poll::Ready(outcome),
             None => {
+                entry.awaited = true;
                 entry.waker.register(cx.waker());
                 Poll::Pending
             }
         }
+    }
+
+    /// Whether somebody waits for an outcome.
+    pub(crate) fn are_awaited(&self) -> bool {
+        self.entries.iter().flatten().any(|entry| entry.awaited && entry.outcome.is_none())
     }
 
     /// A message has come to its end; nothing happens where nobody waits for it.
@@ -108,7 +117,13 @@ impl<M: RawMutex, const N: usize> Future for Receipt<'_, M, N> {
     type Output = Outcome;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
-        self.shared.with(|state| state.desk.receipts.poll(self.place, cx))
+        self.shared.with(|state| {
+            let outcome = state.desk.receipts.poll(self.place, cx);
+            if outcome.is_pending() {
+                state.handle_waiting();
+            }
+            outcome
+        })
     }
 }
 
@@ -116,7 +131,7 @@ impl<M: RawMutex, const N: usize> Drop for Receipt<'_, M, N> {
     fn drop(&mut self) {
         self.shared.with(|state| {
             state.desk.receipts.remove(self.place);
-            state.desk.room.wake();
+            state.desk.make_room();
         });
     }
 }

@@ -8,8 +8,8 @@ use dunlin_drive::dunlin::{Message, Properties, Qos, Version};
 ///
 /// With [`Oversize::Stream`](dunlin_drive::dunlin::Oversize::Stream), a message that is longer than
 /// the receive buffer comes in pieces: the first has the topic and no payload, the others have no topic.
-/// When a connection is lost between them, the rest does not come; above QoS 0 the message begins anew,
-/// with another first piece.
+/// When a connection is lost between them, or there is no room for one, the rest does not come; after a
+/// lost connection a message above QoS 0 begins anew, with another first piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received<'b> {
     message: Message<'b>,

@@ -14,7 +14,7 @@ use core::{
 };
 use dunlin_drive::{
     Program,
-    dunlin::{self, AckToken, Config, Message, ReasonCode, Resumption, Session, Token},
+    dunlin::{self, AckToken, Config, Head, Message, ReasonCode, Resumption, Session, Token},
 };
 use embassy_sync::{
     blocking_mutex::{Mutex, raw::RawMutex},
@@ -51,13 +51,17 @@ pub(crate) struct Desk<'r, const N: usize> {
     pub(crate) known: bool,
     /// The longest packet that comes, in bytes.
     packet_max: usize,
-    pub(crate) room: MultiWakerRegistration<WAITERS>,
+    room: MultiWakerRegistration<WAITERS>,
+    /// Somebody waits for room.
+    crowded: bool,
 }
 
 #[derive(Clone, Copy)]
 struct Long {
     meta: Meta,
     takers: Takers,
+    /// A piece of it has found no room.
+    lost: bool,
 }
 
 /// Memory that a client works in.
@@ -88,6 +92,7 @@ impl<'r, M: RawMutex, const N: usize> Shared<'r, M, N> {
             known: false,
             packet_max: memory.packet_max,
             room: MultiWakerRegistration::new(),
+            crowded: false,
         };
         let session = Session::new(memory.outbox, config.manual_acks());
         let state = State { session, desk, driver: WakerRegistration::new() };
@@ -114,6 +119,20 @@ impl<const N: usize> State<'_, N> {
         Ok(place)
     }
 
+    /// Waits for room, or for all to be acknowledged.
+    pub(crate) fn wait_for_room(&mut self, cx: &Context<'_>) {
+        self.desk.room.register(cx.waker());
+        self.desk.crowded = true;
+        self.handle_waiting();
+    }
+
+    /// Somebody has begun to wait for an answer of the server's.
+    pub(crate) fn handle_waiting(&mut self) {
+        if !self.desk.has_room() {
+            self.driver.wake();
+        }
+    }
+
     /// A subscription has let go of messages, or is about to.
     pub(crate) fn acknowledge(&mut self, ack: Option<AckToken>) {
         acknowledge(&mut self.session, ack);
@@ -135,7 +154,7 @@ impl<const N: usize> State<'_, N> {
         let sent = self.session.sent();
         self.desk.receipts.settle_sent(sent, Err(PublishError::Lost(error)));
         self.desk.long = None;
-        self.desk.room.wake();
+        self.desk.make_room();
     }
 
     /// The client has ended: everything that waits is told.
@@ -178,17 +197,58 @@ impl<'r, const N: usize> Desk<'r, N> {
         ack: Option<AckToken>,
     ) {
         let takers = self.filters.takers(message.head.topic);
-        if takers == 0 || !self.queue.push(message, meta, takers, ack) {
+        if takers == 0 {
             acknowledge(session, ack);
+        } else if !self.queue.push(message, meta, takers, ack) {
+            self.filters.handle_lost(takers);
+            refuse(session, ack);
         }
     }
 
+    fn handle_begin(&mut self, head: &Head<'_>, meta: Meta) {
+        let takers = self.filters.takers(head.topic);
+        let message = Message { head: *head, payload: &[] };
+        let kept = takers == 0 || self.queue.push(&message, meta, takers, None);
+        self.long = Some(Long { meta, takers, lost: false });
+        if !kept {
+            self.lose_long();
+        }
+    }
+
+    /// What comes of a long message finds no room: its rest is passed over.
+    fn lose_long(&mut self) {
+        if let Some(long) = &mut self.long {
+            self.filters.handle_lost(core::mem::take(&mut long.takers));
+            long.lost = true;
+        }
+    }
+
+    fn handle_end(&mut self, session: &mut ClientSession<'r, N>, ack: Option<AckToken>) {
+        match self.long.take() {
+            Some(Long { lost: true, .. }) => refuse(session, ack),
+            Some(Long { takers: 1.., .. }) => acknowledge(session, self.queue.finish(ack)),
+            _ => acknowledge(session, ack),
+        }
+    }
+
+    /// Something has left the outbox: a publisher that waits may try again, and `drain` look.
+    pub(crate) fn make_room(&mut self) {
+        self.crowded = false;
+        self.room.wake();
+    }
+
+    /// Whether the longest message finds room.
+    fn has_room(&self) -> bool {
+        self.queue.has_room_for(self.packet_max)
+    }
+
     fn handle_chunk(&mut self, offset: usize, payload: &[u8]) {
-        let Some(Long { meta, takers }) = self.long else { return };
-        if takers != 0 {
-            let meta = Meta { offset, headed: false, ..meta };
-            self.queue.push_piece(payload, meta, takers);
+        let Some(Long { meta, takers: takers @ 1.., .. }) = self.long else { return };
+        let meta = Meta { offset, headed: false, ..meta };
+        if self.queue.push_piece(payload, meta, takers) {
             self.filters.wake(takers);
+        } else {
+            self.lose_long();
         }
     }
 
@@ -196,14 +256,18 @@ impl<'r, const N: usize> Desk<'r, N> {
         let outcome =
             if reason.is_error() { Err(PublishError::Refused(reason)) } else { Ok(reason) };
         self.receipts.settle(token, outcome);
-        self.room.wake();
+        self.make_room();
     }
 }
 
 impl<'r, const N: usize> Program<&'r mut [u8], N> for Desk<'r, N> {
-    /// Whoever takes a message wakes the driver.
+    /// While messages wait that nobody takes, nothing more is read, unless somebody waits for what may
+    /// stand behind them; then what finds no room is lost.
+    ///
+    /// Whoever takes a message wakes the driver, and who begins to wait.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        if self.queue.has_room_for(self.packet_max) { Poll::Ready(()) } else { Poll::Pending }
+        let awaited = self.crowded || self.receipts.are_awaited() || self.filters.are_awaited();
+        if awaited || self.has_room() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn handle_event(&mut self, session: &mut ClientSession<'r, N>, event: dunlin::Event<'_>) {
@@ -218,30 +282,22 @@ impl<'r, const N: usize> Program<&'r mut [u8], N> for Desk<'r, N> {
             dunlin::Event::MessageBegin { head, len, duplicate, .. } => {
                 let (qos, retain) = (head.qos, head.retain);
                 let meta = Meta { qos, retain, duplicate, offset: 0, len, headed: true };
-                let takers = self.filters.takers(head.topic);
-                self.long = Some(Long { meta, takers });
-                if takers != 0 {
-                    self.queue.push(&Message { head, payload: &[] }, meta, takers, None);
-                }
+                self.handle_begin(&head, meta);
             }
             dunlin::Event::MessageChunk { offset, payload } => self.handle_chunk(offset, payload),
-            dunlin::Event::MessageEnd { ack } => {
-                let taken = self.long.take().is_some_and(|long| long.takers != 0);
-                let ack = if taken { self.queue.finish(ack) } else { ack };
-                acknowledge(session, ack);
-            }
+            dunlin::Event::MessageEnd { ack } => self.handle_end(session, ack),
             dunlin::Event::Acknowledged { token, reason, .. } => self.settle(token, reason),
             dunlin::Event::Subscribed { token, reasons, .. } => {
                 let reason = reasons.iter().next().unwrap_or(ReasonCode::UNSPECIFIED_ERROR);
                 self.filters.handle_subscribed(token, reason);
-                self.room.wake();
+                self.make_room();
             }
-            dunlin::Event::Unsubscribed { .. } => self.room.wake(),
+            dunlin::Event::Unsubscribed { .. } => self.make_room(),
             dunlin::Event::Rejected { token, reason } => {
                 let error = PublishError::Rejected(dunlin::PublishError::Limit(reason));
                 self.receipts.settle(token, Err(error));
                 self.filters.handle_rejected(token, reason);
-                self.room.wake();
+                self.make_room();
             }
             _ => {}
         }
@@ -251,7 +307,7 @@ impl<'r, const N: usize> Program<&'r mut [u8], N> for Desk<'r, N> {
     fn handle_written(&mut self, session: &mut ClientSession<'r, N>) {
         self.receipts.settle_sent(session.sent(), Ok(ReasonCode::SUCCESS));
         self.filters.pump(session);
-        self.room.wake();
+        self.make_room();
     }
 }
 
@@ -259,5 +315,12 @@ impl<'r, const N: usize> Program<&'r mut [u8], N> for Desk<'r, N> {
 fn acknowledge<const N: usize>(session: &mut ClientSession<'_, N>, ack: Option<AckToken>) {
     if let Some(ack) = ack {
         let _stale = session.acknowledge(ack, ReasonCode::SUCCESS);
+    }
+}
+
+/// There is no room for a message: in MQTT 5.0 the server learns of it, and it does not come again.
+fn refuse<const N: usize>(session: &mut ClientSession<'_, N>, ack: Option<AckToken>) {
+    if let Some(ack) = ack {
+        let _stale = session.acknowledge(ack, ReasonCode::QUOTA_EXCEEDED);
     }
 }

@@ -16,8 +16,10 @@ use embassy_sync::blocking_mutex::raw::RawMutex;
 /// The messages of one filter; dropping it unsubscribes.
 ///
 /// A message above QoS 0 is acknowledged when it is taken. While messages wait that nobody takes, and
-/// there is no memory for another one, nothing more is read from the server, for no subscription: take
-/// what comes, or drop the subscription.
+/// there is no memory for the longest one, nothing more is read from the server, for no subscription:
+/// take what comes, or drop the subscription. Only when somebody waits for an answer of the server's, as
+/// in [`Client::publish`](crate::Client::publish), reading goes on; a message that finds no room then is
+/// [lost](Subscription::lost), so that the wait has an end.
 pub struct Subscription<'r, M: RawMutex, const N: usize> {
     shared: &'r Shared<'r, M, N>,
     id: Id,
@@ -33,6 +35,7 @@ impl<'r, M: RawMutex, const N: usize> Subscription<'r, M, N> {
         poll_fn(|cx| {
             self.shared.with(|state| {
                 let granted = state.desk.filters.poll_granted(self.id, cx);
+                state.handle_waiting();
                 match (granted, state.desk.ended) {
                     (Poll::Pending, Some(error)) => Poll::Ready(Err(SubscribeError::Closed(error))),
                     (granted, _) => granted,
@@ -50,6 +53,12 @@ impl<'r, M: RawMutex, const N: usize> Subscription<'r, M, N> {
         let taken = poll_fn(|cx| self.shared.with(|state| take(state, self.id, cx, buffer))).await;
         let (meta, len, version) = taken?;
         Ok(Received::new(buffer.get(..len).unwrap_or_default(), meta, version))
+    }
+
+    /// How many messages found no room: above QoS 0 the server was told so in MQTT 5.0 (0x97, quota
+    /// exceeded), and they were acknowledged in MQTT 3.1.1.
+    pub fn lost(&self) -> u32 {
+        self.shared.with(|state| state.desk.filters.lost(self.id))
     }
 }
 

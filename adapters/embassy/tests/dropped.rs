@@ -235,3 +235,47 @@ fn runner_dropped_at_any_turn_keeps_what_was_accepted() {
         assert!(polls > 1);
     }
 }
+
+#[test]
+fn messages_that_nobody_takes_wait_at_the_server_and_none_is_lost() {
+    for version in VERSIONS {
+        with_client(version, 64, |client, live, server| {
+            live(&mut |world| {
+                let mut inbox = world.finish(client.subscribe("t", Qos::AtLeastOnce)).unwrap();
+                for number in 0..20 {
+                    server.publish_unacknowledged("t", &[number]);
+                }
+                world.settle();
+                let mut buffer = [0; 256];
+                for number in 0..20 {
+                    let message = world.finish(inbox.next(&mut buffer)).unwrap();
+                    assert_eq!(message.payload(), [number]);
+                }
+                assert_eq!(inbox.lost(), 0);
+            });
+        });
+    }
+}
+
+#[test]
+fn publish_behind_messages_that_nobody_takes_is_acknowledged() {
+    for version in VERSIONS {
+        with_client(version, 64, |client, live, server| {
+            live(&mut |world| {
+                let mut inbox = world.finish(client.subscribe("t", Qos::AtLeastOnce)).unwrap();
+                for number in 0..20 {
+                    server.publish_unacknowledged("t", &[number]);
+                }
+                world.settle();
+                let message = Message::new("other", b"one", Qos::AtLeastOnce);
+                world.finish(client.publish(&message)).unwrap();
+                let mut buffer = [0; 256];
+                for number in 0..4 {
+                    let message = world.finish(inbox.next(&mut buffer)).unwrap();
+                    assert_eq!(message.payload(), [number]);
+                }
+                assert_eq!(inbox.lost(), 16);
+            });
+        });
+    }
+}

@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
 /// The packages outside the workspace included.
 fn fmt() -> Outcome {
     run_command(&mut cargo(&["fmt", "--all", "--check"]))?;
-    let firmware = ["budget", "masking", "net", "panic-proof", "websocket"];
+    let firmware = ["budget", "line", "masking", "net", "panic-proof", "websocket"];
     let firmware = firmware.map(|name| format!("tests/firmware/{name}"));
     for package in ["fuzz"].into_iter().chain(firmware.iter().map(String::as_str)) {
         let manifest = &format!("{package}/Cargo.toml");

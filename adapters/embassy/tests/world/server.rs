@@ -68,6 +68,13 @@ impl Server {
         state.send(&publish.with(self.version));
     }
 
+    /// Sends a message of QoS 0.
+    pub(crate) fn publish_unacknowledged(&self, topic: &str, payload: &[u8]) {
+        let message = Message::new(topic, payload, Qos::AtMostOnce);
+        let publish = Publish { message, duplicate: false, packet_id: None };
+        self.state.borrow_mut().send(&publish.with(self.version));
+    }
+
     /// Reads, answers and writes as much as the line carries; says whether anything went over it.
     pub(crate) fn turn(&self) -> bool {
         let state = &mut *self.state.borrow_mut();
