@@ -9,6 +9,8 @@
     reason = "a test may panic"
 )]
 
+#[path = "interop/asking.rs"]
+mod asking;
 #[path = "interop/attacks.rs"]
 mod attacks;
 #[path = "interop/common.rs"]

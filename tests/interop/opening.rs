@@ -190,6 +190,21 @@ async fn silence_is_timed_out_with_its_stage_and_the_client_recovers() {
     }
 }
 
+/// T-27: each stage has a budget of its own beside that of them all.
+#[tokio::test]
+async fn silence_in_one_stage_is_timed_out_by_its_own_time() {
+    for (server, framed) in servers().into_iter().zip([true, false]) {
+        let mut patient = Patient::start(options(&server.url()).stage_timeout(SHORT));
+        for stage in STAGES {
+            let Some(_silent) = reach(&server, framed, stage).await else { continue };
+            let (error, _) = patient.lost().await;
+            let expected =
+                if matches!(stage, "tcp" | "head") { Stage::Upgrade } else { Stage::Connack };
+            assert_eq!(cause(&error), Cause::TimedOut(expected), "{stage}");
+        }
+    }
+}
+
 /// A byte now and then wins no time: there is one budget for all of it.
 #[tokio::test]
 async fn trickle_is_timed_out_like_silence() {

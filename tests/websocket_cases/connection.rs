@@ -59,6 +59,31 @@ fn case_25_pings_are_answered_and_pongs_are_not() {
     assert_eq!(client.frames(), [Seen::Pong(b"p".to_vec())]);
 }
 
+/// RFC 6455 §5.5.3
+///
+/// T-14, as in CVE-2025-5399: the longest pong waits for its room, and is then sent once.
+#[test]
+fn case_25_longest_pong_waits_for_room() {
+    let begun = || {
+        let mut client = Client::open(512);
+        client.session.publish(&Message::new("t", &[7; 500], Qos::AtMostOnce)).unwrap();
+        assert_eq!(client.sent(200).len(), 200);
+        client
+    };
+    let left = begun().sent(4096).len();
+    for room in 0..=TRANSMIT_MIN {
+        // Behind the rest of a frame there is so much room, and then as much as there must be.
+        let mut client = begun();
+        assert_eq!(client.give(&[&frame(0x89, [b'p'; 125])]), []);
+        let fits = room == TRANSMIT_MIN;
+        let sent = client.sent(left + room).len();
+        assert_eq!(sent, if fits { left + room } else { left }, "{room}");
+        let pong = Seen::Pong(vec![b'p'; 125]);
+        assert_eq!(client.frames(), if fits { vec![] } else { vec![pong] }, "{room}");
+        assert_eq!(client.frames(), [], "once");
+    }
+}
+
 /// RFC 6455 §5.5.1
 #[test]
 fn case_25_ping_while_a_close_is_on_its_way_is_not_answered() {

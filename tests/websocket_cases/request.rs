@@ -1,7 +1,9 @@
 //! What the client itself must not send: case 19.
 
+use dunlin::octet::{Text, Window};
 use dunlin::ws::{Field, InvalidRequest, Request, Upgrade};
 use dunlin_tokio::Url;
+use dunlin_tokio::aws::{Signing, UnixTime};
 
 fn checked(host: &str, target: &str, name: &str, value: &str) -> Result<String, InvalidRequest> {
     let fields = [Field { name, value }];
@@ -50,4 +52,25 @@ fn case_19_caller_cannot_break_the_request() {
     ] {
         assert_eq!(url.parse::<Url>().unwrap().host_header(), host, "{url}");
     }
+}
+
+/// RFC 6455 §4.1
+///
+/// A signature of more than 3 KB goes through 256 bytes of memory: it is written as it is made.
+#[test]
+fn case_19_signed_target_is_streamed() {
+    let token = "T0ken+/=".repeat(375);
+    let signing = Signing::new("AKIDEXAMPLE", "secret", Some(token), "us-east-1");
+    let signed = signing.presign("h", "/mqtt", UnixTime::from_secs(1_700_000_000), None).unwrap();
+    let request = Request::new("h", &signed, &[]).unwrap();
+    let bytes = sent(Upgrade::new(request, "mqtt", [7; 16]), 256);
+    let text = String::from_utf8(bytes).unwrap();
+    let line = text.lines().next().unwrap();
+    let mut whole = [0; 8192];
+    let mut window = Window::new(&mut whole, 0);
+    signed.write(&mut window);
+    let len = window.filled();
+    let target = std::str::from_utf8(&whole[..len]).unwrap();
+    assert_eq!(line, format!("GET {target} HTTP/1.1"));
+    assert!(line.len() > 3_000, "{}", line.len());
 }

@@ -185,7 +185,10 @@ pub(crate) async fn connect(
 ) -> Result<TcpStream, ConnectError> {
     // One address: SOCKS has no second try on a connection, and the proxy's own way is unknown.
     let address = match proxy.kind {
-        Kind::Socks5 => tcp::resolve(url.host(), url.port(), deadline).await?.first().copied(),
+        Kind::Socks5 => {
+            let deadline = options.stage_deadline(deadline);
+            tcp::resolve(url.host(), url.port(), deadline).await?.first().copied()
+        }
         Kind::Http | Kind::Socks5h => None,
     };
     let mut stream = tcp::connect(&proxy.host, proxy.port, options, deadline).await?;
@@ -203,7 +206,7 @@ pub(crate) async fn connect(
         }
     };
     let name = || tcp::peer(&proxy.host, proxy.port);
-    match timeout_at(deadline, exchange).await {
+    match timeout_at(options.stage_deadline(deadline), exchange).await {
         Ok(Ok(())) => Ok(stream),
         Ok(Err(Failure { fault, source })) => Err(ConnectError::Proxy {
             proxy: name(),

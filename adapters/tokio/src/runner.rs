@@ -279,9 +279,11 @@ impl Attempt<'_> {
             Err(error) => return Error::Open(error),
         };
         let mut connection = connection.with_topic_aliases(aliases(options));
+        if let Some(stage) = options.network.tcp.stage {
+            connection = connection.with_stage_timeout(millis(stage));
+        }
         if let Some((timeout, overdue)) = options.answers {
-            let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-            connection = connection.with_answer_timeout(timeout_ms, overdue);
+            connection = connection.with_answer_timeout(millis(timeout), overdue);
         }
         let mut host = TaskHost { shared, clock, timer: Box::pin(sleep_until(clock.start)) };
         let (mut rx, mut tx) = (vec![0; READ_LEN], vec![0; WRITE_LEN]);
@@ -308,6 +310,10 @@ impl Attempt<'_> {
         let cause = self.cause(error);
         Error::Ended { error, io: io.map(Arc::new), said, server_reference, cause }
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Memory for topic aliases, which is taken when it is needed.
@@ -366,7 +372,7 @@ impl Clock {
 
     fn at(self, instant: Instant) -> dunlin::Instant {
         let since = instant.saturating_duration_since(self.start);
-        dunlin::Instant::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        dunlin::Instant::from_millis(millis(since))
     }
 
     /// Never early: the fraction of a millisecond that `at` cuts off is waited for.

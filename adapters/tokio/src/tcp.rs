@@ -30,15 +30,23 @@ pub(crate) struct TcpOptions {
     pub(crate) nodelay: bool,
     /// The silence after which the system asks whether the peer is alive (RFC 1122 §4.2.3.6).
     pub(crate) keepalive: Option<Duration>,
+    /// How long one stage of connecting may take, beside the deadline of them all.
+    pub(crate) stage: Option<Duration>,
 }
 
 impl Default for TcpOptions {
     fn default() -> Self {
-        Self { nodelay: true, keepalive: None }
+        Self { nodelay: true, keepalive: None, stage: None }
     }
 }
 
 impl TcpOptions {
+    /// When a stage that begins now must be over, all of them at `deadline`.
+    pub(crate) fn stage_deadline(self, deadline: Instant) -> Instant {
+        let own = self.stage.and_then(|stage| Instant::now().checked_add(stage));
+        own.map_or(deadline, |own| own.min(deadline))
+    }
+
     fn apply(self, stream: &TcpStream) -> io::Result<()> {
         stream.set_nodelay(self.nodelay)?;
         match self.keepalive {
@@ -61,8 +69,8 @@ pub(crate) async fn connect(
     options: TcpOptions,
     deadline: Instant,
 ) -> Result<TcpStream, ConnectError> {
-    let addresses = resolve(host, port, deadline).await?;
-    match race(interleaved(addresses), deadline).await {
+    let addresses = resolve(host, port, options.stage_deadline(deadline)).await?;
+    match race(interleaved(addresses), options.stage_deadline(deadline)).await {
         Ok(stream) => match options.apply(&stream) {
             Ok(()) => Ok(stream),
             Err(source) => Err(error_of(host, port, source)),
@@ -302,10 +310,15 @@ mod tests {
     async fn connect_to_a_silent_host_times_out() {
         let (address, _listener, _queued) = silent().await;
         let started = Instant::now();
-        let options = TcpOptions::default();
-        let error = connect("127.0.0.1", address.port(), options, soon(300)).await.unwrap_err();
-        assert!(matches!(error, ConnectError::TimedOut { stage: Stage::Tcp, .. }), "{error:?}");
-        assert_eq!(error.attempts().len(), 1);
+        let stage = Some(Duration::from_millis(300));
+        for (options, deadline) in [
+            (TcpOptions::default(), soon(300)),
+            (TcpOptions { stage, ..TcpOptions::default() }, soon(60_000)),
+        ] {
+            let error = connect("127.0.0.1", address.port(), options, deadline).await.unwrap_err();
+            assert!(matches!(error, ConnectError::TimedOut { stage: Stage::Tcp, .. }), "{error:?}");
+            assert_eq!(error.attempts().len(), 1);
+        }
         assert!(started.elapsed() < Duration::from_secs(10));
     }
 
@@ -362,9 +375,9 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let idle = Duration::from_secs(90);
         for (options, alive) in [
-            (TcpOptions { nodelay: false, keepalive: Some(idle) }, true),
-            (TcpOptions { nodelay: true, keepalive: Some(Duration::ZERO) }, true),
-            (TcpOptions { nodelay: true, keepalive: None }, false),
+            (TcpOptions { nodelay: false, keepalive: Some(idle), stage: None }, true),
+            (TcpOptions { keepalive: Some(Duration::ZERO), ..TcpOptions::default() }, true),
+            (TcpOptions::default(), false),
         ] {
             let stream = connect("127.0.0.1", port, options, soon(30_000)).await.unwrap();
             assert_eq!(stream.nodelay().unwrap(), options.nodelay);

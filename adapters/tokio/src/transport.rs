@@ -46,7 +46,8 @@ pub async fn connect(
         let (read, write) = stream.into_split();
         return Ok((ReadHalf(Reading::Plain(read)), WriteHalf(Writing::Plain(write))));
     }
-    match timeout_at(deadline, tls::handshake(stream, url, tls)).await {
+    let handshake = tls::handshake(stream, url, tls);
+    match timeout_at(network.tcp.stage_deadline(deadline), handshake).await {
         Ok(stream) => {
             let shared = Shared(Arc::new(Mutex::new(stream?)));
             Ok((ReadHalf(Reading::Tls(shared.clone())), WriteHalf(Writing::Tls(shared))))

@@ -419,6 +419,22 @@ async fn silent_or_trickling_proxy_times_out() {
     }
 }
 
+/// The exchange has a time of its own: a deadline that is far off does not wait for it.
+#[tokio::test]
+async fn proxy_that_takes_longer_than_a_stage_times_out() {
+    for scheme in ["http", "socks5h"] {
+        let url: Url = "mqtt://broker.invalid".parse().unwrap();
+        let proxy = format!("{scheme}://127.0.0.1:{}", listen(drain)).parse().unwrap();
+        let network = Network::default().proxy(proxy).stage_timeout(SHORT);
+        let started = Instant::now();
+        let tls = TlsOptions::platform();
+        let error = connect(&url, &tls, &network, started + AMPLE).await.expect_err("too late");
+        let stage = matches!(error, ConnectError::TimedOut { stage: Stage::Proxy, .. });
+        assert!(stage, "{scheme}: {error:?}");
+        assert!((SHORT..SHORT + SLACK).contains(&started.elapsed()), "{:?}", started.elapsed());
+    }
+}
+
 /// The whole client: what a person sees has no secret in it.
 #[tokio::test]
 async fn client_behind_a_refusing_proxy_says_what_to_do() {

@@ -421,6 +421,18 @@ async fn silent_server_times_out() {
     assert_times_out(port, &ca.options()).await;
 }
 
+/// The handshake has a time of its own: a deadline that is far off does not wait for it.
+#[tokio::test]
+async fn handshake_that_takes_longer_than_a_stage_times_out() {
+    let url: Url = format!("mqtts://localhost:{}", listen(drain)).parse().unwrap();
+    let network = Network::default().stage_timeout(SHORT);
+    let started = Instant::now();
+    let options = Authority::new().options();
+    let error = connect(&url, &options, &network, started + AMPLE).await.expect_err("a refusal");
+    assert!(matches!(error, ConnectError::TimedOut { stage: Stage::Tls, .. }), "{error:?}");
+    assert!((SHORT..SHORT + SLACK).contains(&started.elapsed()), "{:?}", started.elapsed());
+}
+
 /// SlowITe (CVE-2020-13849): a byte now and then wins no time.
 #[tokio::test]
 async fn trickling_server_times_out() {

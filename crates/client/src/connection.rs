@@ -2,6 +2,7 @@
 
 mod intake;
 mod oversize;
+mod patience;
 mod promise;
 mod surface;
 
@@ -158,15 +159,6 @@ impl<'o, B: Buffer> Connection<'o, B> {
 }
 
 impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
-    /// The same connection with a deadline for the acknowledgement of every packet: `timeout_ms` after it
-    /// went out, or up to a quarter of that later.
-    #[must_use]
-    pub const fn with_answer_timeout(mut self, timeout_ms: u64, overdue: Overdue) -> Self {
-        self.timers.set_answer_timeout(timeout_ms);
-        self.overdue = overdue;
-        self
-    }
-
     /// Memory for bytes from the transport, to be followed by [`Connection::commit`].
     ///
     /// Empty only when events wait to be polled, or messages to be acknowledged.

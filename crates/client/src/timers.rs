@@ -89,6 +89,9 @@ struct Answers {
 pub(crate) struct Timers {
     /// Until the server has accepted: by when it must have.
     opening: Option<(Instant, Stage)>,
+    /// Since when the opening is in its stage, and how long it may be in any.
+    stage_since: Instant,
+    stage_timeout_ms: u64,
     keep_alive_ms: u64,
     last_sent: Instant,
     last_received: Instant,
@@ -103,6 +106,8 @@ impl Timers {
     pub(crate) fn new(now: Instant, deadline: Instant, keep_alive_s: u16) -> Self {
         Self {
             opening: Some((deadline, Stage::Upgrade)),
+            stage_since: now,
+            stage_timeout_ms: u64::MAX,
             keep_alive_ms: u64::from(keep_alive_s).saturating_mul(1_000),
             last_sent: now,
             last_received: now,
@@ -112,10 +117,17 @@ impl Timers {
         }
     }
 
+    /// The last byte that came has ended the upgrade, or there is none.
     pub(crate) const fn handle_upgraded(&mut self) {
         if let Some((_, stage)) = &mut self.opening {
             *stage = Stage::Connack;
+            self.stage_since = self.last_received;
         }
+    }
+
+    /// No stage of the opening may take longer than `timeout_ms`.
+    pub(crate) const fn set_stage_timeout(&mut self, timeout_ms: u64) {
+        self.stage_timeout_ms = timeout_ms;
     }
 
     /// A packet that is none of ours has come, and fits.
@@ -210,7 +222,7 @@ impl Timers {
             return Some(since.after(CLOSE_TIMEOUT_MS));
         }
         if let Some((deadline, _)) = self.opening {
-            return Some(deadline);
+            return Some(deadline.min(self.stage_since.after(self.stage_timeout_ms)));
         }
         let alive = match (self.keep_alive_ms, self.pinged) {
             (0, _) => None,

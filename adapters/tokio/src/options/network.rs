@@ -43,6 +43,15 @@ impl Network {
         self
     }
 
+    /// Gives up when one stage of connecting takes longer: the resolver's answer, TCP, a proxy, TLS.
+    ///
+    /// Beside the deadline of them all, which a slow stage would use up.
+    #[must_use]
+    pub fn stage_timeout(mut self, timeout: Duration) -> Self {
+        self.tcp.stage = Some(timeout);
+        self
+    }
+
     /// Has the system ask after so long a silence whether the peer is alive (RFC 1122 §4.2.3.6).
     ///
     /// At least a second. MQTT has a keep alive of its own, which notices a dead peer sooner: this
@@ -78,5 +87,12 @@ impl Options {
     #[must_use]
     pub fn tcp_keepalive(self, idle: Duration) -> Self {
         Self { network: self.network.tcp_keepalive(idle), ..self }
+    }
+
+    /// How long each stage of connecting may take: the resolver's answer, TCP, a proxy, TLS, the upgrade
+    /// and CONNACK; all together have [`Self::connect_timeout`], and each as long unless told otherwise.
+    #[must_use]
+    pub fn stage_timeout(self, timeout: Duration) -> Self {
+        Self { network: self.network.stage_timeout(timeout), ..self }
     }
 }

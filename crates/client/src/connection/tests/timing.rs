@@ -162,3 +162,35 @@ fn server_that_does_not_accept_in_time_is_given_up_at_the_deadline() {
         client.assert_ends(error, last);
     }
 }
+
+/// Each stage has a time of its own, and all together have theirs.
+#[test]
+fn stage_of_the_opening_that_takes_too_long_is_timed_out() {
+    const STAGE_MS: u64 = 6_000;
+    for framed in [true, false] {
+        let mut client = client(framed, Config::new());
+        client.connection = client.connection.with_stage_timeout(STAGE_MS);
+        let stage = if framed { Stage::Upgrade } else { Stage::Connack };
+        assert_eq!(client.pass_to_deadline(), (STAGE_MS, Err(Error::TimedOut(stage))));
+    }
+    let mut client = client(true, Config::new());
+    client.connection = client.connection.with_stage_timeout(STAGE_MS);
+    client.pass(1_000).unwrap();
+    client.upgrade();
+    let left_ms = STAGE_MS;
+    assert_eq!(client.pass_to_deadline(), (left_ms, Err(Error::TimedOut(Stage::Connack))));
+    // The second begins late: there is less left of the whole.
+    let mut client = super::client(true, Config::new());
+    client.connection = client.connection.with_stage_timeout(STAGE_MS);
+    client.pass(STAGE_MS - 1).unwrap();
+    client.upgrade();
+    let left_ms = OPENING_MS - (STAGE_MS - 1);
+    assert_eq!(client.pass_to_deadline(), (left_ms, Err(Error::TimedOut(Stage::Connack))));
+    // And none once the server has accepted.
+    let mut client = super::client(true, Config::new());
+    client.connection = client.connection.with_stage_timeout(STAGE_MS);
+    client.upgrade();
+    client.give(CONNACK);
+    assert_eq!(client.events().len(), 1);
+    assert!(client.pass_to_deadline().0 > STAGE_MS);
+}
