@@ -1,6 +1,7 @@
 //! Why a server is not believed.
 
 use core::fmt;
+use embedded_io_async::{Error, ErrorKind};
 use embedded_tls::TlsError;
 
 /// Why a handshake failed, and what to do next.
@@ -31,6 +32,8 @@ pub enum Fault {
     Certificate,
     /// The protocol failed, or the stream.
     Tls(TlsError),
+    /// There is no transport to begin with.
+    Transport(ErrorKind),
 }
 
 impl fmt::Display for Fault {
@@ -56,11 +59,24 @@ impl fmt::Display for Fault {
             }
             Self::Certificate => "a certificate or signature of the server is invalid",
             Self::Tls(error) => return write!(f, "TLS failed: {error:?}"),
+            Self::Transport(kind) => return write!(f, "no transport for TLS: {kind:?}"),
         })
     }
 }
 
 impl core::error::Error for Fault {}
+
+impl Error for Fault {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Host | Self::Anchors => ErrorKind::InvalidInput,
+            Self::LeafMemory(_) => ErrorKind::OutOfMemory,
+            Self::Tls(error) => error.kind(),
+            Self::Transport(kind) => *kind,
+            _ => ErrorKind::PermissionDenied,
+        }
+    }
+}
 
 impl From<webpki::Error> for Fault {
     fn from(error: webpki::Error) -> Self {

@@ -6,7 +6,8 @@
 //! curves P-256 and P-384. RSA is left out: AWS IoT Core, for one, has chains of P-256 certificates up
 //! to Amazon Root CA 3.
 //!
-//! [`open`] is the way in: it refuses a server that has proved nothing, which a handshake of
+//! [`TlsConnector`] is what a runner of `dunlin-embassy` takes. [`open`] is the handshake alone, for any
+//! stream: it refuses a server that has proved nothing, which a handshake of
 //! `embedded-tls` alone does not.
 #![no_std]
 #![cfg_attr(
@@ -22,6 +23,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod connector;
 mod curves;
 mod entropy;
 mod fault;
@@ -30,6 +32,7 @@ mod open;
 mod validity;
 mod verifier;
 
+pub use connector::{TlsConnector, TlsMemory};
 pub use embedded_tls::{Aes128GcmSha256, TlsConnection, TlsError};
 pub use entropy::FillRng;
 pub use fault::Fault;

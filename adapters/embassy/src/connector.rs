@@ -2,30 +2,36 @@
 
 use embedded_io_async::{Error, Read, Write};
 
-/// Makes one transport after another.
+/// Makes one transport after another, and carries a conversation over each.
+///
+/// What a transport needs for its life (the records of TLS, the halves of a socket) lies on the stack of
+/// [`Connector::carry`], so that layers go on top of one another without a heap.
 pub trait Connector {
-    /// What can go wrong, also on the transport.
+    /// What can go wrong before there is a transport.
     type Error: Error;
 
-    /// The reading half.
-    type Reader<'c>: Read<Error = Self::Error>
-    where
-        Self: 'c;
-
-    /// The writing half. [`Write::flush`] must not wait for the peer.
-    type Writer<'c>: Write<Error = Self::Error>
-    where
-        Self: 'c;
-
-    /// Establishes a transport: address, connection, TLS.
+    /// Establishes a transport (address, connection, TLS), has `talk` speak over it, closes it in an
+    /// orderly way, and returns what `talk` has.
     ///
     /// Dropped when it takes too long; the next call starts over.
     #[expect(async_fn_in_trait, reason = "firmware's executor does not send futures")]
-    async fn connect(&mut self) -> Result<(Self::Reader<'_>, Self::Writer<'_>), Self::Error>;
+    async fn carry<T: Talk>(&mut self, talk: T) -> Result<T::Output, Self::Error>;
+}
 
-    /// Ends the transport in an orderly way; dropped when that takes too long.
+/// A conversation over a transport that has been established.
+pub trait Talk {
+    /// What comes of it.
+    type Output;
+
+    /// Speaks until it is over; the caller closes the transport then.
+    ///
+    /// [`Write::flush`] must not wait for the peer.
     #[expect(async_fn_in_trait, reason = "firmware's executor does not send futures")]
-    async fn close(&mut self) {}
+    async fn talk<R: Read, W: Write<Error = R::Error>>(
+        self,
+        reader: &mut R,
+        writer: &mut W,
+    ) -> Self::Output;
 }
 
 /// A stream that stands by itself, in two halves: a UART with a modem or a host behind it.
@@ -39,16 +45,8 @@ pub struct Line<R, W> {
 
 impl<R: Read, W: Write<Error = R::Error>> Connector for Line<R, W> {
     type Error = R::Error;
-    type Reader<'c>
-        = &'c mut R
-    where
-        Self: 'c;
-    type Writer<'c>
-        = &'c mut W
-    where
-        Self: 'c;
 
-    async fn connect(&mut self) -> Result<(&mut R, &mut W), R::Error> {
-        Ok((&mut self.reader, &mut self.writer))
+    async fn carry<T: Talk>(&mut self, talk: T) -> Result<T::Output, R::Error> {
+        Ok(talk.talk(&mut self.reader, &mut self.writer).await)
     }
 }

@@ -69,12 +69,12 @@ mod subscription;
 
 pub use access::{Access, Fixed, Unavailable};
 pub use client::Client;
-pub use connector::{Connector, Line};
+pub use connector::{Connector, Line, Talk};
 pub use dunlin_drive::{Backoff, dunlin};
 pub use error::{Error, PublishError, SubscribeError};
 pub use events::{EVENTS_MAX, Event, Events, Status};
 #[cfg(feature = "net")]
-pub use net::{TcpConnector, TcpError, TcpRead, TcpWrite};
+pub use net::{TcpConnector, TcpError};
 pub use receipts::Receipt;
 pub use received::Received;
 pub use resources::Resources;

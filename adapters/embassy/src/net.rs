@@ -1,6 +1,6 @@
 //! TCP over embassy-net.
 
-use crate::Connector;
+use crate::{Connector, Talk};
 use core::{fmt, net::Ipv4Addr};
 use embassy_net::{
     IpAddress, Stack,
@@ -48,33 +48,23 @@ impl<'n> TcpConnector<'n> {
 
 impl Connector for TcpConnector<'_> {
     type Error = TcpError;
-    type Reader<'c>
-        = TcpRead<'c>
-    where
-        Self: 'c;
-    type Writer<'c>
-        = TcpWrite<'c>
-    where
-        Self: 'c;
 
-    async fn connect(&mut self) -> Result<(TcpRead<'_>, TcpWrite<'_>), TcpError> {
+    async fn carry<T: Talk>(&mut self, talk: T) -> Result<T::Output, TcpError> {
         self.socket.abort();
         self.stack.wait_config_up().await;
         let address = self.address().await?;
         self.socket.connect((address, self.port)).await.map_err(TcpError::from)?;
         let (reader, writer) = self.socket.split();
-        Ok((TcpRead(reader), TcpWrite(writer)))
-    }
-
-    async fn close(&mut self) {
+        let output = talk.talk(&mut TcpRead(reader), &mut TcpWrite(writer)).await;
         self.socket.close();
         // Until the server has all of it, or the runner gives up.
         let _gone = self.socket.flush().await;
+        Ok(output)
     }
 }
 
 /// The reading half of a connection.
-pub struct TcpRead<'c>(TcpReader<'c>);
+struct TcpRead<'c>(TcpReader<'c>);
 
 impl ErrorType for TcpRead<'_> {
     type Error = TcpError;
@@ -87,7 +77,7 @@ impl Read for TcpRead<'_> {
 }
 
 /// The writing half of a connection.
-pub struct TcpWrite<'c>(TcpWriter<'c>);
+struct TcpWrite<'c>(TcpWriter<'c>);
 
 impl ErrorType for TcpWrite<'_> {
     type Error = TcpError;

@@ -19,7 +19,9 @@ const READ_LEN: usize = 512;
 ///   session's [`Oversize`](dunlin_drive::dunlin::Oversize) says otherwise.
 /// - `TX` bytes send: as much as goes out in one write; a longer packet takes several.
 /// - `OUTBOX` bytes keep what was published, until it is acknowledged.
-/// - `QUEUE` bytes keep what has come, until its subscriptions take it; at least `RX`.
+/// - `QUEUE` bytes keep what has come, until its subscriptions take it; at least `RX`. With less than `RX`
+///   of it free, nothing more is read, acknowledgements included: a task that awaits a publish before it
+///   takes what has come needs twice as much, or another task that takes.
 /// - `N` is how many exchanges can wait for an answer, receipts be held, and messages wait.
 /// - `FILTERS` bytes keep the filters of subscriptions.
 pub struct Resources<

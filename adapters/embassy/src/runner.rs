@@ -1,7 +1,8 @@
 //! One connection after another.
 
-use crate::{Access, Connector, Error, Event, shared::Shared};
+use crate::{Access, Connector, Error, Event, Talk, shared::Shared};
 use core::{
+    cell::Cell,
     future::{Future, poll_fn},
     pin::{Pin, pin},
     task::{Context, Poll},
@@ -12,7 +13,7 @@ use dunlin_drive::{
 };
 use embassy_sync::blocking_mutex::raw::RawMutex;
 use embassy_time::{Duration, Instant, Timer};
-use embedded_io_async::Error as _;
+use embedded_io_async::{Error as _, Read, Write};
 
 /// How long a connection may take to be established, as far as nothing else is said.
 pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(20);
@@ -130,20 +131,16 @@ impl<'r, M: RawMutex, const N: usize> Runner<'r, M, N> {
             Some(Err(_)) => return Error::Access,
             None => return self.stopped(),
         }
-        let ended = {
-            let connecting = until(connector.connect(), stop(shared, deadline)).await;
-            let (mut reader, mut writer) = match connecting {
-                Some(Ok(halves)) => halves,
-                Some(Err(error)) => return Error::Connect(error.kind()),
-                None => return self.stopped(),
-            };
-            let wires = Wires { reader: &mut reader, writer: &mut writer, deadline };
-            let talking = pin!(self.talk(access, entropy, wires));
-            talk_until_closed(talking, shared).await
-        };
-        // The server sees an orderly end where there can be one; it has had its words already.
-        let _late = until(connector.close(), Timer::after(SHUTDOWN_TIMEOUT)).await;
-        ended
+        let progress = Progress::new(deadline);
+        let Self { buffers, .. } = self;
+        let conversation =
+            Conversation { shared, buffers, access: &*access, entropy, progress: &progress };
+        let carried = until(connector.carry(conversation), progress.over(shared)).await;
+        match (carried, progress.error.get()) {
+            (_, Some(error)) => error,
+            (Some(Err(error)), None) => Error::Connect(error.kind()),
+            _ => self.stopped(),
+        }
     }
 
     /// Why an attempt was given up.
@@ -154,24 +151,100 @@ impl<'r, M: RawMutex, const N: usize> Runner<'r, M, N> {
             Error::ConnectTimedOut
         }
     }
+}
 
-    /// Speaks with the server over an established transport until that ends.
-    async fn talk<A, R, W>(
-        &mut self,
-        access: &A,
-        entropy: &mut dyn Entropy,
-        wires: Wires<'_, R, W>,
-    ) -> Error
-    where
-        A: Access,
-        R: embedded_io_async::Read,
-        W: embedded_io_async::Write<Error = R::Error>,
-    {
-        let Wires { reader, writer, deadline } = wires;
-        let shared = self.shared;
-        let Buffers { rx, tx, read } = &mut self.buffers;
+/// How far an attempt has come, for whoever decides that it takes too long.
+struct Progress {
+    /// When it must be connected.
+    deadline: Instant,
+    stage: Cell<Stage>,
+    /// Why the conversation has ended.
+    error: Cell<Option<Error>>,
+}
+
+#[derive(Clone, Copy)]
+enum Stage {
+    /// There is no transport yet.
+    Connecting,
+    /// The connection has a deadline of its own.
+    Talking,
+    /// The client is to close: until when its good-bye may take.
+    Leaving(Instant),
+    /// Nothing more is said: until when the transport may take to close.
+    Closing(Instant),
+}
+
+impl Progress {
+    const fn new(deadline: Instant) -> Self {
+        Self { deadline, stage: Cell::new(Stage::Connecting), error: Cell::new(None) }
+    }
+
+    /// The conversation is over; the transport is to be closed.
+    fn handle_ended(&self, error: Error) {
+        self.error.set(Some(error));
+        self.stage.set(Stage::Closing(Instant::now().saturating_add(SHUTDOWN_TIMEOUT)));
+    }
+
+    /// Ready when the attempt is to be dropped.
+    async fn over<M: RawMutex, const N: usize>(&self, shared: &Shared<'_, M, N>) {
+        let mut timer: Option<(Instant, Timer)> = None;
+        poll_fn(|cx| {
+            let (closing, connected) = shared.with(|state| {
+                state.driver.register(cx.waker());
+                (state.desk.closing, state.desk.connected.is_some())
+            });
+            let until = match self.stage.get() {
+                Stage::Connecting if closing => return Poll::Ready(()),
+                Stage::Connecting => self.deadline,
+                Stage::Talking if !closing => return Poll::Pending,
+                Stage::Talking if !connected => return Poll::Ready(()),
+                Stage::Talking => {
+                    let until = Instant::now().saturating_add(CLOSE_TIMEOUT);
+                    self.stage.set(Stage::Leaving(until));
+                    until
+                }
+                Stage::Leaving(until) | Stage::Closing(until) => until,
+            };
+            let timer = match &mut timer {
+                Some((set, timer)) if *set == until => timer,
+                other => &mut other.insert((until, Timer::at(until))).1,
+            };
+            Pin::new(timer).poll(cx)
+        })
+        .await;
+    }
+}
+
+/// Speaks with the server over an established transport until that ends.
+struct Conversation<'a, 'r, M: RawMutex, A, const N: usize> {
+    shared: &'r Shared<'r, M, N>,
+    buffers: &'a mut Buffers<'r>,
+    access: &'a A,
+    entropy: &'a mut dyn Entropy,
+    progress: &'a Progress,
+}
+
+impl<M: RawMutex, A: Access, const N: usize> Talk for Conversation<'_, '_, M, A, N> {
+    /// The end stands in [`Progress`], for it must be known even if closing takes too long.
+    type Output = ();
+
+    async fn talk<R: Read, W: Write<Error = R::Error>>(self, reader: &mut R, writer: &mut W) {
+        self.progress.stage.set(Stage::Talking);
+        let progress = self.progress;
+        let error = self.converse(reader, writer).await;
+        progress.handle_ended(error);
+    }
+}
+
+impl<M: RawMutex, A: Access, const N: usize> Conversation<'_, '_, M, A, N> {
+    async fn converse<R: Read, W: Write<Error = R::Error>>(
+        self,
+        reader: &mut R,
+        writer: &mut W,
+    ) -> Error {
+        let Self { shared, buffers: Buffers { rx, tx, read }, access, entropy, progress } = self;
         let (transport, connect) = (access.transport(), access.connect());
-        let deadline = dunlin::Instant::from_millis(deadline.as_millis());
+        let deadline = dunlin::Instant::from_millis(progress.deadline.as_millis());
         let opened = shared.with(|state| {
             let session = &mut state.session;
             // The server may have a session of this client's life, though none from before it.
@@ -193,28 +266,6 @@ impl<'r, M: RawMutex, const N: usize> Runner<'r, M, N> {
             access.handle_refusal(&refusal);
         }
         Error::Ended { error, io: io.map(|error| error.kind()) }
-    }
-}
-
-/// A transport that has just been established.
-struct Wires<'a, R, W> {
-    reader: &'a mut R,
-    writer: &'a mut W,
-    deadline: Instant,
-}
-
-/// Waits for the end of a connection; for the good-bye of a closed client only so long.
-async fn talk_until_closed<M: RawMutex, const N: usize>(
-    mut talking: Pin<&mut impl Future<Output = Error>>,
-    shared: &Shared<'_, M, N>,
-) -> Error {
-    let connected = || shared.with(|state| state.desk.connected.is_some());
-    match until(talking.as_mut(), closing(shared)).await {
-        Some(error) => error,
-        None if connected() => {
-            until(talking, Timer::after(CLOSE_TIMEOUT)).await.unwrap_or(Error::Closed)
-        }
-        None => Error::Closed,
     }
 }
 

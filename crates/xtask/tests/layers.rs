@@ -36,7 +36,7 @@ const LAYERS: &[Layer] = &[
         Only(&["embedded-io-async", "embedded-storage-async", "sequential-storage"]),
     ),
     layer("dunlin-embassy", &["dunlin-drive"], Any),
-    layer("dunlin-embassy-tls", &[], Any),
+    layer("dunlin-embassy-tls", &["dunlin-embassy"], Any),
     layer("dunlin-tokio", &["dunlin-drive"], Any),
     layer("dunlin-cli", &["dunlin-tokio"], Any),
     layer("xtask", &[], Only(&[])),
