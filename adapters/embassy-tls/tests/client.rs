@@ -1,5 +1,6 @@
 //! A client of `dunlin-embassy` over TLS, to the end and back: sockets of the host, rustls as the peer.
 #![allow(
+    clippy::arithmetic_side_effects,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
