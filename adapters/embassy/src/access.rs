@@ -28,10 +28,12 @@ pub trait Access {
 
 /// There are no credentials to connect with, for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Unavailable;
 
 /// The same for every connection: nothing is signed.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Fixed<'a> {
     /// What lies between MQTT and the transport.
     pub transport: Transport<'a>,

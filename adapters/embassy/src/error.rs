@@ -6,6 +6,7 @@ use embedded_io_async::ErrorKind;
 
 /// Why a connection did not come about, or has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error {
     /// The transport could not be established: no address, no route, refused.
@@ -60,6 +61,7 @@ impl core::error::Error for Error {}
 
 /// Why a message was not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum PublishError {
     /// It was not accepted; nothing has changed.
@@ -87,6 +89,7 @@ impl core::error::Error for PublishError {}
 
 /// Why there are no messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum SubscribeError {
     /// The subscription was not accepted; nothing has changed.

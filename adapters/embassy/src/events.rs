@@ -14,6 +14,7 @@ const LISTENERS: usize = 4;
 
 /// Whether a client is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Status {
     /// A connection is being made.
@@ -28,6 +29,7 @@ pub enum Status {
 
 /// Something that happened to a client's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Event {
     /// A connection is being made.

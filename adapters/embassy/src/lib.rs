@@ -83,3 +83,16 @@ pub use subscription::Subscription;
 
 /// How many subscriptions a client can have at a time.
 pub const SUBSCRIPTIONS_MAX: usize = 8;
+
+/// Everything that a program may want in its log.
+#[cfg(feature = "defmt")]
+const _: () = {
+    const fn is_shown<T: defmt::Format>() {}
+    is_shown::<Error>();
+    is_shown::<Event>();
+    is_shown::<Fixed<'_>>();
+    is_shown::<PublishError>();
+    is_shown::<Received<'_>>();
+    is_shown::<Status>();
+    is_shown::<SubscribeError>();
+};

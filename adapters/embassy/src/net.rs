@@ -97,6 +97,7 @@ impl Write for TcpWrite<'_> {
 
 /// What went wrong with a TCP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TcpError {
     /// The name has no address.

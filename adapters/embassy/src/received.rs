@@ -11,6 +11,7 @@ use dunlin_drive::dunlin::{Message, Properties, Qos, Version};
 /// When a connection is lost between them, or there is no room for one, the rest does not come; after a
 /// lost connection a message above QoS 0 begins anew, with another first piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Received<'b> {
     message: Message<'b>,
     /// Whether it may have come before.

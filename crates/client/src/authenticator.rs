@@ -23,10 +23,12 @@ pub trait Authenticator {
 
 /// The authenticator does not go on: the server is not who it should be, or its words make no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Denied;
 
 /// Why an authentication does not go on; the connection is to be dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum AuthenticateError {
     /// The authenticator does not accept what the server says.

@@ -7,6 +7,7 @@ use dunlin_ws::CloseCode;
 
 /// Why a connection has ended. After it, every call returns the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error {
     /// The peer sent bytes that are not what they claim to be.
@@ -23,6 +24,7 @@ pub enum Error {
 
 /// Bytes that are not what they claim to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Malformed {
     /// The answer to the WebSocket upgrade.
@@ -35,6 +37,7 @@ pub enum Malformed {
 
 /// A breach of the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Misbehaved {
     /// A packet that must not come now.
@@ -45,6 +48,7 @@ pub enum Misbehaved {
 
 /// A clear no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Refused {
     /// Of the HTTP server, by a status other than 101; [`Connection::refusal`](crate::Connection::refusal)
@@ -56,6 +60,7 @@ pub enum Refused {
 
 /// How far a connection had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Stage {
     /// The WebSocket upgrade was not answered yet.
@@ -73,6 +78,7 @@ pub enum Stage {
 
 /// How a transport ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Closed {
     /// This side said good-bye.
@@ -241,6 +247,7 @@ impl core::error::Error for Error {}
 
 /// Why a connection cannot even begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum OpenError {
     /// The CONNECT cannot be sent as it is.

@@ -96,3 +96,15 @@ pub use error::{Closed, Error, Malformed, Misbehaved, OpenError, Refused, Stage}
 pub use opening::{Opening, Transport};
 pub use timers::{CLOSE_TIMEOUT_MS, Instant, KeepAlive, Overdue, PING_TIMEOUT_MAX_MS};
 pub use transmit::TRANSMIT_MIN;
+
+/// Everything that a program may want in its log.
+#[cfg(feature = "defmt")]
+const _: () = {
+    const fn is_shown<T: defmt::Format>() {}
+    is_shown::<Error>();
+    is_shown::<Event<'_>>();
+    is_shown::<Opening<'_>>();
+    is_shown::<OpenError>();
+    is_shown::<Instant>();
+    is_shown::<Overdue>();
+};

@@ -5,6 +5,7 @@ use dunlin_mqtt::Connect;
 
 /// What lies between MQTT and the caller's transport.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Transport<'o> {
     /// WebSocket: the upgrade is asked for by this request.
     WebSocket(ws::Request<'o>),
@@ -14,6 +15,7 @@ pub enum Transport<'o> {
 
 /// How a connection is to begin; lives as long as the connection.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Opening<'o> {
     /// What lies between MQTT and the caller's transport.
     pub transport: Transport<'o>,

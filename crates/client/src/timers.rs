@@ -12,6 +12,7 @@ pub const PING_TIMEOUT_MAX_MS: u64 = 30_000;
 
 /// A point in time on a clock that never goes back: milliseconds since any start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Instant(u64);
 
 impl Instant {
@@ -52,6 +53,7 @@ pub(crate) enum Due {
 
 /// What becomes of a packet whose acknowledgement does not come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Overdue {
     /// The connection ends; the session sends it again on the next.
     #[default]
@@ -63,6 +65,7 @@ pub enum Overdue {
 
 /// Whether the server answers when it is asked for a sign of life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum KeepAlive {
     /// As far as is known.
     #[default]

@@ -30,6 +30,7 @@ pub struct Pipe<'p, R, W> {
 
 /// Why a connection has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Ended<E> {
     /// What it means.
     pub error: Error,

@@ -11,6 +11,7 @@ use dunlin::{
 
 /// What is to be done after records have been appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Appended {
     /// They are safe.
     Safe,
@@ -68,6 +69,7 @@ pub trait Ledger<const N: usize> {
 
 /// Why recording has ended. Nothing more is sent then: what has been accepted would not survive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum RecordError<E> {
     /// The store has failed.
     Store(E),

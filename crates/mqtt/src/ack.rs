@@ -8,6 +8,7 @@ use dunlin_octet::{Reader, Sink, Text};
 
 /// What an acknowledgement says (MQTT 3.1.1 §3.4 to §3.7, MQTT 5.0 §3.4 to §3.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(missing_docs, reason = "the names are the standard's own")]
 pub enum AckKind {
     Puback,
@@ -30,6 +31,7 @@ impl AckKind {
 
 /// An acknowledgement: PUBACK, PUBREC, PUBREL or PUBCOMP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Ack<'a> {
     /// Which of them.
     pub kind: AckKind,

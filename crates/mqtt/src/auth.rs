@@ -8,6 +8,7 @@ use dunlin_octet::{Reader, Sink, Text};
 
 /// One step of an authentication, from either side; only in MQTT 5.0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Auth<'a> {
     /// Done, or what is to follow.
     pub reason: ReasonCode,

@@ -8,6 +8,7 @@ use dunlin_octet::{Reader, Sink, Text};
 
 /// The server's answer to CONNECT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Connack<'a> {
     /// Whether the server goes on with a session that it had kept.
     pub session_present: bool,

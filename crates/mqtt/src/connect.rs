@@ -229,3 +229,19 @@ impl fmt::Debug for Connect<'_> {
             .finish_non_exhaustive()
     }
 }
+
+/// Without user name and password.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Connect<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let Self { version, client_id, clean_session, keep_alive_s, .. } = self;
+        defmt::write!(
+            f,
+            "Connect {{ {}, client_id: {=str}, clean_session: {=bool}, keep_alive_s: {=u16} }}",
+            version,
+            client_id,
+            clean_session,
+            keep_alive_s
+        );
+    }
+}

@@ -9,6 +9,7 @@ use dunlin_octet::{Reader, Sink, Text};
 
 /// The last packet of a connection; in MQTT 5.0 the server sends it too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Disconnect<'a> {
     /// Why; MQTT 3.1.1 has no place for it.
     pub reason: ReasonCode,

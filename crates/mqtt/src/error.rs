@@ -5,6 +5,7 @@ use core::fmt;
 
 /// Bytes that are not the packet they claim to be. The peer is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Malformed {
     /// A length field disagrees with the bytes that follow, or is written in a longer form than needed.
@@ -82,6 +83,7 @@ impl core::error::Error for Malformed {}
 
 /// A valid packet that the peer must not send now. The peer is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Misbehaved {
     /// Something else came first where CONNACK must come (v3.1.1: [MQTT-3.2.0-1]).
@@ -147,6 +149,7 @@ impl core::error::Error for Misbehaved {}
 
 /// Why a packet ends the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error {
     /// Bytes that are not the packet they claim to be.
@@ -186,6 +189,7 @@ impl core::error::Error for Error {}
 
 /// What is wrong with a topic name or a topic filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TopicError {
     /// It has no characters (v3.1.1: [MQTT-4.7.3-1]).
@@ -220,6 +224,7 @@ impl core::error::Error for TopicError {}
 
 /// Why a message was not accepted; nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum PublishError {
     /// The topic name is not one.
@@ -261,6 +266,7 @@ impl core::error::Error for PublishError {}
 
 /// Why a SUBSCRIBE or UNSUBSCRIBE was not accepted; nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum SubscribeError {
     /// There is no filter at all (v3.1.1: [MQTT-3.8.3-3], [MQTT-3.10.3-2]).
@@ -331,6 +337,7 @@ impl core::error::Error for SubscribeError {}
 
 /// Why an acknowledgement was not accepted; nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum AckError {
     /// The connection that the message came over is gone, or it was acknowledged already; the server
@@ -362,6 +369,7 @@ impl core::error::Error for AckError {}
 
 /// Why a DISCONNECT with properties, or a step of an authentication, was not accepted; nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum SendError {
     /// There is no connection, or no authentication, that it could belong to; or the version is 3.1.1.

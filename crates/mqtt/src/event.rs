@@ -8,6 +8,7 @@ use crate::{
 ///
 /// Tokens count up; after 2³² of them they come again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Token(pub(crate) u32);
 
 impl Token {
@@ -20,6 +21,7 @@ impl Token {
 /// Names a message that waits for its acknowledgement by the program; with QoS 1, void with its
 /// connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct AckToken {
     pub(crate) packet_id: PacketId,
     pub(crate) place: u16,
@@ -36,6 +38,7 @@ impl AckToken {
 
 /// Who says that a message above QoS 0 may be acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum AckMode {
     /// Handing it over is enough: it is acknowledged once the program asks for the next event.
     #[default]
@@ -50,6 +53,7 @@ pub enum AckMode {
 /// connection. With [`Oversize::Skip`] and [`Oversize::Stream`], CONNECT announces a Maximum Packet Size
 /// only if its properties have one; that one counts, and may be larger than the buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Oversize {
     /// The connection ends; MQTT 5.0 tells the server beforehand not to send it.
     #[default]
@@ -64,6 +68,7 @@ pub enum Oversize {
 
 /// What a session does by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Config {
     /// The version that every connection of the session speaks.
@@ -140,6 +145,7 @@ impl Default for Config {
 
 /// What the server knew of this client when it connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Resumption {
     /// Nothing, and nothing was expected: subscriptions are to be made.
     New,
@@ -156,6 +162,7 @@ pub enum Resumption {
 
 /// Something that the program should know. Strings and payloads lie in the packet that brought it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Event<'p> {
     /// The server has accepted the connection.

@@ -11,6 +11,7 @@ pub(crate) const VARINT_MAX: usize = 4;
 
 /// The kinds of control packet (MQTT 3.1.1 §2.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(missing_docs, reason = "the names are the standard's own")]
 pub enum PacketType {
     Connect,
@@ -82,6 +83,7 @@ impl PacketType {
 // first byte of `remaining` it made the compiler move that number in two parts through each `?`:
 // eight nanoseconds a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(C)]
 pub struct FixedHeader {
     /// The packet's type.

@@ -76,3 +76,17 @@ pub use subscribe::{RetainHandling, Subscribe, Subscription, Unsubscribe};
 pub use text::STRING_MAX;
 pub use topic::{check_filter, check_topic, matches};
 pub use types::{PacketId, Qos, SubscriptionId, Version};
+
+/// Everything that a program may want in its log.
+#[cfg(feature = "defmt")]
+const _: () = {
+    const fn is_shown<T: defmt::Format>() {}
+    is_shown::<Config>();
+    is_shown::<Event<'_>>();
+    is_shown::<Packet<'_>>();
+    is_shown::<Piece<'_>>();
+    is_shown::<Limits>();
+    is_shown::<Records<'_>>();
+    is_shown::<PropertiesIter<'_>>();
+    is_shown::<Delivery>();
+};

@@ -6,6 +6,7 @@ use crate::{
 
 /// What the server takes on a connection, as CONNACK says; everything, where it says nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Limits {
     /// How many messages above QoS 0 may be under way to the server.
     pub receive_maximum: u16,

@@ -4,6 +4,7 @@ use crate::{Malformed, PacketType, Properties, Property, Qos, Version};
 
 /// Everything of an application message but its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Head<'a> {
     /// The topic name it is published to; empty where the properties of a PUBLISH have a topic alias.
     pub topic: &'a str,
@@ -34,6 +35,7 @@ impl Head<'_> {
 
 /// An application message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Message<'a> {
     /// Everything but the payload.
     pub head: Head<'a>,

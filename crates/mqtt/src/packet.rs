@@ -9,6 +9,7 @@ use dunlin_octet::{Sink, Text};
 
 /// A control packet whose strings and payload lie in the bytes that it was read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(missing_docs, reason = "the names are the standard's own")]
 pub enum Packet<'a> {
     Connect(Connect<'a>),

@@ -223,8 +223,18 @@ impl fmt::Debug for Properties<'_> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Properties<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        for property in self.iter() {
+            defmt::write!(f, "{} ", property);
+        }
+    }
+}
+
 /// The properties of a packet, one after the other.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Iter<'a> {
     wire: Reader<'a>,
     list: &'a [Property<'a>],

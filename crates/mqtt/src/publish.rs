@@ -18,6 +18,7 @@ pub(crate) const DUP: u8 = 0x08;
 // In this order, the packet identifier does not begin at a multiple of four: there the compiler reads
 // it together with what follows, and waits until both have been written apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(C)]
 pub struct Publish<'a> {
     /// The message itself.

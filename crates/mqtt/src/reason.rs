@@ -7,6 +7,7 @@ use crate::PacketType;
 /// The five return codes of an MQTT 3.1.1 CONNACK stand here as the reason codes that took their
 /// place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ReasonCode(u8);
 
 impl ReasonCode {

@@ -19,6 +19,7 @@ pub const RECORD_OVERHEAD: usize = 12;
 
 /// Memory is too short for what was to be written into it; nothing was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TooShort {
     /// How many bytes it takes.
     pub needed: usize,
@@ -34,6 +35,7 @@ impl core::error::Error for TooShort {}
 
 /// Why a record was not taken into a session; it changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum RestoreError {
     /// The bytes are not a record, or one that does not fit those before it.
@@ -238,6 +240,7 @@ impl Text for Record<'_> {
 ///
 /// Ends where the bytes end, or where they are not whole records; [`Records::rest`] tells the two apart.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Records<'a> {
     bytes: Reader<'a>,
 }

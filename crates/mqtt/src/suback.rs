@@ -8,6 +8,7 @@ use dunlin_octet::{Reader, Sink, Text};
 
 /// The server's answer to SUBSCRIBE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Suback<'a> {
     /// The exchange.
     pub packet_id: PacketId,
@@ -58,6 +59,7 @@ impl<'a> Suback<'a> {
 
 /// The server's answer to UNSUBSCRIBE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Unsuback<'a> {
     /// The exchange.
     pub packet_id: PacketId,
@@ -107,6 +109,7 @@ impl<'a> Unsuback<'a> {
 
 /// The answers to a SUBSCRIBE or UNSUBSCRIBE, in the order of its filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Reasons<'a> {
     codes: &'a [u8],
 }

@@ -19,6 +19,7 @@ const RETAIN_AS_PUBLISHED: u8 = 0x08;
 
 /// One wish: a filter, and how its messages shall come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Subscription<'a> {
     /// The topic filter.
     pub filter: &'a str,
@@ -34,6 +35,7 @@ pub struct Subscription<'a> {
 
 /// Which messages that the server has kept come when a subscription is made (MQTT 5.0 §3.8.3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum RetainHandling {
     /// All of them, as always in MQTT 3.1.1.
     #[default]
@@ -190,6 +192,7 @@ impl Wishes<'_> {
 
 /// What a packet lists: as it came, checked, or as it was given.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum List<'a, T> {
     Wire(Version, &'a [u8]),
     Given(&'a [T]),
@@ -197,6 +200,7 @@ enum List<'a, T> {
 
 /// The client's wish for messages.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Subscribe<'a> {
     /// The exchange.
     pub packet_id: PacketId,
@@ -282,6 +286,7 @@ impl Eq for Subscribe<'_> {}
 
 /// The client's wish for messages to end.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Unsubscribe<'a> {
     /// The exchange.
     pub packet_id: PacketId,

@@ -5,6 +5,7 @@ use core::num::{NonZeroU16, NonZeroU32};
 
 /// Which of the two versions a connection speaks; chosen when it opens, the same until it ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Version {
     /// MQTT 3.1.1.
     #[default]
@@ -50,6 +51,7 @@ impl Version {
 
 /// How often a message may arrive (MQTT 3.1.1 §4.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Qos {
     /// Once or never; never acknowledged.
     #[default]
@@ -83,6 +85,7 @@ impl Qos {
 
 /// Identifies one exchange in flight; never zero (v3.1.1: [MQTT-2.3.1-1]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct PacketId(NonZeroU16);
 
 impl PacketId {
@@ -102,6 +105,7 @@ impl PacketId {
 
 /// Names a subscription in the messages that come for it: 1 to 268,435,455 (MQTT 5.0 §3.8.2.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SubscriptionId(NonZeroU32);
 
 impl SubscriptionId {

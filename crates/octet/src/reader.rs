@@ -4,6 +4,7 @@
 ///
 /// `None` means that fewer bytes are left than were asked for; the cursor has not moved then.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Reader<'a> {
     rest: &'a [u8],
 }

@@ -4,6 +4,7 @@ use crate::{Sink, copy};
 
 /// The memory is too short for what was to be put; nothing of it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Full;
 
 /// Puts big-endian integers and slices behind one another into borrowed memory.

@@ -22,6 +22,7 @@ pub struct Acceptance<'a> {
 /// Why a request is no upgrade. The peer is at fault; the answer says so to it.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum RequestError {
     /// The connection ended inside the request.
     Truncated,

@@ -7,6 +7,7 @@ use core::fmt;
 /// Only codes that may stand in a frame: 1000 to 1003, 1007 to 1014 (the last three are in the IANA
 /// registry that §11.7 opens), and 3000 to 4999. A Close without a body has no code at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct CloseCode(u16);
 
 impl CloseCode {

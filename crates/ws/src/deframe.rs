@@ -11,6 +11,7 @@ pub const EMPTY_FRAGMENTS_MAX: u8 = 64;
 
 /// Something that a [`Deframer`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Incoming {
     /// Payload of a message joined the stream.
     Data {

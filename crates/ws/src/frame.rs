@@ -15,6 +15,7 @@ const MASK: u8 = 0x80;
 
 /// Which end of the connection this is: a client masks what it sends, a server does not (§5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Role {
     /// Opened the connection.
     Client,
@@ -24,6 +25,7 @@ pub enum Role {
 
 /// What a frame is (§5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Opcode {
     /// More of the message that has begun.
     Continuation,
@@ -59,6 +61,7 @@ impl Opcode {
 
 /// Everything that stands in front of a payload (§5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Header {
     /// Whether this is the last fragment of its message.
     pub fin: bool,

@@ -82,3 +82,15 @@ pub use reply::{REPLY_BODY_MAX, Reply, ReplyError};
 pub use request::{Field, InvalidRequest, Request};
 pub use response::INFORMATIONAL_MAX;
 pub use upgrade::{Upgrade, UpgradeError};
+
+/// Everything that a program may want in its log.
+#[cfg(feature = "defmt")]
+const _: () = {
+    const fn is_shown<T: defmt::Format>() {}
+    is_shown::<Field<'_>>();
+    is_shown::<Header>();
+    is_shown::<Incoming>();
+    is_shown::<Refusal<'_>>();
+    is_shown::<Request<'_>>();
+    is_shown::<UpgradeError>();
+};

@@ -6,6 +6,7 @@ use core::fmt;
 /// Bytes that are not the frames of RFC 6455. The peer is at fault.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Malformed {
     /// A reserved bit is set, and no extension was agreed on (§5.2).
     ReservedBits,

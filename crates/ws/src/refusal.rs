@@ -4,6 +4,7 @@ use core::fmt;
 
 /// The status of an HTTP response (RFC 9110 §15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Status(u16);
 
 impl Status {
@@ -57,6 +58,7 @@ impl fmt::Display for Status {
 /// `date`, `content-type`, `location`, `retry-after`, `sec-websocket-version`, `www-authenticate`,
 /// `x-amzn-errortype` and `x-amzn-requestid`; all others have been dropped.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Refusal<'a> {
     status: Status,
     fields: &'a [u8],

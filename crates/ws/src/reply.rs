@@ -27,6 +27,7 @@ pub struct Reply {
 /// Bytes that are no complete answer. The peer or the way to it is at fault.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ReplyError {
     /// The connection ended before a byte of an answer.
     NoResponse,

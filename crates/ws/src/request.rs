@@ -6,6 +6,7 @@ use dunlin_octet::{Sink, Text};
 
 /// A header field of the caller's own, such as an authorisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Field<'a> {
     /// A token, in any case (RFC 9110 §5.6.2).
     pub name: &'a str,
@@ -24,6 +25,7 @@ pub struct Request<'a> {
 /// What a request must not hold. The caller is at fault; nothing has been sent.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum InvalidRequest {
     /// The host is empty, or has a byte that no host and port have.
     Host,
@@ -87,6 +89,14 @@ impl fmt::Debug for Request<'_> {
     /// Neither target nor values, which may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request").field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
+/// Neither target nor values, which may be secrets.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Request<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Request {{ host: {=str} }}", self.host);
     }
 }
 

@@ -21,6 +21,7 @@ pub struct Upgrade<'a> {
 /// Why there is no WebSocket connection.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum UpgradeError {
     /// The caller asked for something that cannot be sent; nothing was.
     Request(InvalidRequest),

@@ -134,6 +134,25 @@ macro_rules! properties {
             }
         }
 
+        #[cfg(feature = "defmt")]
+        impl defmt::Format for Property<'_> {
+            fn format(&self, f: defmt::Formatter<'_>) {
+                match self {
+                    // It may be as good as a password.
+                    _ if self.id() == AUTHENTICATION_DATA => {
+                        defmt::write!(f, "AuthenticationData(..)");
+                    }
+                    $(Self::$name(value) => {
+                        defmt::write!(f, "{=str}({})", stringify!($name), value);
+                    })+
+                    Self::SubscriptionIdentifier(id) => {
+                        defmt::write!(f, "SubscriptionIdentifier({})", id);
+                    }
+                    Self::UserProperty(pair) => defmt::write!(f, "UserProperty({})", pair),
+                }
+            }
+        }
+
         impl<'a> Properties<'a> {
             $($(#[doc = $doc])+
             pub fn $finder(&self) -> Option<$type> {

@@ -10,6 +10,7 @@ use dunlin_octet::Buffer;
 
 /// What is to become of a message that has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Delivery {
     /// It is handed over; above QoS 0, this is what to acknowledge.
     New(Option<AckToken>),

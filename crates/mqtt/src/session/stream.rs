@@ -12,6 +12,7 @@ use dunlin_octet::{Buffer, Writer};
 
 /// What goes out next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Piece<'s> {
     /// The bytes.
     pub bytes: &'s [u8],
@@ -22,6 +23,7 @@ pub struct Piece<'s> {
 
 /// A payload that goes on to be supplied, by [`Session::supply`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Wanted {
     /// What [`Session::publish_stream`] returned.
     pub token: Token,
