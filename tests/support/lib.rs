@@ -18,6 +18,7 @@
     reason = "host code for tests: a test that cannot go on panics"
 )]
 
+pub mod amplify;
 pub mod aws_iot;
 pub mod aws_sdk;
 pub mod broker5;
