@@ -1,7 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE (MQTT 3.1.1 §3.8, §3.10, MQTT 5.0 §3.8, §3.10).
 
 use crate::{
-    Malformed, PacketId, PacketType, Properties, Qos, TopicError, Version,
+    Malformed, PacketId, PacketType, Properties, Qos, SharedFilter, TopicError, Version,
     ack::take_packet_id,
     check_filter,
     encode::text,
@@ -10,9 +10,6 @@ use crate::{
     text::{field_len, put_field, take_str},
 };
 use dunlin_octet::{Reader, Sink, Text};
-
-/// A filter that begins so names a subscription that several clients share (MQTT 5.0 §4.8.2).
-const SHARED: &str = "$share/";
 
 const NO_LOCAL: u8 = 0x04;
 const RETAIN_AS_PUBLISHED: u8 = 0x08;
@@ -95,7 +92,7 @@ impl<'a> Subscription<'a> {
 
     /// Whether the subscription is one that several clients share.
     pub(crate) fn is_shared(&self) -> bool {
-        self.filter.starts_with(SHARED)
+        SharedFilter::is_meant(self.filter)
     }
 
     /// [MQTT-3.8.3-4] No Local has no meaning where clients share.
@@ -128,15 +125,9 @@ impl<'a> Subscription<'a> {
 /// and a filter behind it ([MQTT-4.8.2-1], [MQTT-4.8.2-2]).
 pub(crate) fn check_filter_in(version: Version, filter: &str) -> Result<(), TopicError> {
     check_filter(filter)?;
-    let Some(shared) = filter.strip_prefix(SHARED).filter(|_| version.in_build() == Version::V5)
-    else {
-        return Ok(());
-    };
-    match shared.split_once('/') {
-        Some((name, filter)) if !name.is_empty() && !name.contains(['+', '#']) => {
-            check_filter(filter).map_err(|_| TopicError::Share)
-        }
-        _ => Err(TopicError::Share),
+    match version.in_build() {
+        Version::V3 => Ok(()),
+        Version::V5 => SharedFilter::parse(filter).map(|_| ()),
     }
 }
 
