@@ -53,6 +53,29 @@ async fn count_ends_it_and_time_ends_it_with_27() {
     assert_eq!(output.stdout, b"is ready\\n\n");
 }
 
+/// Each message goes to one of both; whoever has one ends.
+#[tokio::test]
+async fn members_of_a_group_share_the_messages() {
+    let broker = mosquitto().await;
+    let url = broker.ws_url();
+    for version in ["311", "5"] {
+        let what = ["-t", "jobs/+", "--group", "g", "--probe", "probes/x", "-q", "1", "-C", "1"];
+        let mut members = Vec::new();
+        for _ in 0..2 {
+            let member = dunlin().await.args(["sub", "--url", &url, "-V", version]).args(what);
+            members.push(tokio::spawn(member.spawn().finish()));
+        }
+        let mut count = 0;
+        // A member that does not end panics, and has ended then.
+        while !members.iter().all(tokio::task::JoinHandle::is_finished) {
+            published(&url, &["-t", "jobs/a", "-q", "1", "-m", &count.to_string()]).await;
+            count += 1;
+        }
+        let [one, two] = [members.remove(0).await.unwrap(), members.remove(0).await.unwrap()];
+        assert_ne!(one.text(), two.text(), "one message, one member");
+    }
+}
+
 /// The time runs from the start: a server that accepts TCP and is silent is part of it.
 #[tokio::test]
 async fn time_is_over_while_connecting() {

@@ -30,6 +30,7 @@ pub mod moto;
 pub mod paho;
 pub mod peer;
 pub mod process;
+pub mod rabbitmq;
 pub mod sim;
 pub mod tiny;
 pub mod ws_server;

@@ -45,11 +45,21 @@ const ENVIRONMENT: [&str; 12] = [
 /// Panics when it does not compile.
 pub async fn dunlin() -> Command {
     static BUILT: OnceCell<PathBuf> = OnceCell::const_new();
-    let mut command = Command::new(BUILT.get_or_init(build).await);
+    let parts = ["--package=dunlin-cli", "--bin=dunlin"];
+    let mut command = Command::new(BUILT.get_or_init(|| build(parts)).await);
     for name in ENVIRONMENT {
         command.inner.env_remove(name);
     }
     command
+}
+
+/// The worker among the Tokio adapter's examples, built from this clone on first use.
+///
+/// Panics when it does not compile.
+pub async fn worker() -> Command {
+    static BUILT: OnceCell<PathBuf> = OnceCell::const_new();
+    let parts = ["--package=dunlin-tokio", "--example=worker"];
+    Command::new(BUILT.get_or_init(|| build(parts)).await)
 }
 
 /// A command that was not started yet.
@@ -263,12 +273,13 @@ fn collect(
     })
 }
 
-/// Asks cargo to build the command, and where it is: wherever `CARGO_TARGET_DIR`, a profile or a
+/// Asks cargo to build one program, and where it is: wherever `CARGO_TARGET_DIR`, a profile or a
 /// configuration file puts it, cargo knows. It holds no lock while it runs tests.
-async fn build() -> PathBuf {
+async fn build(parts: [&str; 2]) -> PathBuf {
     let mut cargo = tokio::process::Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
     cargo
-        .args(["build", "--package=dunlin-cli", "--bin=dunlin"])
+        .arg("build")
+        .args(parts)
         .arg("--message-format=json-render-diagnostics")
         .current_dir(workspace())
         .stdin(Stdio::null())

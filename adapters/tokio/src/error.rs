@@ -349,10 +349,14 @@ const SECRET_HEAD_LEN: usize = 12;
 
 /// A server's words up to where they repeat the query or a header field of the request.
 fn without_secrets(mut words: String, options: &Options) -> String {
-    let query = options.url.target().split_once('?').map(|(_, query)| query);
+    let queries = options.endpoints().filter_map(|url| url.target().split_once('?'));
     let signature = options.is_signed().then_some("X-Amz-");
     let fields = options.fields.iter().map(|(_, value)| value.as_str());
-    for secret in fields.chain(query).chain(signature).filter(|secret| !secret.is_empty()) {
+    for secret in fields
+        .chain(queries.map(|(_, query)| query))
+        .chain(signature)
+        .filter(|secret| !secret.is_empty())
+    {
         // The words are cut off somewhere, perhaps inside of it.
         if let Some(at) = words.find(secret.get(..SECRET_HEAD_LEN).unwrap_or(secret)) {
             words.truncate(at);

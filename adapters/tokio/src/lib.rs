@@ -48,6 +48,7 @@ mod request;
 mod router;
 mod runner;
 mod shared;
+mod sharing;
 mod statistics;
 pub mod store;
 mod subscription;
@@ -65,7 +66,7 @@ pub use dunlin_drive::{
     dunlin::{
         self, AuthenticateError, Authenticator, Denied, KeepAlive, Limits, Message, Overdue,
         Properties, Property, Qos, ReasonCode, Resumption, Version,
-        mqtt::{AckError, RetainHandling, SendError, SubscriptionId},
+        mqtt::{AckError, RetainHandling, SendError, SharedFilter, SubscriptionId, TopicError},
     },
 };
 pub use error::{Cause, Error, PublishError, SubscribeError, UpgradeRefusal};
@@ -75,9 +76,9 @@ pub use message::{MessageProperties, Will};
 #[cfg(feature = "aws")]
 pub use options::AWS_RENEW_AFTER_DEFAULT;
 pub use options::{
-    ALIASED_TOPICS_DEFAULT, CONNECT_TIMEOUT_DEFAULT, KEEP_ALIVE_DEFAULT_S, Network, OUTBOX_DEFAULT,
-    Offline, Options, Overflow, Persistence, QUEUE_DEFAULT, RECEIVE_DEFAULT, ServerReference,
-    TOPIC_ALIASES_DEFAULT,
+    ALIASED_TOPICS_DEFAULT, CONNECT_TIMEOUT_DEFAULT, ConnectLimiter, ENDPOINT_STABLE,
+    KEEP_ALIVE_DEFAULT_S, Network, OUTBOX_DEFAULT, Offline, Options, Overflow, Persistence,
+    QUEUE_DEFAULT, RECEIVE_DEFAULT, ServerReference, TOPIC_ALIASES_DEFAULT,
 };
 pub use proxy::{InvalidProxy, Proxy, ProxyFault};
 pub use pubsub::PubSub;
@@ -85,6 +86,7 @@ pub use receipt::Receipt;
 pub use received::Received;
 pub use request::{RequestError, Requests};
 pub use shared::Status;
+pub use sharing::SharingError;
 pub use statistics::Statistics;
 pub use store::StoreError;
 pub use subscription::Subscription;

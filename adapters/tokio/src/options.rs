@@ -4,6 +4,7 @@
 mod aws;
 mod connect;
 mod network;
+mod reach;
 
 use crate::{TlsOptions, Url, UrlError, Will, authentication::Make, store::Durability};
 #[cfg(feature = "aws")]
@@ -16,6 +17,7 @@ use dunlin_drive::{
     pubsub::Matching,
 };
 pub use network::Network;
+pub use reach::{ConnectLimiter, ENDPOINT_STABLE};
 use std::{fmt, marker, num::NonZeroU16, path::PathBuf, time::Duration};
 use zeroize::Zeroizing;
 
@@ -98,6 +100,8 @@ pub enum ServerReference {
 #[derive(Clone)]
 pub struct Options {
     pub(crate) url: Url,
+    pub(crate) others: Vec<Url>,
+    pub(crate) limiter: Option<ConnectLimiter>,
     pub(crate) tls: TlsOptions,
     pub(crate) network: Network,
     pub(crate) version: Version,
@@ -140,6 +144,8 @@ impl Options {
         let password = url.password().map(|password| Zeroizing::new(password.to_vec()));
         Self {
             url,
+            others: Vec::new(),
+            limiter: None,
             tls: TlsOptions::platform(),
             network: Network::default(),
             version: Version::V3,

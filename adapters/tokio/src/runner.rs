@@ -8,7 +8,7 @@ mod redirect;
 mod renewal;
 
 use crate::{
-    Error, Event, Options, Status, Url,
+    ENDPOINT_STABLE, Error, Event, Options, Status, Url,
     authentication::{Authentication, First as FirstStep, Make},
     buffer::Growing,
     error::printable,
@@ -27,7 +27,7 @@ use dunlin_drive::{
         Version, octet::Text, ws,
     },
 };
-use redirect::Redirect;
+use redirect::{Next, Redirect};
 use renewal::{beside, is_renewal};
 use std::{
     future::{Future, poll_fn},
@@ -100,6 +100,9 @@ async fn connect(shared: &Shared, options: &Options, first: First) -> Error {
     let mut must_succeed = first == First::MustSucceed;
     let (mut short_lives, mut is_corrected) = (0, false);
     loop {
+        if race(options.turn(), shared.closing.notified()).await.is_err() {
+            return Error::Closed;
+        }
         shared.lock().desk.handle_connecting();
         let attempt = Attempt { shared, options, url: redirect.url(), clock, short_lives };
         if !is_corrected && attempt.wait_for_turn(&client_id).await.is_err() {
@@ -123,12 +126,16 @@ async fn connect(shared: &Shared, options: &Options, first: First) -> Error {
             if state.desk.closing {
                 return Error::Closed;
             }
-            let connected = state.desk.connected().is_some();
-            let followed = redirect.handle_ended(&error, connected);
+            // A connection that is renewed has stood long enough.
+            let stood = state
+                .desk
+                .connected()
+                .map(|since| if is_renewal(&error) { ENDPOINT_STABLE } else { since.elapsed() });
+            let next = redirect.handle_ended(&error, stood);
             if let Some((to, permanent)) = error.reference() {
                 state.desk.announce(Event::Redirected { to: to.to_owned(), permanent });
             }
-            if (must_succeed && !followed) || error.is_final() {
+            if (must_succeed && next == Next::Again) || error.is_final() {
                 return error;
             }
             if let Some(kept) = state.desk.kept_client_id() {
@@ -138,7 +145,10 @@ async fn connect(shared: &Shared, options: &Options, first: First) -> Error {
                 state.desk.announce(Event::Renewing);
                 continue;
             }
-            let wait_ms = backoff.handle_ended(clock.now(), &mut state.entropy);
+            let wait_ms = match next {
+                Next::Untried => 0,
+                _ => backoff.handle_ended(clock.now(), &mut state.entropy),
+            };
             let retry_in = Duration::from_millis(wait_ms);
             state.desk.tell(Status::Disconnected, Event::Disconnected { error, retry_in });
             retry_in
@@ -218,7 +228,7 @@ impl Attempt<'_> {
     ) -> Error {
         let Self { options, url, .. } = *self;
         let host = url.host_header();
-        let target = match target(options, &host) {
+        let target = match target(options, url, &host) {
             Ok(target) => target,
             Err(error) => return error,
         };
@@ -329,17 +339,18 @@ fn aliases(options: &Options) -> Aliases<Growing> {
 /// What goes into the request line, signed if it must be: afresh at each connect.
 fn target<'a>(
     options: &'a Options,
+    url: &'a Url,
     host: &'a str,
 ) -> Result<Box<dyn Text + Send + Sync + 'a>, Error> {
     #[cfg(feature = "aws")]
     if let Some(signing) = &options.aws {
-        let signed = signing.presign(host, options.url.target(), options.now(), None);
+        let signed = signing.presign(host, url.target(), options.now(), None);
         return signed
             .map(|signed| -> Box<dyn Text + Send + Sync + 'a> { Box::new(signed) })
             .map_err(Error::Sign);
     }
-    let _ = host;
-    Ok(Box::new(options.url.target()))
+    let _ = (options, host);
+    Ok(Box::new(url.target()))
 }
 
 /// A name of 22 letters and digits, which every server must take (v3.1.1: [MQTT-3.1.3-5]).
@@ -350,7 +361,10 @@ fn random_client_id(shared: &Shared) -> String {
 }
 
 /// Awaits `future` until `end` comes first.
-async fn race<T>(future: impl Future<Output = T>, end: impl Future<Output = ()>) -> Result<T, ()> {
+pub(crate) async fn race<T, E>(
+    future: impl Future<Output = T>,
+    end: impl Future<Output = E>,
+) -> Result<T, E> {
     let (mut future, mut end) = (pin!(future), pin!(end));
     poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Ok(output)),

@@ -10,7 +10,7 @@ pub(crate) use properties::{OfConnect, OfSubscribe};
 use crate::{failure::Failure, format::Format, help};
 use connection::Draft;
 use dunlin_tokio::{
-    MessageProperties, Persistence, Qos, RetainHandling, Url,
+    MessageProperties, Persistence, Qos, RetainHandling, SharedFilter, Url,
     aws::UnixTime,
     dunlin::{self, mqtt},
 };
@@ -85,6 +85,8 @@ pub(crate) struct Wish {
     pub(crate) properties: OfSubscribe,
     /// Whether the server is to go on collecting when the command has ended.
     pub(crate) keeps: bool,
+    /// Where to try out first whether the server delivers to groups.
+    pub(crate) probe: Option<String>,
 }
 
 impl Wish {
@@ -213,7 +215,9 @@ fn subscribe(mut words: Words) -> Result<Command, Failure> {
         retain_handling: RetainHandling::Send,
         properties: OfSubscribe::default(),
         keeps: false,
+        probe: None,
     };
+    let mut group = None;
     while let Some(option) = words.next()? {
         match option.as_str() {
             "--help" | "-h" => return Ok(words.help()),
@@ -236,6 +240,8 @@ fn subscribe(mut words: Words) -> Result<Command, Failure> {
             "--retain-handling" => wish.retain_handling = words.retain_handling()?,
             "-v" => wish.form = Form::Verbose,
             "--raw" => wish.form = Form::Raw,
+            "--group" => group = Some(words.text()?),
+            "--probe" => wish.probe = Some(words.text()?),
             other => draft.take(other, Packet::Subscribe, &mut words)?,
         }
     }
@@ -245,12 +251,22 @@ fn subscribe(mut words: Words) -> Result<Command, Failure> {
     if wish.filters.is_empty() {
         return Err(words.missing("-t FILTER"));
     }
-    for filter in &wish.filters {
+    for filter in &mut wish.filters {
         mqtt::check_filter(filter).map_err(|error| {
             Failure::usage(format!(
                 "-t is not a topic filter ({error}): one looks like a/+/b or a/#"
             ))
         })?;
+        if let Some(group) = &group {
+            let shared = SharedFilter::new(group, filter);
+            let shared = shared.map_err(|_| {
+                words.wrong("--group is a name without / + # and not empty, and not too long")
+            })?;
+            *filter = shared.to_string();
+        }
+    }
+    if let Some(topic) = &wish.probe {
+        check_topic("--probe", topic)?;
     }
     Ok(Command::Subscribe(Box::new(Subscribe { connection, wish })))
 }

@@ -1,7 +1,8 @@
 //! Why the command failed, as one line and an exit code.
 
 use dunlin_tokio::{
-    Error, InvalidProxy, PublishError, ReasonCode, SubscribeError, TlsOptionsError, UrlError,
+    Error, InvalidProxy, PublishError, ReasonCode, SharingError, SubscribeError, TlsOptionsError,
+    UrlError,
     dunlin::{self, Closed, Refused, Stage, mqtt},
 };
 use std::io::Write as _;
@@ -183,6 +184,16 @@ impl From<SubscribeError> for Failure {
                 Self::new(code, format!("cannot subscribe: {rejected}"))
             }
             error => Self::new(code, error.to_string()),
+        }
+    }
+}
+
+impl From<SharingError> for Failure {
+    fn from(error: SharingError) -> Self {
+        match error {
+            SharingError::Subscribe(error) => error.into(),
+            SharingError::Publish(error) => error.into(),
+            silent => Self::new(Code::Refused, silent.to_string()),
         }
     }
 }

@@ -72,6 +72,10 @@ connection is lost, and says so.
 Messages:
   -t FILTER            what to subscribe to: a/b, a/+/b, a/#; may be given several times
   -q 0|1|2             highest QoS: at most once, at least once, exactly once (0)
+  --group NAME         share the messages with all who subscribe under this name: each goes to one
+                       of them
+  --probe TOPIC        first see that the broker delivers to groups: an empty message of this
+                       command's own, to a topic that nobody else uses, must come back
   -C COUNT             end after that many messages
   -W SECONDS           end after that time, with exit code 27
   -v                   print the topic and a blank before the payload

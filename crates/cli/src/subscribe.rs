@@ -13,6 +13,9 @@ use dunlin_tokio::{
 use std::{cell::Cell, time::Duration};
 use tokio::{io::Stdout, time::sleep};
 
+/// How long the message of `--probe` may take to come back.
+const PROBE_LIMIT: Duration = Duration::from_secs(5);
+
 /// Subscribes and prints until enough has come, the time is over, or nobody reads.
 pub(crate) async fn run(wish: &Wish, options: Options) -> Result<(), Failure> {
     let printed = Cell::new(0);
@@ -28,6 +31,9 @@ pub(crate) async fn run(wish: &Wish, options: Options) -> Result<(), Failure> {
 }
 
 async fn follow(client: &Client, wish: &Wish, printed: &Cell<u64>) -> Result<(), Failure> {
+    if let Some(topic) = &wish.probe {
+        client.probe_sharing(topic, PROBE_LIMIT).await?;
+    }
     let filters: Vec<_> = wish.filters.iter().map(|filter| wish.of(filter)).collect();
     let properties = properties(wish);
     let subscribing = client.subscribe_with(&filters, Properties::new(&properties));

@@ -41,7 +41,7 @@ impl<'a> SharedFilter<'a> {
         if group.contains('\0') {
             return Err(TopicError::Nul);
         }
-        if group.is_empty() || group.contains(['/', '+', '#']) {
+        if group.is_empty() || filter.is_empty() || group.contains(['/', '+', '#']) {
             return Err(TopicError::Share);
         }
         check_filter(filter).map(|()| shared)
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn filter_behind_a_group_is_one_that_could_stand_alone() {
         for (filter, wrong) in [
-            ("", TopicError::Empty),
+            ("", TopicError::Share),
             ("a/#/b", TopicError::Wildcard),
             ("a+", TopicError::Wildcard),
             ("a\0", TopicError::Nul),
@@ -146,7 +146,7 @@ mod tests {
         for plain in ["a", "$share", "$shared/g/a", "share/g/a", "/$share/g/a"] {
             assert_eq!(SharedFilter::parse(plain), Ok(None), "{plain}");
         }
-        for wrong in ["$share/", "$share/g", "$share//a"] {
+        for wrong in ["$share/", "$share/g", "$share/g/", "$share//a"] {
             assert_eq!(SharedFilter::parse(wrong), Err(TopicError::Share), "{wrong}");
         }
     }

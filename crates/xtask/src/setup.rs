@@ -1,7 +1,7 @@
 //! `cargo x setup`: what the tests need besides Rust.
 //!
-//! Brokers (mosquitto, ejabberd), a browser (Chromium), QEMU for the firmware, a Python environment with
-//! the pinned packages of `tests/peers/requirements.txt`, and the Node packages of
+//! Brokers (mosquitto, ejabberd, RabbitMQ), a browser (Chromium), QEMU for the firmware, a Python
+//! environment with the pinned packages of `tests/peers/requirements.txt`, and the Node packages of
 //! `tests/peers/package-lock.json`.
 //! Installs only what is missing.
 
@@ -10,11 +10,15 @@ use crate::process::{command, root, run as run_command, succeeds};
 use std::fs;
 use std::path::Path;
 
-const BY_HAND: &str = "install mosquitto and ejabberd (the brokers), chromium, QEMU for Arm and RISC-V, \
-                       python3 with its venv module, and node with npm by hand";
+const BY_HAND: &str = "install mosquitto, ejabberd and rabbitmq-server (the brokers), chromium, QEMU \
+                       for Arm and RISC-V, python3 with its venv module, and node with npm by hand";
 
 /// Brokers, by package and by the program that shows that it is there.
-const BROKERS: [(&str, &str); 2] = [("mosquitto", "mosquitto"), ("ejabberd", "ejabberdctl")];
+const BROKERS: [(&str, &str); 3] = [
+    ("mosquitto", "mosquitto"),
+    ("ejabberd", "ejabberdctl"),
+    ("rabbitmq-server", "rabbitmq-server"),
+];
 
 /// Programs any of which is a browser that the tests can drive; Debian's package is the first.
 const BROWSERS: [&str; 4] =

@@ -116,6 +116,17 @@ fn sub_reads_every_option() {
 }
 
 #[test]
+fn group_is_put_before_each_filter_and_must_be_a_name() {
+    let wish = subscribing("sub --url ws://h -t a/# -t b --group g --probe p/q").wish;
+    assert_eq!(wish.filters, ["$share/g/a/#", "$share/g/b"]);
+    assert_eq!(wish.probe.as_deref(), Some("p/q"));
+    for wrong in ["--group a/b", "--group +", "--group g#", "--probe p/#"] {
+        let failure = parse(words(&format!("sub --url ws://h -t a {wrong}"))).unwrap_err();
+        assert_eq!(failure.code(), Code::Usage, "{wrong}");
+    }
+}
+
+#[test]
 fn pub_reads_every_property() {
     let line = "pub --url ws://h -t a -n -V 5 -x 60 -P pw --will-topic w \
                 -D publish content-type text -D publish user-property a b \
