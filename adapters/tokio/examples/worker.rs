@@ -14,7 +14,7 @@ use dunlin_tokio::{Client, Options, Persistence, Qos, SharedFilter, Version};
 use std::{env, error::Error, time::Duration};
 
 /// How long the message may take that shows whether the server knows of groups.
-const PROBE_LIMIT: Duration = Duration::from_secs(5);
+const PROBE_LIMIT: Duration = Duration::from_secs(20);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {

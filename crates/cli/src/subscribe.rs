@@ -14,7 +14,7 @@ use std::{cell::Cell, time::Duration};
 use tokio::{io::Stdout, time::sleep};
 
 /// How long the message of `--probe` may take to come back.
-const PROBE_LIMIT: Duration = Duration::from_secs(5);
+const PROBE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Subscribes and prints until enough has come, the time is over, or nobody reads.
 pub(crate) async fn run(wish: &Wish, options: Options) -> Result<(), Failure> {
