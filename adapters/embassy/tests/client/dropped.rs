@@ -1,22 +1,10 @@
 //! Futures of a client that are dropped, at each of their polls: nothing is lost, nothing leaks.
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::std_instead_of_core,
-    clippy::unwrap_used,
-    reason = "a test may panic"
-)]
 
-mod world;
-
+use crate::world::{Handle, Server, World, with_client};
 use dunlin_embassy::{
     Event, PublishError, SUBSCRIPTIONS_MAX, Status, SubscribeError,
     dunlin::{Message, Qos, Version},
 };
-use world::{Handle, Server, World, with_client};
 
 const VERSIONS: [Version; 2] = [Version::V3, Version::V5];
 

@@ -1,0 +1,15 @@
+//! The client, its runner and a server of a few lines, in one thread and without time.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
+
+mod dropped;
+mod subscriptions;
+mod world;
