@@ -9,6 +9,8 @@
     reason = "a test may panic"
 )]
 
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/failures.rs"]
 mod failures;
 #[path = "cli/five.rs"]
@@ -105,7 +107,7 @@ async fn help_and_version_are_printed() {
         let text = dunlin().await.args(args).run().await.text();
         assert!(text.contains("dunlin demo") && text.contains("   27  "), "{text}");
     }
-    for command in ["pub", "sub", "presign", "broker", "demo"] {
+    for command in ["pub", "sub", "doctor", "presign", "broker", "demo"] {
         let text = dunlin().await.args([command, "--help"]).run().await.text();
         assert!(text.starts_with(&format!("dunlin {command}")), "{text}");
     }

@@ -20,8 +20,8 @@ pub use clock::{Clock, SntpFailure};
 pub use cognito::{Cognito, Login};
 pub use credentials::{Credentials, CredentialsFuture, CredentialsProvider};
 pub use dunlin_aws::{
-    Access, Authorizer, Breach, Cause, Endpoint, InvalidAuthorizer, Lifetime, Limiter, Rule,
-    SntpError,
+    Access, Authorizer, Breach, Cause, Endpoint, Handshake, InvalidAuthorizer, Lifetime, Limiter,
+    Rule, Service as EndpointService, SntpError, ahead_s, parse_http_date,
 };
 pub use dunlin_sigv4::{InvalidInput, UnixTime};
 pub use iot_credentials::IotCredentials;

@@ -39,6 +39,7 @@ mod granted;
 mod manual;
 mod message;
 mod options;
+mod probe;
 mod proxy;
 pub mod pubsub;
 mod receipt;
@@ -80,6 +81,7 @@ pub use options::{
     KEEP_ALIVE_DEFAULT_S, Network, OUTBOX_DEFAULT, Offline, Options, Overflow, Persistence,
     QUEUE_DEFAULT, RECEIVE_DEFAULT, ServerReference, TOPIC_ALIASES_DEFAULT,
 };
+pub use probe::Probe;
 pub use proxy::{InvalidProxy, Proxy, ProxyFault};
 pub use pubsub::PubSub;
 pub use receipt::Receipt;

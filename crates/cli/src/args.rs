@@ -1,10 +1,13 @@
 //! The command line, as typed values.
 
 mod connection;
+mod doctor;
+mod proof;
 mod properties;
 mod words;
 
 pub(crate) use connection::{Connection, Way};
+pub(crate) use doctor::Doctor;
 pub(crate) use properties::{OfConnect, OfSubscribe};
 
 use crate::{failure::Failure, format::Format, help};
@@ -25,6 +28,7 @@ pub(crate) enum Command {
     Version,
     Publish(Box<Publish>),
     Subscribe(Box<Subscribe>),
+    Doctor(Box<(Doctor, Connection)>),
     Presign(Presign),
     #[cfg_attr(not(feature = "broker"), allow(dead_code, reason = "nothing listens in this build"))]
     Broker(Ports),
@@ -151,12 +155,13 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
         Some("-V" | "--version") => Ok(Command::Version),
         Some("pub") => publish(Words::new(args, help::PUB)),
         Some("sub") => subscribe(Words::new(args, help::SUB)),
+        Some("doctor") => doctor::doctor(Words::new(args, help::DOCTOR)),
         Some("presign") => presign(Words::new(args, help::PRESIGN)),
         Some("broker") => broker(Words::new(args, help::BROKER)),
         Some("demo") => demo(Words::new(args, help::DEMO)),
         // Not repeated: it may be a URL with a password.
         _ => Err(Failure::usage(
-            "unknown command: use dunlin pub, sub, presign, broker or demo; \
+            "unknown command: use dunlin pub, sub, doctor, presign, broker or demo; \
              `dunlin --help` explains them",
         )),
     }

@@ -19,6 +19,12 @@ Connection:
   -P PASSWORD          password; other users of this machine see it in the list of processes:
                        better put it into DUNLIN_PASSWORD
   --ca FILE            trust the CAs in this PEM file, and no others
+  --cert FILE --key FILE  show this certificate, and prove it with its key: PEM files
+  --alpn NAME          offer this protocol in the TLS handshake
+  --aws-iot            keep to the rules of AWS IoT Core, also where the host is not AWS's
+  --authorizer NAME    ask a custom authorizer of AWS IoT Core
+  --authorizer-token KEY=TOKEN  with this token, which other users see like a password
+  --authorizer-signature BASE64  and its signature
   --proxy URL          go through http://, socks5:// or socks5h://[user:password@]host[:port];
                        socks5h has the proxy resolve the broker's name; left out, the proxy that
                        HTTPS_PROXY (for TLS) or ALL_PROXY names, except for hosts in NO_PROXY
@@ -95,6 +101,20 @@ Messages:
 "
 );
 
+/// `dunlin doctor --help`; the first line is shown with usage errors.
+pub(crate) const DOCTOR: &str = concat!(
+    "dunlin doctor --url URL [-t TOPIC] [options]
+
+Tries each step on the way to a broker, and says what came of it and what to do next: the name, TCP,
+TLS, the clock, the WebSocket upgrade, CONNACK, a subscription, and a message that comes back to it.
+The first step that fails decides about the exit code.
+
+  -t TOPIC             where the message goes (dunlin/doctor/ and something random)
+",
+    connection!(),
+    "     publish           taken, and of no use here\n"
+);
+
 /// `dunlin presign --help`; the first line is shown with usage errors.
 pub(crate) const PRESIGN: &str =
     "dunlin presign --endpoint HOST[:PORT] --region REGION [--at TIME] [--expires SECONDS]
@@ -134,6 +154,7 @@ const OVERVIEW: &str = "dunlin: MQTT over WebSocket, and through AWS IoT Core
 
   dunlin pub      publish: text, a file, or lines of standard input
   dunlin sub      subscribe and print what comes
+  dunlin doctor   find out why a connection does not come about
   dunlin presign  print a signed URL for AWS IoT Core
   dunlin broker   run a broker for tests on this machine
   dunlin demo     two clients and a broker that talk, for a first look; --web shows a page
@@ -160,7 +181,7 @@ mod tests {
 
     #[test]
     fn help_fits_a_terminal() {
-        for text in [PUB, SUB, PRESIGN, BROKER, DEMO, &overview()] {
+        for text in [PUB, SUB, DOCTOR, PRESIGN, BROKER, DEMO, &overview()] {
             for line in text.lines() {
                 assert!(line.chars().count() <= 100, "{line}");
             }
@@ -169,9 +190,14 @@ mod tests {
 
     #[test]
     fn help_begins_with_the_usage() {
-        for (name, text) in
-            [("pub", PUB), ("sub", SUB), ("presign", PRESIGN), ("broker", BROKER), ("demo", DEMO)]
-        {
+        for (name, text) in [
+            ("pub", PUB),
+            ("sub", SUB),
+            ("doctor", DOCTOR),
+            ("presign", PRESIGN),
+            ("broker", BROKER),
+            ("demo", DEMO),
+        ] {
             assert!(text.starts_with(&format!("dunlin {name}")), "{text}");
         }
     }

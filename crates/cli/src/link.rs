@@ -42,9 +42,9 @@ pub(crate) fn options(args: Connection, lookup: Lookup<'_>) -> Result<Options, F
     if let Some(keep_alive_s) = args.keep_alive_s {
         options = options.keep_alive_s(keep_alive_s);
     }
-    if let Some(ca) = args.ca {
-        options = options.tls(TlsOptions::ca_file(ca)?);
-    }
+    let tls = args.ca.map_or_else(|| Ok(TlsOptions::platform()), TlsOptions::ca_file)?;
+    options = options.tls(args.proof.tls(tls)?);
+    options = args.proof.options(options)?;
     options = match args.way {
         Way::Straight => options,
         Way::Through(proxy) => options.proxy(proxy),

@@ -26,6 +26,7 @@ mod broker;
 mod credentials;
 #[cfg(feature = "broker")]
 mod demo;
+mod doctor;
 mod escape;
 mod failure;
 mod format;
@@ -66,6 +67,11 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Subscribe(subscribe) => {
             let options = link::options(subscribe.connection, &credentials::environment)?;
             block_on(subscribe::run(&subscribe.wish, options))
+        }
+        Command::Doctor(both) => {
+            let (doctor, connection) = *both;
+            let options = link::options(connection, &credentials::environment)?;
+            block_on(doctor::run(&doctor, options))
         }
         #[cfg(feature = "broker")]
         Command::Broker(ports) => block_on(broker::run(ports)),

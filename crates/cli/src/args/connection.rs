@@ -2,6 +2,7 @@
 
 use super::{
     check_topic,
+    proof::Proof,
     properties::{Given, OfConnect, Packet},
     words::Words,
 };
@@ -22,6 +23,7 @@ pub(crate) struct Connection {
     pub(crate) user_name: Option<String>,
     pub(crate) password: Option<Password>,
     pub(crate) ca: Option<PathBuf>,
+    pub(crate) proof: Proof,
     pub(crate) way: Way,
     pub(crate) region: Option<String>,
     pub(crate) will: Option<Will>,
@@ -60,6 +62,7 @@ pub(super) struct Draft {
     user_name: Option<String>,
     password: Option<Password>,
     ca: Option<PathBuf>,
+    proof: Proof,
     way: Way,
     region: Option<String>,
     will_topic: Option<String>,
@@ -90,6 +93,7 @@ impl Draft {
             "-u" => self.user_name = Some(words.text()?),
             "-P" => self.password = Some(Password(Zeroizing::new(words.bytes()?))),
             "--ca" => self.ca = Some(words.path()?),
+            option if Proof::OPTIONS.contains(&option) => self.proof.take(option, words)?,
             "--proxy" => self.way = Way::Through(words.text()?.parse()?),
             "--no-proxy" => self.way = Way::Straight,
             "--aws-region" => self.region = Some(words.text()?),
@@ -108,6 +112,7 @@ impl Draft {
         self.check_version(words)?;
         let url = self.url.ok_or_else(|| words.missing("--url URL"))?;
         let scheme = url.scheme();
+        self.proof.check(&url, words)?;
         if self.ca.is_some() && !scheme.is_tls() {
             return Err(words.wrong("--ca has no use without TLS, which is wss:// or mqtts://"));
         }
@@ -146,6 +151,7 @@ impl Draft {
             user_name: self.user_name,
             password: self.password,
             ca: self.ca,
+            proof: self.proof,
             way: self.way,
             region: self.region,
             will,

@@ -42,7 +42,7 @@ fn nothing_and_help_show_the_overview_with_every_exit_code() {
 
 #[test]
 fn help_of_each_command_wins_over_what_is_missing() {
-    for name in ["pub", "sub", "presign", "broker", "demo"] {
+    for name in ["pub", "sub", "doctor", "presign", "broker", "demo"] {
         let Ok(Command::Help(text)) = parse(words(&format!("{name} --help"))) else {
             panic!("{name}")
         };
@@ -308,4 +308,34 @@ fn debug_output_shows_no_password() {
                               --proxy http://ann:s3cr3t@p",
     );
     assert!(!format!("{publish:?}").contains("s3cr3t"));
+}
+
+#[test]
+fn doctor_has_a_topic_of_its_own_unless_told() {
+    let topic = |line: &str| match parse(words(line)) {
+        Ok(Command::Doctor(both)) => both.0.topic,
+        other => panic!("{line}: {other:?}"),
+    };
+    assert_eq!(topic("doctor --url ws://h -t a/b"), "a/b");
+    let own = topic("doctor --url ws://h");
+    assert!(own.starts_with("dunlin/doctor/") && own != topic("doctor --url ws://h"), "{own}");
+    assert!(wrong("doctor --url ws://h -t a/#").text().contains("-t is not a topic"));
+    assert!(wrong("doctor").text().contains("--url URL is missing"));
+}
+
+#[test]
+fn proofs_that_do_not_go_together_are_refused() {
+    for (args, words) in [
+        ("wss://h --cert c.pem", "--cert and --key need one another"),
+        ("ws://h --cert c.pem --key k.pem", "--cert has no use without TLS"),
+        ("mqtt://h --alpn mqtt", "--alpn has no use without TLS"),
+        ("wss://h --authorizer-token secret", "--authorizer-token takes KEY=TOKEN"),
+        ("wss://h --authorizer-signature x", "needs --authorizer-token"),
+    ] {
+        let failure = wrong(&format!("pub -t a -n --url {args}"));
+        assert!(failure.text().contains(words), "{}", failure.text());
+        assert!(!failure.text().contains("secret"), "{}", failure.text());
+    }
+    let shown = publishing("pub -t a -n --url wss://h --authorizer x --authorizer-token k=secret");
+    assert!(!format!("{shown:?}").contains("secret"));
 }
