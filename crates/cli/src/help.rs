@@ -3,7 +3,7 @@
 use crate::failure::Code;
 use std::fmt::Write as _;
 
-/// The options that `pub` and `sub` share.
+/// The options that `pub`, `sub` and `doctor` share.
 macro_rules! connection {
     () => {
         "

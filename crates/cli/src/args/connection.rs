@@ -1,4 +1,4 @@
-//! The options that `pub` and `sub` share: where to connect, and as whom.
+//! The options that `pub`, `sub` and `doctor` share: where to connect, and as whom.
 
 use super::{
     check_topic,
