@@ -16,11 +16,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::within;
-use dunlin_tokio::aws::{Cognito, Policies, Service, Signing};
+use dunlin_tokio::aws::{Cognito, Policies, Service, ServiceError, Signing};
 use dunlin_tokio::{Backoff, Client, Error, Event, Message, Options, Qos, TlsOptions};
 use support::aws_iot::{Access, Attempt, AwsIot, Breach, Judgement, Key, Quirks};
 use support::mosquitto::Mosquitto;
-use support::moto::Moto;
+use support::moto::{Moto, administrator};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::{Instant, interval};
 
@@ -92,8 +92,15 @@ async fn guest_is_dropped_without_a_policy_and_let_in_when_it_is_attached() {
     assert_eq!(gateway.dropped(1).await[0], Breach::PolicyConnect);
     let identity = within("an identity", guest.identity_id()).await.unwrap();
 
-    let administrator = Signing::new("AKIDADMIN", "secret", None, REGION);
-    let policies = Policies::new(administrator).service(cloud.service());
+    let Key { access_key_id, secret_access_key, .. } = administrator();
+    let policies = |secret: String| {
+        let signing = Signing::new(access_key_id.clone(), secret, None, REGION);
+        Policies::new(signing).service(cloud.service())
+    };
+    let wrong = within("an answer", policies("wrong".to_owned()).create("Guests", POLICY)).await;
+    let is_403 = |error| matches!(&error, ServiceError::Denied(denied) if denied.status == 403);
+    assert!(wrong.is_err_and(is_403), "a signature is looked at");
+    let policies = policies(secret_access_key);
     within("a policy", policies.create("Guests", POLICY)).await.unwrap();
     // A second time changes nothing.
     for _ in 0..2 {

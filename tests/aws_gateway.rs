@@ -56,7 +56,7 @@ async fn packet_beyond_a_limit_drops_its_client_and_one_within_does_not() {
         subscribe(&names)
     };
     let kb128 = 128 << 10;
-    let cases: [(Breach, Vec<u8>); 12] = [
+    let cases: [(Breach, Vec<u8>); 15] = [
         (Breach::QosTwo, publish("t", 2, b"")),
         (Breach::QosTwo, subscribe(&[("t", 2)])),
         (Breach::PayloadLength, publish("t", 1, &vec![0; kb128 + 1])),
@@ -65,6 +65,9 @@ async fn packet_beyond_a_limit_drops_its_client_and_one_within_does_not() {
         (Breach::TopicDepth, publish(&deep(8), 1, b"")),
         (Breach::TopicDepth, subscribe(&[(&deep(8), 1)])),
         (Breach::TopicReserved, publish("$mine/t", 1, b"")),
+        (Breach::TopicReserved, subscribe(&[("$mine/#", 1)])),
+        (Breach::TopicReserved, subscribe(&[("$share/group/$mine/#", 1)])),
+        (Breach::TopicReserved, subscribe(&[("$aws/rules/rule/#", 1)])),
         (Breach::FilterCount, filters(&many(9))),
         (Breach::Connect, connect(4, "client", 60)),
         (Breach::Malformed, vec![0x30, 3, 0, 9, b't']),
@@ -89,7 +92,7 @@ async fn packet_beyond_a_limit_drops_its_client_and_one_within_does_not() {
         let answer = client.packet().await;
         assert!(matches!(answer[0], 0x40 | 0x90), "{answer:?}");
     }
-    assert_eq!(gateway.breaches().len(), 12);
+    assert_eq!(gateway.breaches().len(), 15);
 }
 
 #[tokio::test]
@@ -156,6 +159,10 @@ async fn mqtt_5_client_is_told_the_limits_and_why_it_was_dropped() {
     let mut client = Raw::connected(&gateway, &connect(5, "five", 60)).await;
     client.write(&[0x82, 9, 0, 1, 2, 0x0b, 1, 0, 1, b't', 1]).await;
     assert_eq!(client.rest().await, [0xe0, 1, 0xa1], "a subscription identifier");
+    let mut client = Raw::open(&gateway).await;
+    client.write(&raw::connect_5("kept", &[0x11, 0xff, 0xff, 0xff, 0xff])).await;
+    let connack = client.packet().await;
+    assert!(connack.ends_with(&[0x11, 0, 9, 0x3a, 0x80]), "a week: {connack:02x?}");
     let mut client = Raw::open(&gateway).await;
     client.write(&connect(5, "$GEN/again", 60)).await;
     assert_eq!(client.rest().await, [0x20, 3, 0, 0x85, 0]);
@@ -255,10 +262,34 @@ async fn message_beyond_the_rate_is_discarded_and_a_hasty_connect_dropped() {
     client.write(&PINGREQ).await;
     let answers = [client.packet().await[0], client.packet().await[0], client.packet().await[0]];
     assert_eq!(answers, [0x40, 0x40, 0xd0]);
-    let mut other = Raw::open(&gateway).await;
-    other.write(&connect(4, "client", 60)).await;
-    assert_eq!(other.rest().await, b"");
+    gateway.change(|quirks| {
+        quirks.limits.publishes_per_s = None;
+        quirks.limits.bytes_per_s = Some(3);
+    });
+    let mut other = Raw::connected(&gateway, &connect(4, "other", 60)).await;
+    other.write(&[publish("t", 1, b"abc"), publish("t", 1, b"d"), PINGREQ.to_vec()].concat()).await;
+    assert_eq!([other.packet().await[0], other.packet().await[0]], [0x40, 0xd0]);
+    let mut hasty = Raw::open(&gateway).await;
+    hasty.write(&connect(4, "client", 60)).await;
+    assert_eq!(hasty.rest().await, b"");
     assert_eq!(gateway.breaches(), [Breach::ConnectRate]);
+}
+
+/// The mark of a duplicate is not looked at: the message is a new one to everybody.
+#[tokio::test]
+async fn message_marked_as_duplicate_is_one_like_others() {
+    let (_broker, gateway) = start(Quirks::default()).await;
+    let mut client = Raw::connected(&gateway, &connect(4, "client", 60)).await;
+    client.write(&subscribe(&[("t", 1)])).await;
+    assert_eq!(client.packet().await[0], 0x90);
+    let marked = [&[0x3a], &publish("t", 1, b"")[1..]].concat();
+    client.write(&[&publish("t", 1, b"")[..], &marked].concat()).await;
+    let mut answers = Vec::new();
+    for _ in 0..4 {
+        answers.push(client.packet().await[0]);
+    }
+    answers.sort_unstable();
+    assert_eq!(answers, [0x32, 0x32, 0x40, 0x40]);
 }
 
 #[tokio::test]

@@ -130,6 +130,12 @@ pub(crate) fn connect(level: u8, client_id: &str, keep_alive_s: u16) -> Vec<u8> 
     framed(0x10, &body)
 }
 
+/// CONNECT of MQTT 5 with these properties.
+pub(crate) fn connect_5(client_id: &str, properties: &[u8]) -> Vec<u8> {
+    let head = [&text("MQTT")[..], &[5, 2, 0, 60, properties.len() as u8], properties].concat();
+    framed(0x10, &[head, text(client_id)].concat())
+}
+
 /// Adds a will to a CONNECT of MQTT 3.1.1.
 pub(crate) fn with_will(connect: &[u8], topic: &str, qos: u8) -> Vec<u8> {
     let mut body = connect[2..].to_vec();

@@ -10,7 +10,7 @@ use super::Judgement;
 pub(super) const HEAD_MAX: usize = 16 * 1024;
 
 /// A request without its body, and what had come behind it.
-pub(super) struct Head {
+pub(crate) struct Head {
     pub(super) method: String,
     pub(super) target: String,
     fields: Vec<(String, String)>,
@@ -19,7 +19,7 @@ pub(super) struct Head {
 
 impl Head {
     /// Reads up to the empty line; the inner error is a head that is none, or is too long.
-    pub(super) async fn read(
+    pub(crate) async fn read(
         stream: &mut (impl AsyncRead + Unpin),
     ) -> io::Result<Result<Self, Judgement>> {
         let mut bytes = Vec::new();

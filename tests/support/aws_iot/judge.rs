@@ -8,12 +8,12 @@ use super::clock::parse_basic;
 use super::head::Head;
 
 const SERVICE: &str = "iotdevicegateway";
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const TOKEN: &str = "X-Amz-Security-Token";
 const SIGNATURE: &str = "X-Amz-Signature";
 /// How far apart the clocks of client and gateway may be ("Troubleshoot AWS Signature Version 4",
 /// AWS IAM User Guide: five minutes).
-const WINDOW_S: u64 = 300;
+pub(super) const WINDOW_S: u64 = 300;
 /// A week, the longest life of a signature ("Authenticating Requests: Using Query Parameters",
 /// Amazon S3 API reference).
 const EXPIRES_MAX_S: u64 = 604_800;
@@ -113,7 +113,7 @@ impl<'a> Gate<'a> {
     }
 }
 
-fn ensure(holds: bool, otherwise: Judgement) -> Result<(), Judgement> {
+pub(super) fn ensure(holds: bool, otherwise: Judgement) -> Result<(), Judgement> {
     if holds { Ok(()) } else { Err(otherwise) }
 }
 
@@ -154,13 +154,7 @@ fn check_signature(
         let canonical_query = query.canonical(left_out);
         let empty_hash = hex(&Sha256::digest(b""));
         let request = format!("GET\n/mqtt\n{canonical_query}\n{headers}\n{empty_hash}");
-        let scope = format!("{}/aws4_request", scope.join("/"));
-        let request_hash = hex(&Sha256::digest(&request));
-        let text = format!("{ALGORITHM}\n{date}\n{scope}\n{request_hash}");
-        signing_key(&key.secret_access_key, scope.split('/'))
-            .chain_update(text)
-            .verify_slice(&signature)
-            .is_ok()
+        verifies(key, scope, date, &request, &signature)
     };
     if signs(&[SIGNATURE, TOKEN]) {
         return Ok(());
@@ -169,8 +163,23 @@ fn check_signature(
     Err(Judgement::Signature)
 }
 
+/// Whether a signature is that of a canonical request under a key, for a day, a region and a service.
+pub(super) fn verifies(
+    key: &Key,
+    scope: &[&str; 3],
+    date: &str,
+    request: &str,
+    signature: &[u8],
+) -> bool {
+    let scope = format!("{}/aws4_request", scope.join("/"));
+    let request_hash = hex(&Sha256::digest(request));
+    let text = format!("{ALGORITHM}\n{date}\n{scope}\n{request_hash}");
+    let mac = signing_key(&key.secret_access_key, scope.split('/')).chain_update(text);
+    mac.verify_slice(signature).is_ok()
+}
+
 /// The signed headers with their values, an empty line, and the list itself.
-fn canonical_headers(head: &Head, list: &str) -> Result<String, Judgement> {
+pub(super) fn canonical_headers(head: &Head, list: &str) -> Result<String, Judgement> {
     let names: Vec<&str> = list.split(';').collect();
     let in_order = names.is_sorted_by(|a, b| a < b);
     ensure(in_order && names.contains(&"host"), Judgement::SignedHeaders)?;
@@ -233,13 +242,13 @@ pub(super) fn decode_percent(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn decode_hex(text: &str) -> Option<Vec<u8>> {
+pub(super) fn decode_hex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
     let (pairs, []) = digits.as_deref()?.as_chunks::<2>() else { return None };
     Some(pairs.iter().map(|[high, low]| (high << 4 | low) as u8).collect())
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -6,6 +6,7 @@
 //!
 //! What [`Quirks`] hold can be changed while it runs; what it saw is in [`AwsIot::seen`].
 
+mod authorization;
 mod authorizer;
 mod certificates;
 mod clock;
@@ -22,7 +23,10 @@ mod refusal;
 mod rules;
 mod sessions;
 
+pub(crate) use authorization::Desk;
 pub use certificates::ClientCertificate;
+pub(crate) use clock::now_s;
+pub(crate) use head::Head;
 pub use judge::Judgement;
 pub use packet::{Connect, Packet, Publish, Subscribe};
 pub use policy::Document;
@@ -49,7 +53,6 @@ use tokio_rustls::rustls::server::Acceptor;
 use tokio_rustls::server::TlsStream;
 
 use certificates::{ALPN_AUTHORIZER, ALPN_X509, Certificates};
-use head::Head;
 use judge::Gate;
 use line::Line;
 use pipe::Pipe;

@@ -8,6 +8,8 @@ use crate::bytes::Body;
 
 /// The protocol level of MQTT 5 (§3.1.2.2).
 pub(super) const LEVEL_5: u8 = 5;
+/// Property Session Expiry Interval (MQTT 5.0 §2.2.2.2).
+const SESSION_EXPIRY: u8 = 0x11;
 /// Property Subscription Identifier (MQTT 5.0 §2.2.2.2).
 const SUBSCRIPTION_IDENTIFIER: u8 = 0x0b;
 /// Property Topic Alias (MQTT 5.0 §2.2.2.2).
@@ -68,6 +70,8 @@ pub struct Connect {
     pub clean: bool,
     /// In seconds.
     pub keep_alive_s: u16,
+    /// For how long the session is to be kept, in seconds; 0 before MQTT 5.
+    pub session_expiry_s: u32,
     /// As it came: the gateway chooses one where it is empty.
     pub client_id: String,
     /// Topic and QoS of the will.
@@ -145,7 +149,14 @@ fn parse_connect(body: &mut Body<'_>, whole: usize) -> Result<Connect, String> {
     let at = |body: &Body<'_>| whole - body.0.len();
     let keep_alive_at = at(body);
     let keep_alive_s = body.u16()?;
-    properties(body, level, |_, _| Ok(()))?;
+    let mut session_expiry_s = 0;
+    properties(body, level, |name, value| {
+        if name == SESSION_EXPIRY {
+            let value = <[u8; 4]>::try_from(value).map_err(|_| "a property of four bytes")?;
+            session_expiry_s = u32::from_be_bytes(value);
+        }
+        Ok(())
+    })?;
     let client_id_at = at(body);
     let client_id = body.string()?;
     let spans = (keep_alive_at..keep_alive_at + 2, client_id_at..at(body));
@@ -159,7 +170,17 @@ fn parse_connect(body: &mut Body<'_>, whole: usize) -> Result<Connect, String> {
     let user_name = (flags & 0x80 != 0).then(|| body.string()).transpose()?;
     let password = (flags & 0x40 != 0).then(|| body.binary()).transpose()?.map(<[u8]>::to_vec);
     let clean = flags & 2 != 0;
-    Ok(Connect { level, clean, keep_alive_s, client_id, will, user_name, password, spans })
+    Ok(Connect {
+        level,
+        clean,
+        keep_alive_s,
+        session_expiry_s,
+        client_id,
+        will,
+        user_name,
+        password,
+        spans,
+    })
 }
 
 fn parse_publish(body: &mut Body<'_>, flags: u8, level: u8) -> Result<Publish, String> {
@@ -296,6 +317,7 @@ mod tests {
             let packet = connect(level);
             let Ok(Packet::Connect(read)) = Packet::parse(&packet, 0) else { panic!("{packet:?}") };
             assert_eq!((read.level, read.keep_alive_s, &*read.client_id), (level, 60, "id"));
+            assert_eq!(read.session_expiry_s, if level == LEVEL_5 { 9 } else { 0 });
             assert_eq!(read.will, Some(("w".to_owned(), 2)));
             assert_eq!(read.user_name.as_deref(), Some("user"));
             assert_eq!(read.password.as_deref(), Some(&b"pw"[..]));

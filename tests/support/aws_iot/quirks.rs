@@ -167,6 +167,11 @@ pub struct Limits {
     pub aliases_max: u16,
     /// Messages of a connection within a second: more are discarded. Not counted by default.
     pub publishes_per_s: Option<usize>,
+    /// Bytes of payload of a connection within a second: what is more is discarded. Not counted by
+    /// default.
+    pub bytes_per_s: Option<usize>,
+    /// The longest life of a session in MQTT 5, in seconds: a week.
+    pub session_expiry_max_s: u32,
     /// Between two connections of one client identifier: one second with AWS, none by default, so that
     /// tests need not wait.
     pub connect_interval: Option<Duration>,
@@ -185,6 +190,8 @@ impl Default for Limits {
             in_flight_max: 100,
             aliases_max: 8,
             publishes_per_s: None,
+            bytes_per_s: None,
+            session_expiry_max_s: 604_800,
             connect_interval: None,
         }
     }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::matching::{matches, without_prefix};
 use super::packet::{Connect, LEVEL_5, Packet, Publish, Subscribe, puback, rewrite_connect};
 use super::policy::{Action, Document, allows};
-use super::quirks::{Matching, QosTwo, Quirks};
+use super::quirks::{Limits, Matching, QosTwo, Quirks};
 use super::record::Breach;
 use super::sessions::Sessions;
 
@@ -46,10 +46,13 @@ pub(super) struct Guest {
     keep_alive_s: u16,
     /// The keep alive is another one than CONNECT said.
     clamped: bool,
+    /// What CONNECT asked for.
+    session_expiry_s: u32,
     /// CONNACK has gone out.
     pub(super) connected: bool,
     under_way: BTreeSet<u16>,
-    published: VecDeque<Instant>,
+    /// When messages came, and how long they were.
+    published: VecDeque<(Instant, usize)>,
     aliases: BTreeMap<u16, String>,
 }
 
@@ -63,6 +66,7 @@ impl Guest {
             assigned: false,
             keep_alive_s: 0,
             clamped: false,
+            session_expiry_s: 0,
             connected: false,
             under_way: BTreeSet::new(),
             published: VecDeque::new(),
@@ -173,6 +177,7 @@ impl Guest {
             0 => most,
             asked => asked.clamp(least, most),
         };
+        self.session_expiry_s = connect.session_expiry_s;
         self.clamped = self.keep_alive_s != connect.keep_alive_s;
         // The broker need not watch: the longest is more than it will ever wait for.
         Ok(rewrite_connect(bytes, connect, u16::MAX, &self.client_id))
@@ -202,7 +207,7 @@ impl Guest {
         if publish.retain {
             self.check_policy(quirks, Action::RetainPublish(&topic), Breach::PolicyPublish)?;
         }
-        if !self.is_in_rate(limits.publishes_per_s) {
+        if !self.is_in_rate(limits, publish.length) {
             return Ok(false);
         }
         self.under_way.extend(publish.id);
@@ -224,8 +229,11 @@ impl Guest {
         }
         for (filter, _) in filters {
             check_name(quirks, filter)?;
-            let filter =
-                filter.strip_prefix("$share/").map_or(&**filter, |_| without_prefix(filter));
+            let shared = filter.starts_with("$share/");
+            let filter = if shared { without_prefix(filter) } else { filter };
+            // Basic Ingest is for publishing alone.
+            let reserved = filter.starts_with("$aws/rules/") || is_reserved(filter);
+            ensure(!reserved, Breach::TopicReserved)?;
             self.check_policy(quirks, Action::Subscribe(filter), Breach::PolicySubscribe)?;
         }
         let count = sessions.subscribe(&self.client_id, filters);
@@ -258,7 +266,7 @@ impl Guest {
     }
 
     fn check_topic(&self, quirks: &Quirks, topic: &str) -> Result<(), Breach> {
-        ensure(!topic.starts_with('$') || topic.starts_with("$aws/"), Breach::TopicReserved)?;
+        ensure(!is_reserved(topic), Breach::TopicReserved)?;
         check_name(quirks, topic)
     }
 
@@ -272,16 +280,15 @@ impl Guest {
             .is_none_or(|documents| allows(documents, &quirks.region, &self.client_id, action))
     }
 
-    /// Whether one more message is within the rate.
-    fn is_in_rate(&mut self, per_s: Option<usize>) -> bool {
-        let Some(per_s) = per_s else { return true };
+    /// Whether one more message is within the rates.
+    fn is_in_rate(&mut self, limits: &Limits, length: usize) -> bool {
         let now = Instant::now();
-        while self.published.front().is_some_and(|then| now - *then >= Duration::from_secs(1)) {
-            self.published.pop_front();
-        }
-        let within = self.published.len() < per_s;
+        self.published.retain(|(then, _)| now - *then < Duration::from_secs(1));
+        let bytes: usize = self.published.iter().map(|(_, length)| length).sum();
+        let within = limits.publishes_per_s.is_none_or(|most| self.published.len() < most)
+            && limits.bytes_per_s.is_none_or(|most| bytes + length <= most);
         if within {
-            self.published.push_back(now);
+            self.published.push_back((now, length));
         }
         within
     }
@@ -301,6 +308,10 @@ impl Guest {
         if self.clamped {
             properties.push(0x13);
             properties.extend(self.keep_alive_s.to_be_bytes());
+        }
+        if self.session_expiry_s > limits.session_expiry_max_s {
+            properties.push(0x11);
+            properties.extend(limits.session_expiry_max_s.to_be_bytes());
         }
         if self.assigned {
             properties.push(0x12);
@@ -322,6 +333,11 @@ fn silent(quirks: &Quirks) -> Result<bool, Breach> {
         QosTwo::Drop => Err(Breach::QosTwo),
         QosTwo::Silence => Ok(false),
     }
+}
+
+/// Whether a name begins as those of the server do, and is none of AWS's.
+fn is_reserved(name: &str) -> bool {
+    name.starts_with('$') && !name.starts_with("$aws/")
 }
 
 fn check_name(quirks: &Quirks, name: &str) -> Result<(), Breach> {

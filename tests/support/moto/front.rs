@@ -9,8 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::{Issued, Registry};
-use crate::aws_iot::Key;
+use super::{Issued, Registry, administrator};
+use crate::aws_iot::{Desk, Head, Judgement, Key, now_s};
 
 /// Longest head of a request or of an answer.
 const HEAD_MAX: usize = 64 << 10;
@@ -110,6 +110,10 @@ async fn exchange(server: SocketAddr, request: &[u8]) -> io::Result<Exchange> {
 /// One request, and its answer.
 async fn serve(mut client: TcpStream, registry: &Registry) -> io::Result<()> {
     let request = Exchange::read(&mut client).await?;
+    if let Err(judgement) = judge(registry, &request).await {
+        client.write_all(refusal(judgement).as_bytes()).await?;
+        return client.shutdown().await;
+    }
     let body = request.body().to_owned();
     let answer = exchange(registry.server, request.with(&body).as_bytes()).await?;
     let mut body = answer.body().to_owned();
@@ -118,6 +122,29 @@ async fn serve(mut client: TcpStream, registry: &Registry) -> io::Result<()> {
     }
     client.write_all(answer.with(&body).as_bytes()).await?;
     client.shutdown().await
+}
+
+/// Looks at signatures, which moto does not; Cognito wants none.
+async fn judge(registry: &Registry, request: &Exchange) -> Result<(), Judgement> {
+    if header(&request.head, "x-amz-target").is_some() {
+        return Ok(());
+    }
+    let mut keys = vec![Key::permanent(), Key::temporary(), administrator()];
+    keys.extend(registry.issued().into_iter().map(|issued| issued.key));
+    let desk = Desk { region: &registry.region, service: "iot", keys: &keys, now_s: now_s() };
+    let head = Head::read(&mut request.head.as_bytes()).await;
+    desk.judge(&head.map_err(|_| Judgement::Malformed)??, &request.body)
+}
+
+fn refusal(judgement: Judgement) -> String {
+    let body =
+        format!(r#"{{"message":"The request was not signed as it must be: {judgement:?}"}}"#);
+    let length = body.len();
+    format!(
+        "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n\
+         x-amzn-ErrorType: InvalidSignatureException\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{body}"
+    )
 }
 
 /// Makes the key of an answer another one, and remembers whose it is.

@@ -1,7 +1,8 @@
 //! moto's server as a child process: Cognito's identities and the control plane of AWS IoT.
 //!
 //! It gives the same key to every identity; what stands before it here makes each key another one, and
-//! remembers whose it is, so that a gateway can tell identities apart and know when a key expires.
+//! remembers whose it is, so that a gateway can tell identities apart and know when a key expires. Nor
+//! does it look at signatures: that is done here as well.
 
 mod front;
 
@@ -47,6 +48,15 @@ pub struct Issued {
     pub expires_s: f64,
 }
 
+/// Who may change policies.
+pub fn administrator() -> Key {
+    Key {
+        access_key_id: "AKIDADMIN".to_owned(),
+        secret_access_key: "secret".to_owned(),
+        session_token: None,
+    }
+}
+
 /// What a gateway asks moto for: keys, and the policies of their identities.
 #[derive(Clone, Debug)]
 pub struct Registry {
@@ -72,7 +82,8 @@ impl Moto {
         panic!("moto found its ports taken {PORT_TRIES} times");
     }
 
-    /// Where all of its services are, in the clear.
+    /// Where all of its services are, in the clear; requests to AWS IoT must be signed, by
+    /// [`administrator`] or with a key of the gateway's.
     pub fn url(&self) -> String {
         format!("http://{}", self.front)
     }
