@@ -8,6 +8,9 @@
     reason = "a test may panic"
 )]
 
+#[path = "tls/configurations.rs"]
+mod configurations;
+
 use core::error::Error;
 use core::time::Duration;
 use std::io::{ErrorKind, Read as _, Write as _};
