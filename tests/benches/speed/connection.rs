@@ -3,6 +3,7 @@
 use crate::group::{Group, OURS, Target};
 use crate::protocol_core;
 use crate::random::Random;
+use crate::report::verdict;
 use dunlin::ws::{Acceptance, Request};
 use dunlin::{
     Config, Connect, Connection, Event, Instant, Message, Opening, Qos, Session, Transport,
@@ -19,6 +20,9 @@ const MESSAGE_MAX_NS: f64 = 100.0;
 const PEER_MAX: f64 = 1.0 / 3.0;
 /// Equal, as far as can be measured.
 const SAME: f64 = 1.1;
+
+/// Largest session of eight messages in flight, in bytes.
+const SESSION_MAX: usize = 600;
 
 const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
 
@@ -40,11 +44,18 @@ pub(crate) fn groups() -> Vec<Group> {
     groups
 }
 
-/// How large the types are that a program holds one of for each connection.
-pub(crate) fn print_sizes() {
+/// Prints how large the types are that a program holds one of for each connection; says whether that is
+/// small enough.
+pub(crate) fn print_sizes() -> bool {
+    let session = size_of::<Session<&mut [u8], 8>>();
+    let small = session <= SESSION_MAX;
     println!("\nbytes, without the buffers of the caller");
-    println!("    Session, 8 in flight    {:>6}", size_of::<Session<&mut [u8], 8>>());
+    println!(
+        "    Session, 8 in flight    {session:>6}  {}",
+        verdict(small, format!("<= {SESSION_MAX}"))
+    );
     println!("    Connection              {:>6}", size_of::<Connection<'_, &mut [u8]>>());
+    small
 }
 
 fn incoming(over: Over, len: usize, label: &str) -> Group {

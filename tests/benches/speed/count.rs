@@ -10,6 +10,22 @@ pub(crate) const TURNS: &str = "--turns";
 const SHORT: u32 = 1_000;
 const LONG: u32 = 3_000;
 
+/// What ours took when somebody last wrote it down, by the title of the group. Valgrind knows no
+/// instructions for SHA-256, so that most of a signature is made of others here.
+const RECORDED: &[(&str, u32)] = &[
+    ("mqtt: decode PUBLISH, QoS 1, 64 B", 254),
+    ("mqtt: encode PUBLISH, QoS 1, 64 B", 191),
+    ("ws: encode 32 B", 110),
+    ("ws: decode 32 B", 113),
+    ("connection: PUBLISH in, PUBACK out, WebSocket, 64 B", 1264),
+    ("sigv4: presign", 125_321),
+];
+
+/// How many instructions a group was recorded with.
+pub(crate) fn recorded(title: &str) -> Option<u32> {
+    RECORDED.iter().find(|(recorded, _)| *recorded == title).map(|(_, instructions)| *instructions)
+}
+
 /// How many instructions one turn of a case takes.
 pub(crate) fn instructions(title: &str, name: &str) -> Result<f64, String> {
     let (short, long) = (run(title, name, SHORT)?, run(title, name, LONG)?);

@@ -11,6 +11,8 @@ const ROUNDS: usize = 400;
 const BLOCK: usize = 20;
 /// How long each case runs before the first sample.
 const WARM_UP: Duration = Duration::from_millis(30);
+/// How many runs tell how many turns a sample has.
+const WARM_RUNS: usize = 3;
 
 /// Median, and the tenth from either end.
 #[derive(Clone, Copy)]
@@ -65,7 +67,9 @@ fn warm_up(run: &mut dyn FnMut(u32)) -> u32 {
     let start = Instant::now();
     let mut turns = 1;
     loop {
-        let nanos = nanos_of(run, turns).max(1.0);
+        // The shortest of a few: an interrupted one would make samples too short to say anything.
+        let runs = (0..WARM_RUNS).map(|_| nanos_of(run, turns));
+        let nanos = runs.fold(f64::INFINITY, f64::min).max(1.0);
         let sample = SAMPLE.as_nanos() as f64;
         if nanos < sample / 2.0 {
             turns *= 2;

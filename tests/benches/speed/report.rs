@@ -1,7 +1,11 @@
 //! Tables for people.
 
+use crate::count;
 use crate::group::{Case, Group, OURS, Target};
 use crate::measure::{Measured, Times};
+
+/// How a verdict begins when a limit is missed.
+const MISSED: &str = "MISSED";
 
 /// The figures of every case.
 pub(crate) fn print_times(measured: &[Measured]) {
@@ -50,12 +54,36 @@ pub(crate) fn print_ratios(measured: &[Measured]) {
     }
 }
 
-/// How many instructions this case may take, if a number is set.
-pub(crate) fn limit(group: &Group, case: &Case) -> String {
-    match group.instructions_max {
-        Some(most) if case.name == OURS => format!("  (at most {most})"),
-        _ => String::new(),
+/// How far from the recorded number of instructions a case may be: compilers differ a little, and other
+/// code around a case changes what is inlined into it.
+const TOLERANCE: f64 = 0.02;
+
+/// Whether this case took as many instructions as it may.
+pub(crate) fn of_count(group: &Group, case: &Case, count: f64) -> Vec<String> {
+    if case.name != OURS {
+        return Vec::new();
     }
+    let most = group.instructions_max.map(f64::from);
+    let most = most.map(|most| verdict(count <= most, format!("<= {most}")));
+    let recorded = count::recorded(&group.title).map(f64::from);
+    let recorded = recorded.map(|recorded| {
+        let near = (count - recorded).abs() <= recorded * TOLERANCE;
+        verdict(near, format!("recorded {recorded}"))
+    });
+    most.into_iter().chain(recorded).collect()
+}
+
+/// Whether a verdict says that a limit is missed.
+pub(crate) fn is_missed(verdict: &str) -> bool {
+    verdict.starts_with(MISSED)
+}
+
+/// How many limits are missed.
+pub(crate) fn missed(measured: &[Measured]) -> usize {
+    let verdicts = measured.iter().flat_map(|group| {
+        group.times[1..].iter().map(of_peer).chain(std::iter::once(of_target(group)))
+    });
+    verdicts.filter(|verdict| is_missed(verdict)).count()
 }
 
 fn rate(group: &Measured, times: &Times) -> String {
@@ -81,8 +109,8 @@ fn of_peer(peer: &Times) -> String {
     verdict(peer.ratio.median <= most, format!("ratio <= {most:.2}"))
 }
 
-fn verdict(met: bool, words: String) -> String {
-    if met { format!("met: {words}") } else { format!("MISSED: {words}") }
+pub(crate) fn verdict(met: bool, words: String) -> String {
+    if met { format!("met: {words}") } else { format!("{MISSED}: {words}") }
 }
 
 /// Three digits or more.
