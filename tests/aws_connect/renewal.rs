@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use dunlin_tokio::{Client, Event, Message, Options, Qos, Version};
+use dunlin_tokio::aws::Signing;
+use dunlin_tokio::{Client, Event, Message, Options, Qos, TlsOptions, Version};
+use support::aws_iot::{Attempt, AwsIot, Key, Quirks};
 use support::mosquitto::Mosquitto;
 use tokio::time::interval;
 
@@ -72,4 +74,38 @@ async fn renewed_connection_loses_no_message() {
         }
         assert!(matches!(within("an echo", own.next()).await, Some(Ok(_))));
     }
+}
+
+/// The day of AWS IoT Core, scaled down to three seconds, is never over.
+#[tokio::test]
+async fn connection_that_is_renewed_in_time_is_never_cut() {
+    let broker = Mosquitto::start(support::mosquitto::Options::default()).await;
+    let cut_after = Some(Duration::from_secs(3));
+    let gateway = AwsIot::start(broker.tcp_addr(), Quirks { cut_after, ..Quirks::default() }).await;
+    let Key { access_key_id, secret_access_key, session_token } = Key::temporary();
+    let signing = Signing::new(access_key_id, secret_access_key, session_token, "us-east-1");
+    let options = Options::parse(&format!("wss://localhost:{}/mqtt", gateway.port()))
+        .unwrap()
+        .tls(TlsOptions::ca_file(gateway.ca_file()).unwrap())
+        .aws(signing)
+        .renew_after(Duration::from_millis(1_500));
+    let (client, mut events) = Client::start(options);
+    let mut own = within("a SUBACK", client.subscribe("own", Qos::AtLeastOnce)).await.unwrap();
+    let mut renewals = 0;
+    while renewals < 3 {
+        match event(&mut events).await {
+            Event::Renewing => renewals += 1,
+            Event::Connected(_) => {
+                let message = Message::new("own", b"here", Qos::AtLeastOnce);
+                within("a PUBACK", client.publish(&message)).await.unwrap();
+                let came = within("an echo", own.next()).await.unwrap().unwrap();
+                assert_eq!(came.payload(), b"here");
+            }
+            // A cut would be a lost connection.
+            event => panic!("{event:?}"),
+        }
+    }
+    let accepted = |attempt: &Attempt| matches!(attempt, Attempt::Accepted { .. });
+    assert!(gateway.attempts().iter().all(accepted), "each with a signature of its own");
+    within("the end", client.close()).await;
 }

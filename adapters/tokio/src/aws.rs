@@ -31,6 +31,7 @@ pub use policies::Policies;
 pub use profile::Profile;
 pub use service::Service;
 pub use service_error::{ServiceDenied, ServiceError};
+pub(crate) use signing::Collected;
 pub use signing::{SignedTarget, Signing};
 use std::time::{SystemTime, UNIX_EPOCH};
 

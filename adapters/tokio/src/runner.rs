@@ -114,7 +114,7 @@ async fn connect(shared: &Shared, options: &Options, first: First) -> Error {
         if is_corrected {
             continue;
         }
-        short_lives = attempt.short_lives_with_this();
+        short_lives = if is_renewal(&error) { 0 } else { attempt.short_lives_with_this() };
         let retry_in = {
             let mut state = shared.lock();
             let sent = state.session.sent();

@@ -149,7 +149,7 @@ impl fmt::Debug for SignedTarget {
 }
 
 /// Puts text behind what is there; enough room, so that no copy of a secret is left behind.
-pub(super) struct Collected<'a>(pub(super) &'a mut Vec<u8>);
+pub(crate) struct Collected<'a>(pub(crate) &'a mut Vec<u8>);
 
 impl Sink for Collected<'_> {
     fn put(&mut self, bytes: &[u8]) {

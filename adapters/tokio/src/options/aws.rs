@@ -3,17 +3,14 @@
 use super::{Lists, Options, Persistence};
 use crate::{
     Error,
-    aws::{Clock, Mode, Signing},
+    aws::{Clock, Collected, Mode, Signing},
 };
 use core::time::Duration;
 use dunlin_aws::{
     Access, Authorizer, Breach, Guard, InvalidAuthorizer, Limiter, TOPIC_ALIASES_MAX, UnixTime,
     keep_alive_s, session_expiry_s,
 };
-use dunlin_drive::dunlin::{
-    Version,
-    octet::{Sink, Text},
-};
+use dunlin_drive::dunlin::{Version, octet::Text};
 
 /// When a connection to AWS IoT Core is renewed, unless told otherwise: it would be cut after a day.
 pub const AWS_RENEW_AFTER_DEFAULT: Duration = Duration::from_secs(23 * 3_600 + 1_800);
@@ -49,8 +46,11 @@ impl Options {
                 .fold(options, |options, field| options.field(field.name, field.value)));
         }
         let user_name = options.user_name.clone().unwrap_or_default();
-        let user_name = collected(&authorizer.user_name(&user_name)?);
-        Ok(Self { user_name: Some(user_name), authorizes: true, ..options })
+        let mut asking = Vec::new();
+        authorizer.user_name(&user_name)?.write(&mut Collected(&mut asking));
+        // All its parts are text.
+        let asking = String::from_utf8_lossy(&asking).into_owned();
+        Ok(Self { user_name: Some(asking), authorizes: true, ..options })
     }
 
     /// Publishes no faster than AWS IoT Core takes from one connection, 100 messages and 512 KiB a
@@ -124,19 +124,6 @@ impl Options {
         let lists = Lists::new(self, None);
         Guard.check_connect(&lists.connect(self, client_id, false))
     }
-}
-
-/// A text that is valid UTF-8, because its parts are.
-fn collected(text: &dyn Text) -> String {
-    struct All(Vec<u8>);
-    impl Sink for All {
-        fn put(&mut self, bytes: &[u8]) {
-            self.0.extend_from_slice(bytes);
-        }
-    }
-    let mut all = All(Vec::new());
-    text.write(&mut all);
-    String::from_utf8_lossy(&all.0).into_owned()
 }
 
 #[cfg(test)]
