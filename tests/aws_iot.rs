@@ -16,13 +16,14 @@ use std::time::Duration;
 use common::within;
 use dunlin_tokio::aws::{Rule, Signing};
 use dunlin_tokio::{
-    Backoff, Client, ConnectError, Error, Event, Message, Options, PublishError, Qos, Resumption,
-    SubscribeError, TlsFault, TlsOptions, UpgradeRefusal,
+    Backoff, Client, ConnectError, Error, Event, Message, Options, Persistence, PublishError, Qos,
+    Resumption, SubscribeError, TlsFault, TlsOptions, UpgradeRefusal,
 };
 use support::aws_iot::{Attempt, AwsIot, Judgement, Key, Quirks};
 use support::mosquitto::Mosquitto;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::interval;
 
 const REGION: &str = "us-east-1";
 
@@ -228,6 +229,49 @@ async fn connection_that_the_gateway_cuts_is_made_again_with_its_subscriptions()
     drop((client, wanted));
     let attempts = gateway.attempts();
     assert!(attempts.len() >= 3 && attempts.iter().all(|attempt| *attempt == accepted(&key)));
+}
+
+/// The day after which AWS cuts, made short: whoever renews in time is never cut, and what others publish
+/// meanwhile is kept for it.
+#[tokio::test]
+async fn connection_that_is_renewed_in_time_is_not_cut_and_misses_nothing() {
+    const RENEWALS: usize = 4;
+    let broker = broker().await;
+    let cut_after = Some(Duration::from_secs(3));
+    let gateway = AwsIot::start(broker.tcp_addr(), Quirks { cut_after, ..Quirks::default() }).await;
+    let key = Key::temporary();
+    let renewing = |client_id: &str| {
+        let options = options(&gateway, signing(&key, REGION)).persistence(Persistence::Kept);
+        options.client_id(client_id).renew_after(Duration::from_secs(1))
+    };
+    let (reader, mut events) = Client::start(renewing("reader"));
+    let numbers = reader.subscribe("numbers", Qos::AtLeastOnce);
+    let mut numbers = within("a SUBACK", numbers).await.unwrap();
+    let writer = Client::connect(renewing("writer"));
+    let writer = within("Dunlin connects", writer).await.unwrap();
+    let (mut published, mut renewals) = (0_u32, 0);
+    // Between two messages there is a moment in which nothing is under way, to leave in.
+    let mut pace = interval(Duration::from_millis(5));
+    while renewals < RENEWALS {
+        pace.tick().await;
+        let payload = published.to_be_bytes();
+        let message = Message::new("numbers", &payload, Qos::AtLeastOnce);
+        within("a PUBACK", writer.publish(&message)).await.unwrap();
+        published += 1;
+        while let Ok(event) = events.try_recv() {
+            assert!(!matches!(event, Event::Disconnected { .. } | Event::Closed(_)), "{event:?}");
+            renewals += usize::from(matches!(event, Event::Renewing));
+        }
+    }
+    let mut expected = 0;
+    while expected < published {
+        let message = within("a message", numbers.next()).await.unwrap().unwrap();
+        let number = u32::from_be_bytes(message.payload().try_into().unwrap());
+        // What was not acknowledged before a renewal comes again.
+        assert!(number <= expected, "{number} instead of {expected}");
+        expected = expected.max(number + 1);
+    }
+    assert_eq!(gateway.breaches(), [], "nobody was cut");
 }
 
 /// A server on a plain socket: reads one request after another and answers as `answer` says.
