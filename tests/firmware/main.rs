@@ -14,22 +14,25 @@
 
 mod machine;
 mod retained;
+mod unwrapped;
 
 use machine::{Board, Machine};
 use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
+use support::aws_iot::{Attempt, AwsIot, Judgement, Quirks};
 use support::mosquitto::{Mosquitto, Options};
 use tokio::task::JoinHandle;
 
 /// This side's part of a scenario.
 type Play = fn(Machine) -> JoinHandle<()>;
 
-const SCENARIOS: [(&str, Board, Play); 6] = [
+const SCENARIOS: [(&str, Board, Play); 7] = [
     ("exchange", Board::Net, |machine| tokio::spawn(alone(machine))),
     ("large", Board::Net, |machine| tokio::spawn(large(machine))),
     ("restart", Board::Net, |machine| tokio::spawn(restart(machine))),
+    ("signed", Board::Net, |machine| tokio::spawn(signed(machine))),
     ("soak", Board::Net, |machine| tokio::spawn(alone(machine))),
     ("arm-line", Board::ArmLine, |machine| tokio::spawn(alone(machine))),
     ("riscv-line", Board::RiscvLine, |machine| tokio::spawn(alone(machine))),
@@ -101,4 +104,18 @@ async fn restart(machine: Machine) {
     firmware.line_with("offline").await;
     broker.restart().await;
     firmware.finish().await.text();
+}
+
+/// AWS IoT Core, whose clock is an hour ahead of the board's.
+async fn signed(machine: Machine) {
+    let broker = Mosquitto::start(Options::default()).await;
+    let quirks = Quirks { clock_offset_s: 3_600, ..Quirks::default() };
+    let gateway = AwsIot::start(broker.tcp_addr(), quirks).await;
+    let address = unwrapped::listen(gateway.port(), gateway.ca_pem()).await;
+    machine.start(address).finish().await.text();
+    let attempts = gateway.attempts();
+    assert!(
+        matches!(attempts[..], [Attempt::Refused(Judgement::Clock), Attempt::Accepted { .. }]),
+        "{attempts:?}"
+    );
 }

@@ -17,7 +17,7 @@ pub trait Access {
     }
 
     /// What lies between MQTT and the transport.
-    fn transport(&self) -> Transport<'_>;
+    fn transport(&self) -> Result<Transport<'_>, Unavailable>;
 
     /// The first packet; its version is the session's.
     fn connect(&self) -> Connect<'_>;
@@ -26,7 +26,7 @@ pub trait Access {
     fn handle_refusal(&self, _refusal: &ws::Refusal<'_>) {}
 }
 
-/// There are no credentials to connect with, for now.
+/// There is nothing to connect with, for now: no credentials, no time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Unavailable;
@@ -42,8 +42,8 @@ pub struct Fixed<'a> {
 }
 
 impl Access for Fixed<'_> {
-    fn transport(&self) -> Transport<'_> {
-        self.transport
+    fn transport(&self) -> Result<Transport<'_>, Unavailable> {
+        Ok(self.transport)
     }
 
     fn connect(&self) -> Connect<'_> {

@@ -14,7 +14,7 @@ pub enum Error {
     /// [`Runner::with_connect_timeout`](crate::Runner::with_connect_timeout) has passed before the
     /// transport stood.
     ConnectTimedOut,
-    /// There was nothing to connect with: [`Access::refresh`](crate::Access::refresh) failed.
+    /// There was nothing to connect with: [`Access`](crate::Access) said so.
     Access,
     /// The core refused to open a connection: what [`Access`](crate::Access) gave cannot be sent.
     Open(OpenError),

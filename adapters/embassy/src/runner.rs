@@ -243,7 +243,8 @@ impl<M: RawMutex, A: Access, const N: usize> Conversation<'_, '_, M, A, N> {
         writer: &mut W,
     ) -> Error {
         let Self { shared, buffers: Buffers { rx, tx, read }, access, entropy, progress } = self;
-        let (transport, connect) = (access.transport(), access.connect());
+        let Ok(transport) = access.transport() else { return Error::Access };
+        let connect = access.connect();
         let deadline = dunlin::Instant::from_millis(progress.deadline.as_millis());
         let opened = shared.with(|state| {
             let session = &mut state.session;

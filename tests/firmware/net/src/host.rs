@@ -3,6 +3,7 @@
 use core::{arch::asm, fmt};
 
 const WRITE: usize = 0x04;
+const TIME: usize = 0x11;
 const GET_COMMAND_LINE: usize = 0x15;
 const EXIT: usize = 0x18;
 
@@ -57,6 +58,11 @@ impl fmt::Write for Line {
         }
         Ok(())
     }
+}
+
+/// What the host's clock says: seconds since 1970.
+pub fn unix_time_s() -> u64 {
+    call(TIME, 0) as u64
 }
 
 /// The words behind the program's name.

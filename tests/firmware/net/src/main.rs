@@ -9,6 +9,7 @@ mod card;
 mod clock;
 mod host;
 mod scenario;
+mod signed;
 mod stack;
 
 use card::Card;
@@ -20,6 +21,7 @@ use dunlin_embassy::{
 use embassy_executor::Spawner;
 use embassy_net::{Ipv4Address, Ipv4Cidr, Stack, StackResources, StaticConfigV4};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use signed::Signed;
 use static_cell::{ConstStaticCell, StaticCell};
 
 /// Longest packet that comes whole.
@@ -84,17 +86,17 @@ async fn keep_connected(
     let mut connector = TcpConnector::new(stack, "10.0.2.2", order.port, rx, tx);
     let mut random = Random(order.seed);
     let mut random = |bytes: &mut [u8]| random.fill(bytes);
-    match ws::Request::new("10.0.2.2", &"/mqtt", &[]) {
-        Ok(request) => {
-            let transport = Transport::WebSocket(request);
-            let connect =
-                Connect { version: order.version, keep_alive_s: 45, ..Connect::new("firmware") };
-            let mut access = Fixed { transport, connect };
-            let why = runner.run(&mut connector, &mut access, &mut random).await;
-            host::say(format_args!("ended: {why}"));
-        }
-        Err(invalid) => host::exit(Err(&invalid)),
-    }
+    let connect = Connect { version: order.version, keep_alive_s: 45, ..Connect::new("firmware") };
+    let why = if order.scenario == "signed" {
+        runner.run(&mut connector, &mut Signed::new(connect), &mut random).await
+    } else {
+        let transport = match ws::Request::new("10.0.2.2", &"/mqtt", &[]) {
+            Ok(request) => Transport::WebSocket(request),
+            Err(invalid) => host::exit(Err(&invalid)),
+        };
+        runner.run(&mut connector, &mut Fixed { transport, connect }, &mut random).await
+    };
+    host::say(format_args!("ended: {why}"));
 }
 
 #[embassy_executor::main]
