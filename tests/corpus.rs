@@ -14,6 +14,7 @@ type Target = (&'static str, fn(&[u8]));
 
 /// Every target of `fuzz/`, and what it calls.
 const TARGETS: &[Target] = &[
+    ("aws_answers", dunlin_aws::fuzzing::answer),
     ("aws_topics", dunlin_aws::fuzzing::topics),
     ("connection", dunlin::fuzzing::connection),
     ("dates", dunlin_aws::fuzzing::date),

@@ -21,7 +21,7 @@ pub use cognito::{Cognito, Login};
 pub use credentials::{Credentials, CredentialsFuture, CredentialsProvider};
 pub use dunlin_aws::{
     Access, Authorizer, Breach, Cause, Endpoint, Handshake, InvalidAuthorizer, Lifetime, Limiter,
-    Rule, Service as EndpointService, SntpError, ahead_s, parse_http_date,
+    Partition, Rule, Service as EndpointService, SntpError, ahead_s, parse_http_date,
 };
 pub use dunlin_sigv4::{InvalidInput, UnixTime};
 pub use iot_credentials::IotCredentials;

@@ -6,6 +6,7 @@
 //! server to close it.
 
 use crate::denied::Denied;
+use crate::endpoint::Partition;
 use crate::json::{Str, Value};
 use core::fmt;
 use dunlin::ws::{InvalidRequest, Refusal, Request};
@@ -17,7 +18,7 @@ use dunlin_octet::{Count, Sink, Text};
 pub struct ServiceHost<'a> {
     /// As it stands in front: `iot`, `cognito-identity`.
     pub service: &'a str,
-    /// The region; those of China have a domain of their own.
+    /// The region, whose partition has a domain of its own.
     pub region: &'a str,
 }
 
@@ -26,10 +27,8 @@ impl Text for ServiceHost<'_> {
         self.service.write(sink);
         sink.put(b".");
         self.region.write(sink);
-        sink.put(b".amazonaws.com");
-        if self.region.starts_with("cn-") {
-            sink.put(b".cn");
-        }
+        sink.put(b".");
+        Partition::of_region(self.region).dns_suffix().write(sink);
     }
 }
 

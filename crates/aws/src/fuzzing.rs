@@ -1,8 +1,11 @@
 //! Fuzz entry points.
 
+mod answers;
+
 use crate::{
     ClockOffset, Endpoint, Guard, Sntp, SntpError, UnixTime, brings_retained, parse_http_date,
 };
+pub use answers::answer;
 use dunlin::{Message, Properties, Qos, Subscription, octet::copy};
 
 /// A datagram from a time server: what is read of it depends on nothing behind its head, and an answer

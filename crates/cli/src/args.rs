@@ -1,11 +1,13 @@
 //! The command line, as typed values.
 
+mod aws;
 mod connection;
 mod doctor;
 mod proof;
 mod properties;
 mod words;
 
+pub(crate) use aws::{Attach, AwsSource, Identity, Policy};
 pub(crate) use connection::{Connection, Way};
 pub(crate) use doctor::Doctor;
 pub(crate) use properties::{OfConnect, OfSubscribe};
@@ -30,6 +32,9 @@ pub(crate) enum Command {
     Subscribe(Box<Subscribe>),
     Doctor(Box<(Doctor, Connection)>),
     Presign(Presign),
+    Attach(Attach),
+    Identity(Identity),
+    Policy(Policy),
     #[cfg_attr(not(feature = "broker"), allow(dead_code, reason = "nothing listens in this build"))]
     Broker(Ports),
     #[cfg_attr(not(feature = "broker"), allow(dead_code, reason = "nothing listens in this build"))]
@@ -157,12 +162,15 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command,
         Some("sub") => subscribe(Words::new(args, help::SUB)),
         Some("doctor") => doctor::doctor(Words::new(args, help::DOCTOR)),
         Some("presign") => presign(Words::new(args, help::PRESIGN)),
+        Some("attach-policy") => aws::attach(Words::new(args, help::ATTACH)),
+        Some("identity") => aws::identity(Words::new(args, help::IDENTITY)),
+        Some("policy") => aws::policy(Words::new(args, help::POLICY)),
         Some("broker") => broker(Words::new(args, help::BROKER)),
         Some("demo") => demo(Words::new(args, help::DEMO)),
         // Not repeated: it may be a URL with a password.
         _ => Err(Failure::usage(
-            "unknown command: use dunlin pub, sub, doctor, presign, broker or demo; \
-             `dunlin --help` explains them",
+            "unknown command: use dunlin pub, sub, doctor, presign, identity, attach-policy, \
+             policy, broker or demo; `dunlin --help` explains them",
         )),
     }
 }

@@ -108,11 +108,12 @@ pub(crate) fn note(text: &str) {
 }
 
 /// The exit code of a connection's end; `otherwise` when the server did not clearly say no.
-const fn code_of(error: &Error, otherwise: Code) -> Code {
+fn code_of(error: &Error, otherwise: Code) -> Code {
     match error {
         Error::Connect(_) => Code::Connect,
         Error::Request(_) | Error::Open(_) | Error::Sign(_) | Error::Aws(_) => Code::Usage,
         Error::Upgrade(_) | Error::Authentication(_) => Code::Refused,
+        Error::Credentials(error) => crate::aws::code_of(error),
         Error::Ended { error, .. } => match error {
             dunlin::Error::Refused(Refused::Upgrade(_) | Refused::Connect(_)) => Code::Refused,
             // It was there, heard who we are, and hung up.

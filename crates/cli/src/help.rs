@@ -31,6 +31,10 @@ Connection:
   --no-proxy           go straight, whatever the environment says
   --aws-region REGION  sign for AWS IoT Core, with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and,
                        for temporary credentials, AWS_SESSION_TOKEN
+  --aws-pool POOL      sign as a guest of this Cognito identity pool, in its region unless told
+  --aws-identity ID    as this identity of the pool, and not as a new one
+  --aws-profile NAME   sign with a profile of the AWS tools, in its region unless told
+  --aws-endpoint-url URL  where Cognito is, for tests
   --will-topic TOPIC   have the broker publish a message there when this client is lost
   --will-payload TEXT  that message's payload (empty)
   --will-qos 0|1|2     its QoS (0)
@@ -128,6 +132,45 @@ temporary credentials, AWS_SESSION_TOKEN. Whoever has the URL can connect until 
   --expires SECONDS       how long it is valid; left out, the service decides
 ";
 
+/// `dunlin attach-policy --help`; the first line is shown with usage errors.
+pub(crate) const ATTACH: &str =
+    "dunlin attach-policy --policy NAME --target IDENTITY [--region REGION] [--endpoint-url URL]
+
+Attaches a policy of AWS IoT Core to a Cognito identity, a certificate or a group; one that is
+attached already stays so. Signs with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary
+credentials, AWS_SESSION_TOKEN: those of somebody who may do it. It may take a minute to show.
+
+  --policy NAME        the policy, which `dunlin policy` helps to write
+  --target IDENTITY    REGION:UUID, as `dunlin identity` prints it, or an ARN
+  --region REGION      its region, where the target does not say it
+  --endpoint-url URL   where the control plane is, for tests
+";
+
+/// `dunlin identity --help`; the first line is shown with usage errors.
+pub(crate) const IDENTITY: &str = "dunlin identity --pool POOL [--endpoint-url URL]
+
+Asks a Cognito identity pool for a new guest and prints its name, and on a second line when the
+credentials end that it gets; these are not printed. Keep the name for --aws-identity.
+
+  --pool POOL          the identity pool, REGION:UUID
+  --endpoint-url URL   where Cognito is, for tests
+";
+
+/// `dunlin policy --help`; the first line is shown with usage errors.
+pub(crate) const POLICY: &str =
+    "dunlin policy --region REGION --account NUMBER --topic FILTER [--topic FILTER ...]
+[--client-id ID]
+
+Prints a document that lets a client connect, publish and subscribe to these topics. It serves
+twice: as the policy of the IAM role of the identities, and as the AWS IoT policy that is attached
+to each.
+
+  --region REGION      the region of the endpoint
+  --account NUMBER     the account, 12 digits
+  --topic FILTER       a/b, a/+/b, a/#; may be given several times
+  --client-id ID       the one client identifier that may connect (any)
+";
+
 /// `dunlin broker --help`; the first line is shown with usage errors.
 pub(crate) const BROKER: &str = "dunlin broker [--ws PORT] [--tcp PORT]
 
@@ -152,12 +195,15 @@ their connection once, and shows all of it. Ends by itself.
 
 const OVERVIEW: &str = "dunlin: MQTT over WebSocket, and through AWS IoT Core
 
-  dunlin pub      publish: text, a file, or lines of standard input
-  dunlin sub      subscribe and print what comes
-  dunlin doctor   find out why a connection does not come about
-  dunlin presign  print a signed URL for AWS IoT Core
-  dunlin broker   run a broker for tests on this machine
-  dunlin demo     two clients and a broker that talk, for a first look; --web shows a page
+  dunlin pub            publish: text, a file, or lines of standard input
+  dunlin sub            subscribe and print what comes
+  dunlin doctor         find out why a connection does not come about
+  dunlin presign        print a signed URL for AWS IoT Core
+  dunlin identity       ask Cognito for an identity
+  dunlin attach-policy  let an identity through to AWS IoT Core
+  dunlin policy         print the document of such a policy
+  dunlin broker         run a broker for tests on this machine
+  dunlin demo           two clients and a broker that talk, for a first look; --web shows a page
 
 `dunlin COMMAND --help` lists its options, `dunlin --version` prints the version.
 
@@ -181,7 +227,8 @@ mod tests {
 
     #[test]
     fn help_fits_a_terminal() {
-        for text in [PUB, SUB, DOCTOR, PRESIGN, BROKER, DEMO, &overview()] {
+        for text in [PUB, SUB, DOCTOR, PRESIGN, ATTACH, IDENTITY, POLICY, BROKER, DEMO, &overview()]
+        {
             for line in text.lines() {
                 assert!(line.chars().count() <= 100, "{line}");
             }
@@ -195,6 +242,9 @@ mod tests {
             ("sub", SUB),
             ("doctor", DOCTOR),
             ("presign", PRESIGN),
+            ("attach-policy", ATTACH),
+            ("identity", IDENTITY),
+            ("policy", POLICY),
             ("broker", BROKER),
             ("demo", DEMO),
         ] {

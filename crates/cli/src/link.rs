@@ -2,6 +2,7 @@
 
 use crate::{
     args::{Connection, OfConnect, Way},
+    aws,
     credentials::{self, Lookup},
     failure::{Code, Failure, note},
     signals,
@@ -53,8 +54,8 @@ pub(crate) fn options(args: Connection, lookup: Lookup<'_>) -> Result<Options, F
             Failure::new(Code::Input, text)
         })?,
     };
-    if let Some(region) = args.region {
-        options = options.aws(credentials::signing(&region, lookup)?);
+    if let Some(signing) = aws::signing(args.region, args.aws, lookup)? {
+        options = options.aws(signing);
     }
     if let Some(will) = args.will {
         options = options.will(will);

@@ -21,6 +21,7 @@
 )]
 
 mod args;
+mod aws;
 #[cfg(feature = "broker")]
 mod broker;
 mod credentials;
@@ -33,6 +34,7 @@ mod format;
 mod help;
 mod link;
 mod output;
+mod policy;
 mod presign;
 mod publish;
 mod signals;
@@ -59,6 +61,9 @@ fn execute(command: Command) -> Result<(), Failure> {
         Command::Help(text) => output::print(&text),
         Command::Version => output::print(concat!("dunlin ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::Presign(presign) => presign::run(&presign),
+        Command::Policy(policy) => output::print(&policy::documents(&policy)),
+        Command::Attach(attach) => block_on(aws::attach(attach, &credentials::environment)),
+        Command::Identity(identity) => block_on(aws::identity(identity)),
         Command::Publish(publish) => {
             let options = link::options(publish.connection, &credentials::environment)?;
             let source = publish::Source::open(&publish.payload)?;

@@ -25,8 +25,8 @@ fn url(presign: &Presign, signing: &Signing) -> Result<String, Failure> {
     Ok(url.0)
 }
 
-/// A signed target as a string: it is ASCII.
-struct Collected(String);
+/// ASCII as a string.
+pub(crate) struct Collected(pub(crate) String);
 
 impl Sink for Collected {
     fn put(&mut self, bytes: &[u8]) {

@@ -57,7 +57,7 @@ impl fmt::Display for Status {
 /// after it returned [`UpgradeError::Refused`](crate::UpgradeError::Refused). The fields are
 /// `date`, `content-type`, `location`, `retry-after`, `sec-websocket-version`, `www-authenticate`,
 /// `x-amzn-errortype` and `x-amzn-requestid`; all others have been dropped.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Refusal<'a> {
     status: Status,
@@ -109,6 +109,13 @@ impl<'a> Refusal<'a> {
     }
 }
 
+/// Shows the status only: servers repeat what was sent to them, and answers may be secrets.
+impl fmt::Debug for Refusal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
 /// What a status line says.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StatusLine {
@@ -155,6 +162,7 @@ mod tests {
         assert_eq!(refusal.field("body"), None);
         assert_eq!(refusal.field("dat"), None);
         assert_eq!(refusal.body(), b"body: x\r\nbody");
+        assert_eq!(std::format!("{refusal:?}"), "Refusal { status: Status(403), .. }");
     }
 
     #[test]

@@ -4,7 +4,10 @@ use super::{
     Credentials, CredentialsFuture, CredentialsProvider, Service, ServiceError, now,
     service::{answer, bytes_of},
 };
-use dunlin_aws::cognito::{self, GetCredentials, GetId};
+use dunlin_aws::{
+    AnswerError,
+    cognito::{self, GetCredentials, GetId},
+};
 use std::{
     fmt,
     sync::{Mutex, PoisonError},
@@ -90,12 +93,10 @@ impl Cognito {
         }
         let url = self.service.url_of(cognito::SERVICE, self.region()?)?;
         let host = url.host_header();
-        let request = {
-            let logins = self.logins.as_ref().map(|logins| logins()).unwrap_or_default();
-            bytes_of(&GetId::new(&host, &self.pool)?.logins(&pairs(&logins)))
-        };
+        let logins = self.current_logins();
+        let request = bytes_of(&GetId::new(&host, &self.pool)?.logins(&pairs(&logins)));
         let bytes = self.service.exchange(&url, &request).await?;
-        let identity = bytes_of(&GetId::read(&answer(&bytes))?);
+        let identity = bytes_of(&GetId::read(&answer(&bytes)).map_err(denied(&logins))?);
         let identity = String::from_utf8_lossy(&identity).into_owned();
         // Of two that were asked for at once, the first stays.
         let mut known = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,8 +107,8 @@ impl Cognito {
         let identity = self.identity_id().await?;
         let url = self.service.url_of(cognito::SERVICE, self.region()?)?;
         let host = url.host_header();
+        let logins = self.current_logins();
         let request = {
-            let logins = self.logins.as_ref().map(|logins| logins()).unwrap_or_default();
             let pairs = pairs(&logins);
             let request = GetCredentials::new(&host, &identity)?.logins(&pairs);
             match &self.role {
@@ -116,8 +117,13 @@ impl Cognito {
             }
         };
         let bytes = self.service.exchange(&url, &request).await?;
-        let issued = GetCredentials::read(&answer(&bytes))?;
+        let answer = answer(&bytes);
+        let issued = GetCredentials::read(&answer).map_err(denied(&logins))?;
         Ok(Credentials::issued(&issued, now()))
+    }
+
+    fn current_logins(&self) -> Vec<Login> {
+        self.logins.as_ref().map(|logins| logins()).unwrap_or_default()
     }
 
     fn known(&self) -> Option<String> {
@@ -143,4 +149,9 @@ impl fmt::Debug for Cognito {
 
 fn pairs(logins: &[Login]) -> Vec<cognito::Login<'_>> {
     logins.iter().map(|login| (login.provider.as_str(), login.token.as_str())).collect()
+}
+
+/// An error that repeats none of the tokens.
+fn denied(logins: &[Login]) -> impl Fn(AnswerError<'_>) -> ServiceError {
+    |error| ServiceError::from(error).hiding(logins.iter().map(|login| login.token.as_str()))
 }

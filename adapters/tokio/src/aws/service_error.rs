@@ -82,6 +82,30 @@ impl ServiceError {
     }
 }
 
+impl ServiceError {
+    /// The same without the service's words from where they repeat one of `secrets`.
+    pub(super) fn hiding<'a>(mut self, secrets: impl Iterator<Item = &'a str>) -> Self {
+        if let Self::Denied(denied) = &mut self {
+            for secret in secrets.filter(|secret| !secret.is_empty()) {
+                cut(&mut denied.told, secret.get(..SECRET_HEAD_LEN).unwrap_or(secret));
+            }
+        }
+        self
+    }
+}
+
+/// So much of a secret is enough to tell that it is repeated, in bytes.
+const SECRET_HEAD_LEN: usize = 12;
+
+/// Leaves `words` out from where they repeat `secret`.
+fn cut(words: &mut String, secret: &str) {
+    let found = words.to_ascii_lowercase().find(&secret.to_ascii_lowercase());
+    if let Some(at) = found {
+        words.truncate(at);
+        words.push_str("***");
+    }
+}
+
 impl ServiceDenied {
     fn advice(&self) -> &'static str {
         match self.kind.as_str() {
@@ -110,12 +134,17 @@ impl ServiceDenied {
 impl From<AnswerError<'_>> for ServiceError {
     fn from(error: AnswerError<'_>) -> Self {
         match &error {
-            AnswerError::Denied(denied) => Self::Denied(ServiceDenied {
-                status: denied.status().get(),
-                kind: denied.kind().to_owned(),
-                told: error.to_string(),
-                retryable: denied.is_retryable(),
-            }),
+            AnswerError::Denied(denied) => {
+                let mut told = error.to_string();
+                // A signature that does not match is answered with what should have been signed.
+                cut(&mut told, "x-amz-");
+                Self::Denied(ServiceDenied {
+                    status: denied.status().get(),
+                    kind: denied.kind().to_owned(),
+                    told,
+                    retryable: denied.is_retryable(),
+                })
+            }
             _ => Self::Malformed,
         }
     }
@@ -192,6 +221,22 @@ impl Error for ServiceError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_cut_where_they_repeat_a_secret() {
+        let told = |words: &str| ServiceDenied {
+            status: 403,
+            kind: String::new(),
+            told: words.to_owned(),
+            retryable: false,
+        };
+        let error = ServiceError::Denied(told("no: eyJraWQiOiJ0b2tlbiJ9.more is bad"));
+        let error = error.hiding(["", "eyJraWQiOiJ0b2tlbiJ9.and.so.on"].into_iter());
+        assert!(error.to_string().starts_with("AWS says no: ***: "), "{error}");
+        let mut words = "should be X-Amz-Security-Token:secret".to_owned();
+        cut(&mut words, "x-amz-");
+        assert_eq!(words, "should be ***");
+    }
 
     #[test]
     fn denial_tells_what_to_do() {

@@ -1,7 +1,7 @@
 //! The options that `pub`, `sub` and `doctor` share: where to connect, and as whom.
 
 use super::{
-    check_topic,
+    AwsSource, check_topic,
     proof::Proof,
     properties::{Given, OfConnect, Packet},
     words::Words,
@@ -26,6 +26,7 @@ pub(crate) struct Connection {
     pub(crate) proof: Proof,
     pub(crate) way: Way,
     pub(crate) region: Option<String>,
+    pub(crate) aws: AwsSource,
     pub(crate) will: Option<Will>,
 }
 
@@ -65,6 +66,7 @@ pub(super) struct Draft {
     proof: Proof,
     way: Way,
     region: Option<String>,
+    aws: AwsSource,
     will_topic: Option<String>,
     will_payload: Vec<u8>,
     will_qos: Option<Qos>,
@@ -101,7 +103,7 @@ impl Draft {
             "--will-payload" => self.will_payload = words.bytes()?,
             "--will-qos" => self.will_qos = Some(words.qos()?),
             "--will-retain" => self.will_retain = true,
-            other => return Err(words.unknown(other)),
+            other => self.aws.take(other, words)?,
         }
         Ok(())
     }
@@ -116,10 +118,16 @@ impl Draft {
         if self.ca.is_some() && !scheme.is_tls() {
             return Err(words.wrong("--ca has no use without TLS, which is wss:// or mqtts://"));
         }
-        if self.region.is_some() && !scheme.is_websocket() {
-            return Err(words.wrong("--aws-region signs WebSocket upgrades, which are wss://"));
+        self.aws.check(words)?;
+        let is_signed = self.region.is_some() || self.aws.is_given();
+        let options = ["--aws-region", "--aws-pool", "--aws-profile"];
+        if let Some(option) = options.into_iter().find(|option| words.has_seen(option))
+            && !scheme.is_websocket()
+        {
+            let what = format!("{option} signs WebSocket upgrades, which are wss://");
+            return Err(words.wrong(&what));
         }
-        if self.region.is_some() {
+        if is_signed {
             let qos_of_will = will.as_ref().map(|will| will.qos);
             for (option, qos) in [("-q", Some(qos)), ("--will-qos", qos_of_will)] {
                 if qos == Some(Qos::ExactlyOnce) {
@@ -154,6 +162,7 @@ impl Draft {
             proof: self.proof,
             way: self.way,
             region: self.region,
+            aws: self.aws,
             will,
         };
         Ok((connection, self.given))

@@ -42,7 +42,8 @@ fn nothing_and_help_show_the_overview_with_every_exit_code() {
 
 #[test]
 fn help_of_each_command_wins_over_what_is_missing() {
-    for name in ["pub", "sub", "doctor", "presign", "broker", "demo"] {
+    let aws = ["presign", "attach-policy", "identity", "policy"];
+    for name in ["pub", "sub", "doctor", "broker", "demo"].into_iter().chain(aws) {
         let Ok(Command::Help(text)) = parse(words(&format!("{name} --help"))) else {
             panic!("{name}")
         };
@@ -338,4 +339,49 @@ fn proofs_that_do_not_go_together_are_refused() {
     }
     let shown = publishing("pub -t a -n --url wss://h --authorizer x --authorizer-token k=secret");
     assert!(!format!("{shown:?}").contains("secret"));
+}
+
+#[test]
+fn aws_commands_read_every_option() {
+    let line = "attach-policy --policy P --target r:id --region r --endpoint-url http://h";
+    let Ok(Command::Attach(attach)) = parse(words(line)) else { panic!() };
+    let expected = Attach {
+        policy: "P".into(),
+        target: "r:id".into(),
+        region: Some("r".into()),
+        endpoint_url: Some("http://h".into()),
+    };
+    assert_eq!(attach, expected);
+    let line = "identity --pool r:p --endpoint-url http://h";
+    let Ok(Command::Identity(identity)) = parse(words(line)) else { panic!() };
+    assert_eq!(
+        (identity.pool.as_str(), identity.endpoint_url.as_deref()),
+        ("r:p", Some("http://h"))
+    );
+    let line = "policy --region r --account 123456789012 --topic a/# --topic b --client-id c";
+    let Ok(Command::Policy(policy)) = parse(words(line)) else { panic!() };
+    assert_eq!((policy.topics.len(), policy.client_id.as_deref()), (2, Some("c")));
+    let line =
+        "sub --url wss://h -t t --aws-pool r:p --aws-identity r:i --aws-endpoint-url http://h";
+    let Ok(Command::Subscribe(subscribe)) = parse(words(line)) else { panic!() };
+    assert_eq!(subscribe.connection.aws.pool.as_deref(), Some("r:p"));
+}
+
+#[test]
+fn aws_options_that_do_not_go_together_are_refused() {
+    for (line, told) in [
+        ("sub --url wss://h -t t --aws-pool r:p --aws-profile x", "exclude one another"),
+        ("sub --url wss://h -t t --aws-identity r:i", "needs --aws-pool"),
+        ("sub --url mqtts://h -t t --aws-pool r:p", "wss://"),
+        ("sub --url wss://h -t t -q 2 --aws-profile x", "no QoS 2"),
+        ("attach-policy --policy P", "--target IDENTITY is missing"),
+        ("identity", "--pool POOL is missing"),
+        ("policy --region r --account 12 --topic t", "12 digits"),
+        ("policy --region r --account 123456789012", "--topic FILTER is missing"),
+        ("policy --region r --account 123456789012 --topic a#", "topic filter"),
+    ] {
+        let failure = parse(words(line)).unwrap_err();
+        assert_eq!(failure.code(), Code::Usage, "{line}");
+        assert!(failure.text().contains(told), "{line}: {}", failure.text());
+    }
 }

@@ -7,7 +7,12 @@ use std::{ffi::OsString, fmt::Display, ops::RangeInclusive, path::PathBuf, str::
 
 /// Whether an option may be given more than once.
 fn is_repeatable(option: &str, help: &str) -> bool {
-    option == "-D" || (option == "-t" && help == crate::help::SUB)
+    match option {
+        "-D" => true,
+        "-t" => help == crate::help::SUB,
+        "--topic" => help == crate::help::POLICY,
+        _ => false,
+    }
 }
 
 /// The words behind a subcommand.

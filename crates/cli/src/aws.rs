@@ -1,0 +1,157 @@
+//! `dunlin identity` and `dunlin attach-policy`, and the credentials of `pub` and `sub`.
+
+use crate::{
+    args::{Attach, AwsSource, Identity},
+    credentials::{self, Lookup},
+    failure::{Code, Failure},
+    output,
+    presign::Collected,
+};
+use dunlin_tokio::{
+    aws::{Cognito, CredentialsProvider as _, Policies, Service, ServiceError, Signing, UnixTime},
+    dunlin::octet::Text as _,
+};
+
+/// Attaches a policy to an identity.
+pub(crate) async fn attach(attach: Attach, lookup: Lookup<'_>) -> Result<(), Failure> {
+    let region = attach
+        .region
+        .or_else(|| region_of(&attach.target))
+        .ok_or_else(|| Failure::usage("the target does not say its region: add --region REGION"))?;
+    let signing = credentials::signing(&region, lookup)?;
+    let policies = Policies::new(signing).service(service(attach.endpoint_url.as_deref())?);
+    Ok(policies.attach(&attach.policy, &attach.target).await?)
+}
+
+/// Prints an identity of a pool, and when its credentials end; never these.
+pub(crate) async fn identity(identity: Identity) -> Result<(), Failure> {
+    let cognito = Cognito::new(identity.pool).service(service(identity.endpoint_url.as_deref())?);
+    let name = cognito.identity_id().await?;
+    let until = cognito.credentials().await?.lifetime().until();
+    output::print(&format!("{name}\n{}\n", iso8601(until)))
+}
+
+/// Whoever signs upgrades, if they are to be signed.
+pub(crate) fn signing(
+    region: Option<String>,
+    source: AwsSource,
+    lookup: Lookup<'_>,
+) -> Result<Option<Signing>, Failure> {
+    if let Some(pool) = source.pool {
+        let service = service(source.endpoint_url.as_deref())?;
+        let cognito = Cognito::new(pool).service(service);
+        let region = match region {
+            Some(region) => region,
+            None => cognito.region()?.to_owned(),
+        };
+        let cognito = match source.identity {
+            Some(identity) => cognito.identity(identity),
+            None => cognito,
+        };
+        return Ok(Some(Signing::from_provider(cognito, region)));
+    }
+    if let Some(profile) = source.profile {
+        return profile_signing(region, &profile).map(Some);
+    }
+    region.map(|region| credentials::signing(&region, lookup)).transpose()
+}
+
+#[cfg(feature = "aws-profile")]
+fn profile_signing(region: Option<String>, name: &str) -> Result<Signing, Failure> {
+    use dunlin_tokio::aws::Profile;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(Code::Other, error.to_string()))?;
+    let profile = runtime.block_on(Profile::load(Some(name)));
+    let region = region.or_else(|| profile.region().map(str::to_owned));
+    let region = region
+        .ok_or_else(|| Failure::usage("the profile names no region: add --aws-region REGION"))?;
+    Ok(Signing::from_provider(profile, region))
+}
+
+#[cfg(not(feature = "aws-profile"))]
+fn profile_signing(_: Option<String>, _: &str) -> Result<Signing, Failure> {
+    Err(Failure::new(
+        Code::Other,
+        "this build has no profiles of AWS: build it with `--features aws-profile`",
+    ))
+}
+
+fn service(endpoint_url: Option<&str>) -> Result<Service, Failure> {
+    let service = Service::new();
+    match endpoint_url {
+        None => Ok(service),
+        Some(url) => service.endpoint_url(url).map_err(|_| {
+            Failure::usage(
+                "the endpoint is not a URL like http://127.0.0.1:5000 or https://HOST: \
+                 end it after host or port",
+            )
+        }),
+    }
+}
+
+/// The region that an identity's name begins with, or that stands in an ARN.
+fn region_of(target: &str) -> Option<String> {
+    let mut parts = target.split(':');
+    let region = if target.starts_with("arn:") { parts.nth(3) } else { parts.next() };
+    let is_region = |region: &&str| !region.is_empty() && *region != target;
+    region.filter(is_region).map(str::to_owned)
+}
+
+/// `2024-01-02T03:04:05Z`, which a time writes without its signs.
+fn iso8601(time: UnixTime) -> String {
+    let mut basic = Collected(String::new());
+    time.write(&mut basic);
+    let mut text = String::new();
+    for (at, digit) in basic.0.chars().enumerate() {
+        match at {
+            4 | 6 => text.push('-'),
+            11 | 13 => text.push(':'),
+            _ => {}
+        }
+        text.push(digit);
+    }
+    text
+}
+
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        Self::new(code_of(&error), error.to_string())
+    }
+}
+
+/// How the command ends when a service of AWS did not do what was asked.
+pub(crate) const fn code_of(error: &ServiceError) -> Code {
+    match error {
+        ServiceError::Denied(_) | ServiceError::Malformed => Code::Refused,
+        ServiceError::Identity
+        | ServiceError::Url(_)
+        | ServiceError::Request(_)
+        | ServiceError::Action(_) => Code::Usage,
+        ServiceError::NoCredentials | ServiceError::Provider(_) => Code::Input,
+        _ => Code::Connect,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_written_as_it_is_read() {
+        for text in ["1970-01-01T00:00:00Z", "2000-02-29T23:59:59Z", "2024-12-31T00:00:01Z"] {
+            assert_eq!(iso8601(UnixTime::parse_iso8601(text).unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn region_is_that_of_the_identity_or_arn() {
+        for (target, region) in [
+            ("eu-central-1:uuid", Some("eu-central-1")),
+            ("arn:aws:iot:us-east-1:1:cert/x", Some("us-east-1")),
+            ("name", None),
+            ("", None),
+        ] {
+            assert_eq!(region_of(target).as_deref(), region);
+        }
+    }
+}
