@@ -115,7 +115,7 @@ pub(crate) async fn run(doctor: &Doctor, options: Options) -> Result<(), Failure
     } else {
         say(Verdict::Skipped, "tls", &format!("{}:// has none", url.scheme().as_str()))?;
     }
-    amazon::judge_clock(&probe, doctor)?;
+    amazon::judge_clock(&probe)?;
     let begin = Instant::now();
     let client = Client::connect(options).await.map_err(|error| refused(&error))?;
     let took = begin.elapsed().as_millis();

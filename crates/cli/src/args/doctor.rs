@@ -11,8 +11,6 @@ pub(crate) struct Doctor {
     /// Where a message is sent, and waited for.
     pub(crate) topic: String,
     pub(crate) region: Option<String>,
-    /// Whether upgrade requests are signed for AWS.
-    pub(crate) is_signed: bool,
 }
 
 pub(super) fn doctor(mut words: Words) -> Result<Command, Failure> {
@@ -31,7 +29,6 @@ pub(super) fn doctor(mut words: Words) -> Result<Command, Failure> {
         format!("dunlin/doctor/{:016x}", RandomState::new().hash_one(std::process::id()))
     });
     check_topic("-t", &topic)?;
-    let region = connection.region.clone();
-    let doctor = Doctor { topic, is_signed: region.is_some(), region };
+    let doctor = Doctor { topic, region: connection.region.clone() };
     Ok(Command::Doctor(Box::new((doctor, connection))))
 }

@@ -35,7 +35,7 @@ pub(super) fn look_at(host: &str, doctor: &Doctor) -> Result<(), Failure> {
 }
 
 /// Compares the clocks, where the server tells its time.
-pub(super) fn judge_clock(probe: &Probe, doctor: &Doctor) -> Result<(), Failure> {
+pub(super) fn judge_clock(probe: &Probe) -> Result<(), Failure> {
     let Some(date) = probe.date.as_deref().and_then(parse_http_date) else {
         return say(Verdict::Skipped, "clock", "the server does not tell the time");
     };
@@ -44,7 +44,7 @@ pub(super) fn judge_clock(probe: &Probe, doctor: &Doctor) -> Result<(), Failure>
     let apart = format!("{} s {side} the server's", ahead.unsigned_abs());
     if ahead.unsigned_abs() <= TOLERANCE_S {
         say(Verdict::Ok, "clock", &apart)
-    } else if doctor.is_signed {
+    } else if probe.clock_ahead_s.is_some() {
         let text = format!("{apart}: set it; signatures are dated by the server's time meanwhile");
         say(Verdict::Warning, "clock", &text)
     } else {
