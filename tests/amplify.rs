@@ -23,6 +23,8 @@ mod exchange;
 mod server;
 #[path = "amplify/states.rs"]
 mod states;
+#[path = "amplify/times.rs"]
+mod times;
 
 use common::within;
 use dunlin_tokio::pubsub::{ConnectionState, Deliveries, Delivery, PubSub, States};
