@@ -19,6 +19,7 @@
 //! # Ok(())
 //! # }
 //! ```
+#![cfg_attr(feature = "json", doc = "", doc = include_str!("pubsub/guide.md"))]
 
 mod deliveries;
 mod error;
