@@ -203,7 +203,7 @@ fn begin(options: Options, first: First) -> Result<(Client, Events), ConnectErro
     let handle = runtime.handle().clone();
     let (client, events) = {
         let _inside = handle.enter();
-        client::Client::begin(options, first)
+        client::Client::begin(options, first, |shared| shared.lock().desk.events())
     };
     let ended = client.ended();
     let named = thread::Builder::new().name("dunlin".to_owned());

@@ -94,7 +94,7 @@ impl Client {
     /// Must be called within a Tokio runtime. An error means that the first connection failed, and that
     /// the client has ended.
     pub async fn connect(options: Options) -> Result<Self, Error> {
-        let (client, _) = Self::begin(options, runner::First::MustSucceed);
+        let (client, ()) = Self::begin(options, runner::First::MustSucceed, |_| ());
         client.connected().await?;
         Ok(client)
     }
@@ -103,30 +103,32 @@ impl Client {
     ///
     /// Must be called within a Tokio runtime. The receiver gets every event from the first on.
     pub fn start(options: Options) -> (Self, broadcast::Receiver<Event>) {
-        Self::begin(options, runner::First::MayFail)
+        Self::begin(options, runner::First::MayFail, |shared| shared.lock().desk.events())
     }
 
-    pub(crate) fn begin(
+    /// A client that goes its way; `before` looks at it before anything has happened.
+    pub(crate) fn begin<T>(
         options: Options,
         first: runner::First,
-    ) -> (Self, broadcast::Receiver<Event>) {
+        before: impl FnOnce(&Shared) -> T,
+    ) -> (Self, T) {
         #[cfg(feature = "aws")]
         let (options, fits) = options.fitted();
         let shared = Arc::new(Shared::new(&options));
-        let events = shared.lock().desk.events();
+        let seen = before(&shared);
         #[cfg(feature = "aws")]
         if let Err(error) = fits {
             shared.lock().desk.end(&error);
-            return (Self { guard: Arc::new(Guard { shared }) }, events);
+            return (Self { guard: Arc::new(Guard { shared }) }, seen);
         }
         // Before anything is published: the messages of the last time come first.
         match recorder::open(&shared, &options) {
             Ok(store) => {
-                tokio::spawn(runner::run(Arc::clone(&shared), options, store, first));
+                tokio::spawn(runner::run(Arc::clone(&shared), Box::new(options), store, first));
             }
             Err(error) => shared.lock().desk.end(&Error::Store(error)),
         }
-        (Self { guard: Arc::new(Guard { shared }) }, events)
+        (Self { guard: Arc::new(Guard { shared }) }, seen)
     }
 
     /// Publishes; ready when the server has acknowledged, or all bytes are written (QoS 0).

@@ -34,9 +34,8 @@ pub(crate) async fn beside(
     shared: &Shared,
     store: Option<FileStore>,
     most: usize,
-    connections: impl Future<Output = Error>,
+    mut connections: Pin<Box<impl Future<Output = Error>>>,
 ) -> Error {
-    let mut connections = Box::pin(connections);
     let mut recording: Pin<Box<dyn Future<Output = StoreError> + Send>> = match store {
         Some(mut store) => Box::pin(async move {
             let memory = Growing::new(BATCH_FIRST, most.saturating_add(EXPORT_MORE));

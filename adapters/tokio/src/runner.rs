@@ -23,8 +23,8 @@ use crate::{
 use dunlin_drive::{
     Ended, Host, Pipe, Scope, drive,
     dunlin::{
-        self, Aliases, AuthenticateError, Connect, Connection, Entropy, Opening, Transport,
-        Version, octet::Text, ws,
+        self, Aliases, AuthenticateError, Connect, Connection, Entropy, OpenError, Opening,
+        Transport, Version, octet::Text, ws,
     },
 };
 use redirect::{Next, Redirect};
@@ -41,14 +41,14 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// Memory for one read, in bytes.
-const READ_LEN: usize = 8 << 10;
+/// Memory for one read or one write at first, in bytes: enough for a client that says little.
+const TRANSFER_FIRST: usize = 256;
 
-/// Memory for one write, in bytes.
-const WRITE_LEN: usize = 8 << 10;
+/// Memory for one read or one write at most, in bytes.
+const TRANSFER_MAX: usize = 8 << 10;
 
 /// First size of the receive buffer, in bytes; it grows with what comes.
-const RECEIVE_FIRST: usize = 4 << 10;
+const RECEIVE_FIRST: usize = 256;
 
 /// How long the good-bye of a closed client may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -81,12 +81,12 @@ impl Drop for Ending {
 /// Connects again and again until the client is closed, or its store fails.
 pub(crate) async fn run(
     shared: Arc<Shared>,
-    options: Options,
+    options: Box<Options>,
     store: Option<FileStore>,
     first: First,
 ) {
     let _ending = Ending(Arc::clone(&shared));
-    let connections = connect(&shared, &options, first);
+    let connections = Box::pin(connect(&shared, &options, first));
     let error = recorder::beside(&shared, store, options.outbox, connections).await;
     shared.lock().desk.end(&error);
 }
@@ -178,7 +178,9 @@ impl Attempt<'_> {
             return error;
         }
         let deadline = Instant::now() + options.connect_timeout;
-        let connecting = transport::connect(url, &options.tls, &options.network, deadline);
+        // Of its memory nothing is left once there is a transport.
+        let connecting =
+            Box::pin(transport::connect(url, &options.tls, &options.network, deadline));
         let (mut reader, mut writer) = match race(connecting, shared.closing.notified()).await {
             Ok(Ok(halves)) => halves,
             Ok(Err(error)) => return Error::Connect(Arc::new(error)),
@@ -270,6 +272,26 @@ impl Attempt<'_> {
             && state.session.expiry_s() > 0
     }
 
+    /// A connection over a transport that has just been established.
+    fn begin<'o>(
+        &self,
+        opening: Opening<'o>,
+    ) -> Result<Connection<'o, Growing, Growing>, OpenError> {
+        let Self { shared, options, clock, .. } = *self;
+        let rx = Growing::new(RECEIVE_FIRST, options.receive);
+        let mut state = shared.lock();
+        let State { session, entropy, .. } = &mut *state;
+        let mut connection = Connection::open(session, rx, opening, clock.now(), entropy)?
+            .with_topic_aliases(aliases(options));
+        if let Some(stage) = options.network.tcp.stage {
+            connection = connection.with_stage_timeout(millis(stage));
+        }
+        if let Some((timeout, overdue)) = options.answers {
+            connection = connection.with_answer_timeout(millis(timeout), overdue);
+        }
+        Ok(connection)
+    }
+
     /// Speaks with the broker over a connected transport until that ends.
     async fn talk(
         &self,
@@ -277,33 +299,24 @@ impl Attempt<'_> {
         reader: &mut transport::ReadHalf,
         writer: &mut transport::WriteHalf,
     ) -> Error {
-        let Self { shared, options, clock, .. } = *self;
-        let rx = Growing::new(RECEIVE_FIRST, options.receive);
-        let opened = {
-            let mut state = shared.lock();
-            let State { session, entropy, .. } = &mut *state;
-            Connection::open(session, rx, opening, clock.now(), entropy)
-        };
-        let connection = match opened {
+        let Self { shared, clock, .. } = *self;
+        let mut connection = match self.begin(opening) {
             Ok(connection) => connection,
             Err(error) => return Error::Open(error),
         };
-        let mut connection = connection.with_topic_aliases(aliases(options));
-        if let Some(stage) = options.network.tcp.stage {
-            connection = connection.with_stage_timeout(millis(stage));
-        }
-        if let Some((timeout, overdue)) = options.answers {
-            connection = connection.with_answer_timeout(millis(timeout), overdue);
-        }
         let mut host = TaskHost { shared, clock, timer: Box::pin(sleep_until(clock.start)) };
-        let (mut rx, mut tx) = (vec![0; READ_LEN], vec![0; WRITE_LEN]);
+        let transfer = || Growing::new(TRANSFER_FIRST, TRANSFER_MAX);
         let traffic = &shared.traffic;
         let (mut reader, mut writer) =
             (Counted { half: reader, traffic }, Counted { half: writer, traffic });
-        let pipe = Pipe { reader: &mut reader, writer: &mut writer, rx: &mut rx, tx: &mut tx };
+        let pipe =
+            Pipe { reader: &mut reader, writer: &mut writer, rx: transfer(), tx: transfer() };
         let denied = Arc::clone(&shared.lock().desk.denied);
-        let driving = drive(&mut connection, &mut host, pipe);
-        let Ok(Ended { error, io }) = race(driving, denied.notified()).await else {
+        let ended = {
+            let driving = pin!(drive(&mut connection, &mut host, pipe));
+            race(driving, denied.notified()).await
+        };
+        let Ok(Ended { error, io }) = ended else {
             let state = shared.lock();
             let denied = state.desk.authentication.as_ref().and_then(Authentication::denied);
             return denied.map_or(Error::Closed, Error::Authentication);

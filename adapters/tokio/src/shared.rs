@@ -31,7 +31,7 @@ use tokio::{
 pub(crate) const INFLIGHT: usize = 256;
 
 /// First size of the outbox, in bytes; it grows when it must.
-const OUTBOX_FIRST: usize = 512;
+const OUTBOX_FIRST: usize = 256;
 
 /// How many events wait for each reader; the oldest are dropped then.
 const EVENTS_MAX: usize = 256;
@@ -111,7 +111,8 @@ pub(crate) struct Desk {
     pub(crate) closing: bool,
     room: Arc<Notify>,
     status: watch::Sender<Status>,
-    events: broadcast::Sender<Event>,
+    /// As soon as somebody listens: there is room for all that wait.
+    events: Option<broadcast::Sender<Event>>,
     /// When the server accepted the current connection.
     connected: Option<Instant>,
     /// When a message was accepted last, or sent again.
@@ -161,7 +162,7 @@ impl Shared {
                 closing: false,
                 room: Arc::clone(&room),
                 status,
-                events: broadcast::channel(EVENTS_MAX).0,
+                events: None,
                 connected: None,
                 published: None,
                 authentication: None,
@@ -340,8 +341,8 @@ impl Desk {
     }
 
     /// A new listener to events.
-    pub(crate) fn events(&self) -> broadcast::Receiver<Event> {
-        self.events.subscribe()
+    pub(crate) fn events(&mut self) -> broadcast::Receiver<Event> {
+        self.events.get_or_insert_with(|| broadcast::Sender::new(EVENTS_MAX)).subscribe()
     }
 
     /// All records so far are on their way into the store.
@@ -363,8 +364,10 @@ impl Desk {
     /// Something has happened that leaves the status as it is.
     pub(crate) fn announce(&mut self, event: Event) {
         self.tally.event(&event);
-        // Nobody has to listen.
-        let _ = self.events.send(event);
+        if let Some(events) = &self.events {
+            // Nobody has to listen any more.
+            let _ = events.send(event);
+        }
     }
 
     pub(crate) fn tell(&mut self, status: Status, event: Event) {

@@ -16,16 +16,18 @@ const TURNS_MAX: usize = 16;
 const EVENTS_MAX: usize = 64;
 
 /// A transport, and memory to read into and to write from.
+///
+/// Memory that can grow does so while there is much to read or to write.
 #[derive(Debug)]
-pub struct Pipe<'p, R, W> {
+pub struct Pipe<'p, R, W, M = &'p mut [u8]> {
     /// The reading half.
     pub reader: &'p mut R,
     /// The writing half.
     pub writer: &'p mut W,
     /// Memory for one read.
-    pub rx: &'p mut [u8],
+    pub rx: M,
     /// Memory for one write, at least [`dunlin::TRANSMIT_MIN`] bytes.
-    pub tx: &'p mut [u8],
+    pub tx: M,
 }
 
 /// Why a connection has ended.
@@ -43,10 +45,10 @@ pub struct Ended<E> {
 /// A pending read is kept over all turns and dropped only at the end, for readers that lose bytes when
 /// they are cancelled. What the connection has to say at its end is still written, within
 /// [`CLOSE_TIMEOUT_MS`]. Dropping the future cuts the connection off; the session stands.
-pub async fn drive<B, A, R, W, H, const N: usize>(
+pub async fn drive<B, A, R, W, H, M, const N: usize>(
     connection: &mut Connection<'_, B, A>,
     host: &mut H,
-    pipe: Pipe<'_, R, W>,
+    pipe: Pipe<'_, R, W, M>,
 ) -> Ended<R::Error>
 where
     B: Buffer,
@@ -54,11 +56,12 @@ where
     R: Read,
     W: Write<Error = R::Error>,
     H: Host<N>,
+    M: Buffer,
 {
     let Pipe { reader, writer, rx, tx } = pipe;
     let mut reading = pin!(Some(read(reader, rx)));
     let mut writing = pin!(None);
-    let mut unread: Option<Unread<'_, R>> = None;
+    let mut unread: Option<Unread<'_, R, M>> = None;
     let mut idle = Some((writer, tx));
     let mut end = End::new();
     let mut pulse = Pulse(KeepAlive::Healthy);
@@ -85,8 +88,8 @@ where
             } else if end.eof && events == Events::None && unread.is_none() {
                 end.handle_eof(connection, host.now());
             }
-            if let Some((writer, memory)) = idle.take() {
-                match end.transmit(connection, host, cx, memory) {
+            if let Some((writer, mut memory)) = idle.take() {
+                match end.transmit(connection, host, cx, memory.bytes_mut()) {
                     Some(len) => writing.set(Some(write(writer, memory, len))),
                     None => idle = Some((writer, memory)),
                 }
@@ -290,16 +293,16 @@ impl Pulse {
 }
 
 /// Bytes that have been read, and that the connection has had no room for yet.
-struct Unread<'p, R> {
+struct Unread<'p, R, M> {
     reader: &'p mut R,
-    memory: &'p mut [u8],
+    memory: M,
     at: usize,
     len: usize,
 }
 
-impl<R> Unread<'_, R> {
+impl<R, M: Buffer> Unread<'_, R, M> {
     fn feed<B: Buffer, A: Buffer>(&mut self, connection: &mut Connection<'_, B, A>) -> bool {
-        let bytes = self.memory.get(self.at..self.len).unwrap_or_default();
+        let bytes = self.memory.bytes().get(self.at..self.len).unwrap_or_default();
         let taken = connection.receive(bytes);
         self.at = self.at.saturating_add(taken);
         taken > 0
@@ -322,23 +325,26 @@ fn poll_slot<F: Future>(mut slot: Pin<&mut Option<F>>, cx: &mut Context<'_>) -> 
 }
 
 /// Lends `reader` and `memory` out for one read, and gives them back.
-async fn read<'p, R: Read>(
-    reader: &'p mut R,
-    memory: &'p mut [u8],
-) -> (&'p mut R, &'p mut [u8], Result<usize, R::Error>) {
-    let result = reader.read(memory).await;
+async fn read<R: Read, M: Buffer>(
+    reader: &mut R,
+    mut memory: M,
+) -> (&mut R, M, Result<usize, R::Error>) {
+    let result = reader.read(memory.bytes_mut()).await;
+    if result.as_ref().is_ok_and(|len| *len == memory.bytes().len()) {
+        double(&mut memory);
+    }
     (reader, memory, result)
 }
 
 /// Lends `writer` and `memory` out to write `len` bytes, and gives them back.
 ///
 /// A writer that takes nothing fails without an error of its own.
-async fn write<'p, W: Write>(
-    writer: &'p mut W,
-    memory: &'p mut [u8],
+async fn write<W: Write, M: Buffer>(
+    writer: &mut W,
+    mut memory: M,
     len: usize,
-) -> (&'p mut W, &'p mut [u8], Result<(), Option<W::Error>>) {
-    let mut rest = memory.get(..len).unwrap_or_default();
+) -> (&mut W, M, Result<(), Option<W::Error>>) {
+    let mut rest = memory.bytes().get(..len).unwrap_or_default();
     while !rest.is_empty() {
         match writer.write(rest).await {
             Ok(0) => return (writer, memory, Err(None)),
@@ -347,7 +353,17 @@ async fn write<'p, W: Write>(
         }
     }
     let result = writer.flush().await.map_err(Some);
+    if len.saturating_mul(2) > memory.bytes().len() {
+        double(&mut memory);
+    }
     (writer, memory, result)
+}
+
+/// Makes `memory` twice as long, or as long as it can be.
+fn double(memory: &mut impl Buffer) {
+    let len = memory.bytes().len().saturating_mul(2).min(memory.limit());
+    // What cannot grow stays as it is.
+    let _grown = memory.grow(len);
 }
 
 #[cfg(test)]

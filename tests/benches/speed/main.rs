@@ -33,6 +33,7 @@ mod mqtt;
 mod protocol_core;
 mod random;
 mod report;
+mod routing;
 mod signing;
 mod sockets;
 mod wire;
@@ -41,8 +42,14 @@ use group::Group;
 use std::env;
 use std::process::ExitCode;
 
-const SUITES: &[fn() -> Vec<Group>] =
-    &[mqtt::groups, frames::groups, masking::groups, connection::groups, signing::groups];
+const SUITES: &[fn() -> Vec<Group>] = &[
+    mqtt::groups,
+    frames::groups,
+    masking::groups,
+    connection::groups,
+    signing::groups,
+    routing::groups,
+];
 
 const USAGE: &str = "usage: speed [--instructions] [WORD...]";
 
