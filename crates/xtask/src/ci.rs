@@ -2,7 +2,8 @@
 
 use crate::process::{cargo, run as run_command};
 use crate::{
-    Outcome, autobahn, firmware, fuzz, masking, narrow, panic_proof, size, spec, test, thumb,
+    Outcome, autobahn, boards, firmware, fuzz, masking, narrow, panic_proof, size, spec, test,
+    thumb,
 };
 use std::time::Instant;
 
@@ -18,6 +19,7 @@ const STAGES: &[Stage] = &[
     ("autobahn", || autobahn::run(&[])),
     ("narrow", || narrow::run(&[])),
     ("firmware", || firmware::run(&[])),
+    ("boards", || boards::run(&[])),
     ("thumb", || thumb::run(&[])),
     ("panic-proof", || panic_proof::run(&[])),
     ("size", || size::run(&[])),
@@ -55,7 +57,7 @@ fn fmt() -> Outcome {
     run_command(&mut cargo(&["fmt", "--all", "--check"]))?;
     let firmware = ["budget", "line", "masking", "net", "panic-proof", "websocket"];
     let firmware = firmware.map(|name| format!("tests/firmware/{name}"));
-    for package in ["fuzz"].into_iter().chain(firmware.iter().map(String::as_str)) {
+    for package in ["fuzz".to_owned()].into_iter().chain(firmware).chain(boards::packages()) {
         let manifest = &format!("{package}/Cargo.toml");
         run_command(&mut cargo(&["fmt", "--check", "--manifest-path", manifest]))?;
     }

@@ -11,6 +11,7 @@
 
 mod autobahn;
 mod bench;
+mod boards;
 mod budget;
 mod ci;
 mod elf;
@@ -92,6 +93,12 @@ const COMMANDS: &[Command] = &[
         usage: "[SCENARIO...]",
         about: "firmware in QEMU against a broker: every scenario, or those named",
         run: firmware::run,
+    },
+    Command {
+        name: "boards",
+        usage: "[BOARD...]",
+        about: "type-check the programs for real boards: all, or those named",
+        run: boards::run,
     },
     Command {
         name: "fuzz",

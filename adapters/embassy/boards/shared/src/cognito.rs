@@ -1,0 +1,121 @@
+//! Credentials of a guest, from Amazon Cognito.
+
+use crate::door::Door;
+use dunlin_aws::{
+    Answer, Expiring, Reply, ServiceHost, UnixTime,
+    cognito::{GetCredentials, GetId, SERVICE, region_of},
+};
+use dunlin_embassy::{
+    Connector, Talk, Unavailable,
+    dunlin::octet::{Inbox, Text, Window},
+};
+use embedded_io_async::{Read, Write};
+use heapless::String;
+use zeroize::Zeroize;
+
+/// Longest request, in bytes: a head of some 250, and a name or two.
+const REQUEST_MAX: usize = 512;
+/// Longest answer that is understood, in bytes: a session token is by far the longest part of it.
+pub(crate) const ANSWER_MAX: usize = 4096;
+/// Longest access key, its secret and its session token together, in bytes.
+pub(crate) const CREDENTIALS_MAX: usize = 2048;
+/// Longest name of an identity, in bytes (`IdentityId`, Amazon Cognito Federated Identities API
+/// Reference).
+pub(crate) const IDENTITY_MAX: usize = 55;
+/// Longest name of a host of the service, in bytes: regions have at most 20.
+const HOST_MAX: usize = 64;
+
+pub(crate) type Identity = String<IDENTITY_MAX>;
+pub(crate) type Kept = Expiring<[u8; CREDENTIALS_MAX]>;
+
+/// The host that serves a pool.
+pub(crate) fn host_of(pool: &str) -> Option<String<HOST_MAX>> {
+    let mut memory = [0; HOST_MAX];
+    let mut window = Window::new(&mut memory, 0);
+    ServiceHost { service: SERVICE, region: region_of(pool)? }.write(&mut window);
+    let (len, whole) = (window.filled(), !window.overflowed());
+    let name = core::str::from_utf8(memory.get(..len)?).ok()?;
+    whole.then(|| String::try_from(name).ok()).flatten()
+}
+
+/// A new guest of `pool`.
+pub(crate) async fn fetch_identity<F: FnMut(&mut [u8])>(
+    pool: &str,
+    door: &mut Door<'_, F>,
+    memory: &mut [u8],
+) -> Result<Identity, Unavailable> {
+    let request = GetId::new(door.host, pool).map_err(|_| Unavailable)?;
+    let mut inbox = Inbox::new(memory);
+    call(request, door, &mut inbox).await?;
+    let answer = Answer::parse(inbox.stream()).ok_or(Unavailable)?;
+    let name = GetId::read(&answer).map_err(|_| Unavailable)?;
+    name.plain().and_then(|name| Identity::try_from(name).ok()).ok_or(Unavailable)
+}
+
+/// Credentials of `identity`, got at `now`.
+pub(crate) async fn fetch_credentials<F: FnMut(&mut [u8])>(
+    identity: &str,
+    now: UnixTime,
+    door: &mut Door<'_, F>,
+    memory: &mut [u8],
+) -> Result<Kept, Unavailable> {
+    let request = GetCredentials::new(door.host, identity).map_err(|_| Unavailable)?;
+    let mut inbox = Inbox::new(&mut *memory);
+    let called = call(request, door, &mut inbox).await;
+    let kept = Answer::parse(inbox.stream()).and_then(|answer| {
+        let issued = GetCredentials::read(&answer).ok()?;
+        issued.keep([0; CREDENTIALS_MAX], now)
+    });
+    memory.zeroize();
+    called.and(kept.ok_or(Unavailable))
+}
+
+/// One exchange over a connection of its own, so that its answer is in `inbox`.
+async fn call<F: FnMut(&mut [u8])>(
+    request: impl Text,
+    door: &mut Door<'_, F>,
+    inbox: &mut Inbox<&mut [u8]>,
+) -> Result<(), Unavailable> {
+    door.carry(Call { request, inbox }).await.map_err(|_| Unavailable)?
+}
+
+struct Call<'c, 'm, R> {
+    request: R,
+    inbox: &'c mut Inbox<&'m mut [u8]>,
+}
+
+impl<R: Text> Talk for Call<'_, '_, R> {
+    type Output = Result<(), Unavailable>;
+
+    async fn talk<I: Read, O: Write<Error = I::Error>>(
+        self,
+        reader: &mut I,
+        writer: &mut O,
+    ) -> Self::Output {
+        let Self { request, inbox } = self;
+        send(&request, writer).await?;
+        let mut reply = Reply::new();
+        // Ends with the answer, or when the inbox is full.
+        while reply.poll(inbox).map_err(|_| Unavailable)?.is_none() {
+            let len = reader.read(inbox.spare()).await.map_err(|_| Unavailable)?;
+            if len == 0 {
+                return reply.handle_eof(inbox).map(drop).map_err(|_| Unavailable);
+            }
+            inbox.commit(len);
+        }
+        Ok(())
+    }
+}
+
+async fn send<O: Write>(request: &impl Text, writer: &mut O) -> Result<(), Unavailable> {
+    let mut memory = [0; REQUEST_MAX];
+    let mut window = Window::new(&mut memory, 0);
+    request.write(&mut window);
+    if window.overflowed() {
+        return Err(Unavailable);
+    }
+    let len = window.filled();
+    let request = memory.get(..len).ok_or(Unavailable)?;
+    writer.write_all(request).await.map_err(|_| Unavailable)?;
+    writer.flush().await.map_err(|_| Unavailable)
+}
