@@ -7,8 +7,11 @@ use crate::process::{add_targets, command, root, run as run_command, target_dir}
 pub(crate) const FOLDER: &str = "adapters/embassy/boards";
 
 /// Packages and what they are built for.
-const BOARDS: [(&str, &str); 2] =
-    [("rp2040", "thumbv6m-none-eabi"), ("stm32h7", "thumbv7em-none-eabihf")];
+const BOARDS: [(&str, &str); 3] = [
+    ("esp32c3", "riscv32imc-unknown-none-elf"),
+    ("rp2040", "thumbv6m-none-eabi"),
+    ("stm32h7", "thumbv7em-none-eabihf"),
+];
 
 /// The arguments are boards; none means all.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
