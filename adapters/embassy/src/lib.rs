@@ -2,7 +2,8 @@
 //!
 //! All memory of a client lies in its [`Resources`]. [`Runner::run`] keeps it connected, in a task of
 //! its own, over whatever a [`Connector`] makes: TCP of embassy-net (feature `net`), TLS over it, a
-//! UART. Any task publishes and subscribes with a [`Client`].
+//! UART. Any task publishes and subscribes with a [`Client`]. What to decide on the way to a whole
+//! program, [`guide`] tells.
 //!
 //! ```
 //! use dunlin_embassy::{Client, Connector, Fixed, Resources, Runner};
@@ -57,6 +58,8 @@ mod connector;
 mod error;
 mod events;
 mod filters;
+#[doc = include_str!("guide.md")]
+pub mod guide {}
 #[cfg(feature = "net")]
 mod net;
 mod queue;
