@@ -56,7 +56,7 @@ pub const SOCKETS_MAX: usize = 4;
 type ClientMemory = Resources<'static, NoopRawMutex, RECEIVE_MAX, 1024, 2048, { 2 * RECEIVE_MAX }>;
 type Handle = Client<'static, NoopRawMutex, 8>;
 
-/// All of the program's memory that is not on the stack, for a `ConstStaticCell`: 37 KB.
+/// All of the program's memory that is not on the stack, for a `ConstStaticCell`: 39 KB.
 pub struct Memory {
     client: ClientMemory,
     wire: RefCell<Wire>,
