@@ -1,6 +1,6 @@
 //! Random requests, signed by Dunlin and by two signers that nobody here wrote.
 //!
-//! A few hundred with each of them; `DUNLIN_SIGV4_REQUESTS` sets how many, `DUNLIN_SEED` which one is
+//! Ten thousand with each of them; `DUNLIN_SIGV4_REQUESTS` sets how many, `DUNLIN_SEED` which one is
 //! the first. A case is drawn from its seed alone, so that one that fails can be run by itself.
 #![allow(
     clippy::alloc_instead_of_core,
@@ -29,7 +29,7 @@ use dunlin_octet::{Count, Text, Window, Writer};
 use dunlin_sigv4::Key;
 
 /// With each signer, when the environment does not say otherwise.
-const REQUESTS: u64 = 300;
+const REQUESTS: u64 = 10_000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text}?")))
