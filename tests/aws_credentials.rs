@@ -19,11 +19,11 @@ use std::time::Duration;
 
 use common::within;
 use dunlin_tokio::aws::{
-    Cognito, Credentials, CredentialsFuture, CredentialsProvider, Lifetime, Policies, Service,
-    ServiceError, Signing, UnixTime, now,
+    Cognito, Credentials, CredentialsFuture, CredentialsProvider, IotCredentials, Lifetime,
+    Policies, Service, ServiceError, Signing, UnixTime, now,
 };
 use dunlin_tokio::{Backoff, Client, Error, Event, Message, Options, Qos, TlsOptions};
-use support::aws_iot::{Access, AwsIot, Key, Quirks};
+use support::aws_iot::{Access, AwsIot, Key, Quirks, RoleAlias};
 use support::mosquitto::{self, Mosquitto};
 use support::moto::Moto;
 use tokio::sync::broadcast::Receiver;
@@ -104,6 +104,46 @@ async fn service_that_says_no_is_quoted_with_advice() {
     let nowhere = Service::new().endpoint_url("http://127.0.0.1:1").unwrap();
     let nowhere = Cognito::new(pool).service(nowhere).identity_id().await.unwrap_err();
     assert!(matches!(nowhere, ServiceError::Connect(_)) && nowhere.is_retryable(), "{nowhere:?}");
+}
+
+/// A device shows its certificate for a key, and signs with that.
+#[tokio::test]
+async fn certificate_is_changed_for_credentials_of_a_role() {
+    let (_broker, gateway) = gateway(Quirks::default()).await;
+    let provider = RoleAlias::start("lamps", Key::temporary(), "2099-01-02T03:04:05Z").await;
+    let certificate = provider.client_certificate();
+    let stranger = TlsOptions::ca_pem(provider.ca_pem().as_bytes()).unwrap();
+    let (chain, key) = (certificate.chain_pem.as_bytes(), certificate.key_pem.as_bytes());
+    let shown = stranger.clone().with_client_certificate(chain, key).unwrap();
+    let device = |alias: &str, tls| {
+        let service = Service::new().endpoint_url(&provider.url()).unwrap().tls(tls);
+        IotCredentials::new("a1b2c3.credentials.iot.us-east-1.amazonaws.com", alias, service)
+    };
+    for (device, status) in
+        [(device("lamps", stranger), 403), (device("doors", shown.clone()), 404)]
+    {
+        let error = within("an answer", device.credentials()).await.unwrap_err();
+        let is_denied = matches!(&error, ServiceError::Denied(no) if no.status == status);
+        assert!(is_denied && !error.is_retryable(), "{error:?}");
+    }
+    assert!(provider.things().is_empty());
+
+    let lamp = device("lamps", shown).thing("lamp-7");
+    let credentials = within("credentials", lamp.credentials()).await.unwrap();
+    let key = Key::temporary();
+    assert_eq!(credentials.access_key_id(), key.access_key_id);
+    let until = UnixTime::parse_iso8601("2099-01-02T03:04:05Z").unwrap();
+    assert_eq!(credentials.lifetime().until(), until);
+    let shown = format!("{lamp:?} {credentials:?}");
+    for secret in [&key.secret_access_key, &certificate.key_pem, &key.session_token.unwrap()] {
+        assert!(!shown.contains(&**secret), "{shown}");
+    }
+    let client = Client::connect(options(&gateway, Signing::from_provider(lamp, REGION)));
+    let client = within("Dunlin connects", client).await.unwrap();
+    let message = Message::new("a/b", b"c", Qos::AtLeastOnce);
+    within("a PUBACK", client.publish(&message)).await.unwrap();
+    within("the end", client.close()).await;
+    assert_eq!(provider.things(), ["lamp-7", "lamp-7"]);
 }
 
 /// What a [`Script`] gives, one after the other: credentials for so many seconds, or nothing.

@@ -1,6 +1,6 @@
 //! What must never be shown: credentials, query, header values, payloads.
 
-use dunlin_tokio::aws::Signing;
+use dunlin_tokio::aws::{Cognito, Credentials, Login, Service, Signing, now};
 use dunlin_tokio::{Client, Event, Options, Qos, Url, Will};
 
 use crate::common::within;
@@ -90,6 +90,35 @@ async fn nothing_secret_comes_back_from_the_server() {
         let error = within("the client's end", task).await.unwrap().unwrap_err();
         clean(&format!("{error} {error:?}"));
     }
+}
+
+/// What issues credentials, what they are, and a service that repeats what it was told.
+#[tokio::test]
+async fn nothing_secret_is_shown_of_credentials_and_their_sources() {
+    let credentials = Credentials::new("AKID", "k3ysecret", Some("t0kent0ken"));
+    clean(&format!("{credentials:?}"));
+    let signing = Signing::new("AKID", "k3ysecret", Some("t0kent0ken".into()), "us-east-1");
+    clean(&format!("{:?}", signing.presign("h", "/", now(), None).unwrap()));
+    let server = Server::websocket();
+    let url = server.url().replace("ws://", "http://").replace("/mqtt", "");
+    let service = Service::new().endpoint_url(&url).unwrap();
+    let logins = || vec![Login::new("idp", "hunt3r2".repeat(9))];
+    clean(&format!("{:?} {service:?}", logins()));
+    let cognito = Cognito::new("us-east-1:pool").service(service).logins(logins);
+    clean(&format!("{cognito:?}"));
+    let task = tokio::spawn(async move { cognito.identity_id().await });
+    let mut peer = server.accept().await;
+    let head = peer.request().await;
+    let len = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
+    let body = peer.body(len.parse().unwrap()).await;
+    assert!(body.contains("hunt3r2"), "it has to be sent");
+    let told = format!(r#"{{"__type":"A","message":"no {}"}}"#, "hunt3r2".repeat(9));
+    peer.send(format!("HTTP/1.1 400 Bad\r\n\r\n{told}").as_bytes()).await;
+    drop(peer);
+    let error = within("an error", task).await.unwrap().unwrap_err();
+    let shown = format!("{error} {error:?}");
+    assert!(shown.contains("no ***"), "{shown}");
+    clean(&shown);
 }
 
 /// What is wrong with a URL is said without it.

@@ -128,6 +128,13 @@ impl Peer {
         String::from_utf8(head).unwrap()
     }
 
+    /// Reads so much of what stands behind a request's head.
+    pub(crate) async fn body(&mut self, len: usize) -> String {
+        let mut body = vec![0; len];
+        within("a body", self.stream.read_exact(&mut body)).await.unwrap();
+        String::from_utf8(body).unwrap()
+    }
+
     /// Writes bytes as they are; a client that is gone does not hear them.
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> bool {
         within("a write", self.stream.write_all(bytes)).await.is_ok()

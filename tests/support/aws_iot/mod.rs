@@ -20,6 +20,7 @@ mod policy;
 mod quirks;
 mod record;
 mod refusal;
+mod role_alias;
 mod rules;
 mod sessions;
 
@@ -34,6 +35,7 @@ pub use quirks::{
     Access, Authorizer, Certificate, Key, Limits, Matching, QosTwo, Quirks, TlsVersions, Withheld,
 };
 pub use record::{Attempt, Breach, Seen, Side, WAIT_LIMIT};
+pub use role_alias::RoleAlias;
 
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
