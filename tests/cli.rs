@@ -9,6 +9,8 @@
     reason = "a test may panic"
 )]
 
+#[path = "cli/aws.rs"]
+mod aws;
 #[path = "cli/doctor.rs"]
 mod doctor;
 #[path = "cli/failures.rs"]
@@ -101,13 +103,16 @@ fn binary(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect()
 }
 
+const COMMANDS: [&str; 9] =
+    ["pub", "sub", "doctor", "presign", "identity", "attach-policy", "policy", "broker", "demo"];
+
 #[tokio::test]
 async fn help_and_version_are_printed() {
     for args in [&[][..], &["--help"]] {
         let text = dunlin().await.args(args).run().await.text();
         assert!(text.contains("dunlin demo") && text.contains("   27  "), "{text}");
     }
-    for command in ["pub", "sub", "doctor", "presign", "broker", "demo"] {
+    for command in COMMANDS {
         let text = dunlin().await.args([command, "--help"]).run().await.text();
         assert!(text.starts_with(&format!("dunlin {command}")), "{text}");
     }

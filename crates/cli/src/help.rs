@@ -167,7 +167,7 @@ to each.
 
   --region REGION      the region of the endpoint
   --account NUMBER     the account, 12 digits
-  --topic FILTER       a/b, a/+/b, a/#; may be given several times
+  --topic FILTER       a/b, a/+/b, a/#, as it will be subscribed to; may be given several times
   --client-id ID       the one client identifier that may connect (any)
 ";
 
