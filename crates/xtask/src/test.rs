@@ -4,6 +4,17 @@ use crate::Outcome;
 use crate::process::{cargo, run as run_command};
 use crate::setup;
 
+/// By itself, since no other test needs the AWS SDK: all of them would be linked with it.
+const PROFILE: [&str; 7] = [
+    "test",
+    "--package=dunlin-tokio",
+    "--features=aws-profile",
+    "--lib",
+    "--",
+    "aws::profile",
+    "-q",
+];
+
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let passed_on = match arguments {
         [] => &[],
@@ -16,5 +27,6 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     // Some tests start this workspace's own programs. Building those together with the tests makes
     // cargo choose the same features for both, so that nothing is built twice.
     run_command(&mut cargo(&["build", "--workspace", "--bins", "--tests"]))?;
-    run_command(cargo(&["test", "--workspace", "--"]).args(passed_on))
+    run_command(cargo(&["test", "--workspace", "--"]).args(passed_on))?;
+    run_command(&mut cargo(&PROFILE))
 }
