@@ -12,7 +12,7 @@ use aws_smithy_http_client::{
     tls::{Provider, rustls_provider::CryptoMode},
 };
 use dunlin_sigv4::UnixTime;
-use std::{fmt, time::UNIX_EPOCH};
+use std::{error::Error, fmt, iter, time::UNIX_EPOCH};
 
 /// The chain of sources that the AWS SDK for Rust goes through, or one profile of its files.
 ///
@@ -62,7 +62,7 @@ impl Profile {
     async fn issue(&self) -> Result<Credentials, ServiceError> {
         let provider = self.credentials.as_ref().ok_or(ServiceError::NoCredentials)?;
         let found = provider.provide_credentials().await;
-        let found = found.map_err(|error| ServiceError::Provider(Box::new(error)))?;
+        let found = found.map_err(|error| ServiceError::Provider(told(&error).into()))?;
         let (id, secret) = (found.access_key_id(), found.secret_access_key());
         let credentials = Credentials::new(id, secret, found.session_token());
         let Some(until) = found.expiry() else { return Ok(credentials) };
@@ -83,6 +83,12 @@ impl fmt::Debug for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Profile").field("region", &self.region()).finish_non_exhaustive()
     }
+}
+
+/// An error with its causes: what the SDK says first names none.
+fn told(error: &dyn Error) -> String {
+    let causes = iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
 }
 
 #[cfg(test)]
@@ -109,5 +115,6 @@ mod tests {
         let nobody = Profile::load_from(files, Some("nobody")).await;
         let error = nobody.credentials().await.unwrap_err();
         assert!(matches!(error, ServiceError::Provider(_)), "{error:?}");
+        assert!(error.to_string().contains("`nobody`"), "{error}");
     }
 }
