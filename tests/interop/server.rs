@@ -2,14 +2,18 @@
 //!
 //! Written by hand after RFC 6455 and MQTT 3.1.1: no codec of Dunlin has a part in it.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sha1::{Digest, Sha1};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
 
 use crate::common::within;
 
@@ -18,6 +22,9 @@ const ACCEPT_SUFFIX: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Bytes that a server holds unread before its clients have to wait: less than a message is long.
 const RECEIVE_BUFFER: u32 = 256 << 10;
+
+/// How long a peer that floods reads nothing.
+const DEAF: Duration = Duration::from_secs(2);
 
 /// CONNACK of MQTT 3.1.1 §3.2: no session, accepted.
 pub(crate) const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
@@ -169,23 +176,40 @@ impl Peer {
 
     /// Reads one frame: its opcode, and its payload without the mask.
     pub(crate) async fn frame(&mut self) -> (u8, Vec<u8>) {
-        let read = async {
-            let first = self.stream.read_u8().await?;
-            let length = self.stream.read_u8().await?;
-            assert_eq!(length & 0x80, 0x80, "clients mask (RFC 6455 §5.1)");
-            let length = match length & 0x7f {
-                126 => usize::from(self.stream.read_u16().await?),
-                127 => self.stream.read_u64().await? as usize,
-                length => usize::from(length),
-            };
-            let mut mask = [0; 4];
-            self.stream.read_exact(&mut mask).await?;
-            let mut payload = vec![0; length];
-            self.stream.read_exact(&mut payload).await?;
-            unmask(&mut payload, mask);
-            std::io::Result::Ok((first & 0x0f, payload))
+        within("a frame", frame(&mut self.stream)).await.unwrap()
+    }
+
+    /// Writes `flood` and a ping at its end, and is deaf meanwhile, but no longer than [`DEAF`].
+    ///
+    /// Returns all frames up to the ping's answer and a message, whichever comes later. Deaf for good
+    /// it would be cut off by its own kernel: once a socket's memory is full of small segments, Linux
+    /// drops the acknowledgements in them too, until somebody reads.
+    pub(crate) async fn flood(&mut self, mut flood: Vec<u8>) -> Vec<(u8, Vec<u8>)> {
+        flood.extend([0x89, 0]);
+        let (mut reading, mut writing) = self.stream.split();
+        let mut writing = pin!(within("a flood", writing.write_all(&flood)));
+        let written = timeout(DEAF, &mut writing).await;
+        let heard = async {
+            let (mut heard, mut answered, mut told) = (Vec::new(), false, false);
+            while !answered || !told {
+                let (opcode, payload) = within("a frame", frame(&mut reading)).await.unwrap();
+                answered |= opcode == PONG && payload.is_empty();
+                told |= opcode == BINARY;
+                heard.push((opcode, payload));
+            }
+            heard
         };
-        within("a frame", read).await.unwrap()
+        match written {
+            Ok(written) => {
+                written.unwrap();
+                heard.await
+            }
+            Err(_) => {
+                let (written, heard) = tokio::join!(writing, heard);
+                written.unwrap();
+                heard
+            }
+        }
     }
 
     /// The next packet, whole, with its fixed header.
@@ -242,6 +266,24 @@ impl Peer {
     pub(crate) fn reset(self) {
         self.stream.set_zero_linger().unwrap();
     }
+}
+
+/// Reads one frame from `stream`: its opcode, and its payload without the mask.
+async fn frame(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(u8, Vec<u8>)> {
+    let first = stream.read_u8().await?;
+    let length = stream.read_u8().await?;
+    assert_eq!(length & 0x80, 0x80, "clients mask (RFC 6455 §5.1)");
+    let length = match length & 0x7f {
+        126 => usize::from(stream.read_u16().await?),
+        127 => stream.read_u64().await? as usize,
+        length => usize::from(length),
+    };
+    let mut mask = [0; 4];
+    stream.read_exact(&mut mask).await?;
+    let mut payload = vec![0; length];
+    stream.read_exact(&mut payload).await?;
+    unmask(&mut payload, mask);
+    Ok((first & 0x0f, payload))
 }
 
 /// Four bytes at a time: a megabyte must not take longer than a ping may.
