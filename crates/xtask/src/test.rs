@@ -27,6 +27,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     // Some tests start this workspace's own programs. Building those together with the tests makes
     // cargo choose the same features for both, so that nothing is built twice.
     run_command(&mut cargo(&["build", "--workspace", "--bins", "--tests"]))?;
-    run_command(cargo(&["test", "--workspace", "--"]).args(passed_on))?;
+    // One failure does not hide the next: the whole run costs minutes.
+    run_command(cargo(&["test", "--workspace", "--no-fail-fast", "--"]).args(passed_on))?;
     run_command(&mut cargo(&PROFILE))
 }
