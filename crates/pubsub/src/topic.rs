@@ -37,7 +37,8 @@ pub(crate) fn is_exact(filter: &str) -> bool {
 }
 
 fn slashes(text: &str) -> usize {
-    text.bytes().filter(|byte| *byte == b'/').count()
+    // Not `count`, whose addition could overflow as far as the linker knows.
+    text.bytes().filter(|byte| *byte == b'/').fold(0, |count: usize, _| count.saturating_add(1))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod client;
 mod mqtt;
 mod octet;
 mod opaque;
+mod pubsub;
 mod sigv4;
 mod sizes;
 mod ws;
@@ -25,6 +26,7 @@ pub extern "C" fn _start() {
     client::all();
     aws::all();
     aws_exchanges::all();
+    pubsub::all();
     sizes::keep_table();
     #[cfg(feature = "planted")]
     planted();

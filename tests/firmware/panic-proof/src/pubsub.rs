@@ -1,0 +1,91 @@
+//! dunlin-pubsub: the router in memory of any length, the states, backoff, topics.
+
+use crate::opaque::{bytes, keep, number, show, text};
+use core::hint::black_box;
+use dunlin::{Instant, KeepAlive};
+use dunlin_pubsub::{
+    Backoff, Change, ConnectionState, Facts, Intent, Link, Matching, Node, Reachability, Route,
+    Router, StateMonitor, Subscriber, matches, without_share,
+};
+
+pub fn all() {
+    router(&mut [Route::EMPTY; 4], &mut [Node::EMPTY; 8]);
+    states();
+    backoff();
+    for matching in [Matching::Standard, Matching::Aws] {
+        keep(matches(text(), text(), matching));
+    }
+    keep(without_share(text()));
+}
+
+type Table<'m> = Router<&'static str, &'m mut [Route<&'static str>], &'m mut [Node]>;
+
+fn router(routes: &mut [Route<&'static str>], nodes: &mut [Node]) {
+    let matching = if number() > 0 { Matching::Aws } else { Matching::Standard };
+    let mut router = Table::new(black_box(routes), black_box(nodes), matching);
+    let mut last = None;
+    while !bytes().is_empty() {
+        last = add(&mut router, last);
+        for subscriber in router.route(text()) {
+            keep(subscriber.index());
+            last = Some(subscriber);
+        }
+        if let Some(subscriber) = last.take_if(|_| number() > 0) {
+            router.remove(subscriber, |filter, holders| keep((filter, holders)));
+        }
+        keep((router.is_empty(), router.capacity()));
+    }
+    let (mut routes, mut nodes) = ([Route::EMPTY; 4], [Node::EMPTY; 8]);
+    match router.moved_to(black_box(&mut routes[..]), black_box(&mut nodes[..])) {
+        Ok(mut moved) => keep(add(&mut moved, last)),
+        Err((mut same, ..)) => keep(add(&mut same, last)),
+    }
+}
+
+fn add(router: &mut Table<'_>, to: Option<Subscriber>) -> Option<Subscriber> {
+    match router.add(to, text()) {
+        Ok(subscriber) => Some(subscriber),
+        Err(filter) => {
+            keep(filter);
+            None
+        }
+    }
+}
+
+fn states() {
+    let mut monitor = StateMonitor::new();
+    let changes = [
+        Change::OpeningConnection,
+        Change::ConnectionEstablished,
+        Change::ConnectionFailed,
+        Change::ClosingConnection,
+        Change::Closed,
+        Change::Online,
+        Change::Offline,
+        Change::KeepAlive,
+        Change::KeepAliveMissed,
+    ];
+    while let Some(change) = changes.get(number()) {
+        if let Some(state) = monitor.handle(*change) {
+            show(&state);
+        }
+        keep(monitor.state());
+    }
+    let facts = Facts {
+        network: if number() > 0 { Reachability::Offline } else { Reachability::Online },
+        link: if number() > 1 { Link::Connecting } else { Link::Connected },
+        intent: if number() > 2 { Intent::Connected } else { Intent::Disconnected },
+        keep_alive: if number() > 3 { KeepAlive::Missed } else { KeepAlive::Healthy },
+    };
+    show(&ConnectionState::of(black_box(facts)));
+}
+
+fn backoff() {
+    let ms = || number() as u64;
+    for backoff in [Backoff::new(ms(), ms(), ms()), Backoff::AMPLIFY_COMPAT, Backoff::default()] {
+        let mut backoff = black_box(backoff);
+        backoff.handle_connected(Instant::from_millis(ms()));
+        let mut fill = |random: &mut [u8]| keep(random);
+        keep(backoff.handle_ended(Instant::from_millis(ms()), &mut fill));
+    }
+}
