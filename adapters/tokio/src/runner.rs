@@ -280,6 +280,7 @@ impl Attempt<'_> {
         let Self { shared, options, clock, .. } = *self;
         let rx = Growing::new(RECEIVE_FIRST, options.receive);
         let mut state = shared.lock();
+        state.renewing = false;
         let State { session, entropy, .. } = &mut *state;
         let mut connection = Connection::open(session, rx, opening, clock.now(), entropy)?
             .with_topic_aliases(aliases(options));
@@ -431,7 +432,9 @@ impl Host<INFLIGHT> for TaskHost<'_> {
         let mut state = self.shared.lock();
         state.set_driver(cx);
         let State { session, desk, entropy, .. } = &mut *state;
-        f(cx, Scope { session, program: desk, entropy })
+        let outcome = f(cx, Scope { session, program: desk, entropy });
+        state.leave_when_quiet();
+        outcome
     }
 
     fn now(&self) -> dunlin::Instant {

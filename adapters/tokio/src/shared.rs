@@ -63,6 +63,8 @@ pub(crate) struct State {
     pub(crate) entropy: SystemEntropy,
     /// Woken when the session has been given something to do.
     pub(crate) driver: Option<Waker>,
+    /// Whether the connection is to be changed in the next moment in which nothing is under way.
+    pub(crate) renewing: bool,
     /// Set where the broker is AWS IoT Core.
     #[cfg(feature = "aws")]
     judge: Option<crate::aws::Judge>,
@@ -175,6 +177,7 @@ impl Shared {
             },
             entropy: SystemEntropy::new(),
             driver: None,
+            renewing: false,
             #[cfg(feature = "aws")]
             judge: options.iot.as_ref().map(crate::aws::Judge::new),
         };

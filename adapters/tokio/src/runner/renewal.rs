@@ -1,7 +1,7 @@
 //! Changing connections on purpose, before a broker cuts them for their age.
 
 use super::Attempt;
-use crate::Error;
+use crate::{Error, shared::State};
 use dunlin_drive::dunlin::{self, Closed, Entropy};
 use std::{
     convert::Infallible,
@@ -10,11 +10,10 @@ use std::{
     task::Poll,
     time::Duration,
 };
-use tokio::time::{interval, sleep};
+use tokio::time::sleep;
 
-/// How often to look for a moment in which nothing is under way, and how many times: five seconds.
-const MOMENT_LOOK: Duration = Duration::from_millis(10);
-const MOMENT_LOOKS_MAX: u32 = 500;
+/// How long to wait for a moment in which nothing is under way.
+const MOMENT_MAX: Duration = Duration::from_secs(5);
 
 /// No connection is renewed sooner.
 const RENEW_AFTER_MIN: Duration = Duration::from_millis(100);
@@ -27,20 +26,9 @@ impl Attempt<'_> {
     pub(super) async fn renew(&self) -> Infallible {
         let Some(after) = self.options.renew_after else { return pending().await };
         sleep(self.jittered(after.max(RENEW_AFTER_MIN))).await;
-        let mut looks = interval(MOMENT_LOOK);
-        for _ in 0..MOMENT_LOOKS_MAX {
-            looks.tick().await;
-            if self.shared.lock().session.in_flight() == 0 {
-                break;
-            }
-        }
-        {
-            let mut state = self.shared.lock();
-            if state.desk.connected().is_some() && !state.desk.closing {
-                state.session.leave();
-                state.wake_driver();
-            }
-        }
+        self.shared.lock().renew();
+        sleep(MOMENT_MAX).await;
+        self.shared.lock().leave();
         pending().await
     }
 
@@ -50,6 +38,33 @@ impl Attempt<'_> {
         self.shared.lock().entropy.fill(&mut random);
         let drawn = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
         after.mul_f64(1.0 - drawn / 10.0)
+    }
+}
+
+impl State {
+    /// Changes the connection as soon as no acknowledgement is owed to us.
+    fn renew(&mut self) {
+        self.renewing = true;
+        self.leave_when_quiet();
+        self.wake_driver();
+    }
+
+    /// Says good-bye if the connection is due for renewal and nothing is under way.
+    pub(super) fn leave_when_quiet(&mut self) {
+        if self.renewing && self.session.in_flight() == 0 {
+            self.leave();
+        }
+    }
+
+    /// Says good-bye if the connection is due for renewal, whatever is under way.
+    fn leave(&mut self) {
+        if !std::mem::take(&mut self.renewing) {
+            return;
+        }
+        if self.desk.connected().is_some() && !self.desk.closing {
+            self.session.leave();
+            self.wake_driver();
+        }
     }
 }
 
