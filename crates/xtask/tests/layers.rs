@@ -23,7 +23,7 @@ const fn layer(package: &'static str, uses: &'static [&'static str], foreign: Fo
 /// From the bottom up: a row names only rows above it.
 const LAYERS: &[Layer] = &[
     layer("dunlin-octet", &[], Only(&[])),
-    layer("dunlin-ws", &["dunlin-octet"], Only(&["base64ct", "sha1"])),
+    layer("dunlin-ws", &["dunlin-octet"], Only(&[])),
     layer("dunlin-mqtt", &["dunlin-octet"], Only(&[])),
     layer("dunlin-sigv4", &["dunlin-octet"], Only(&["hmac", "sha2", "zeroize"])),
     layer("dunlin", &["dunlin-ws", "dunlin-mqtt", "dunlin-octet"], Only(&[])),
