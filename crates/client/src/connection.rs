@@ -5,6 +5,7 @@ mod oversize;
 mod patience;
 mod promise;
 mod surface;
+mod wire;
 
 use crate::{
     Closed, Entropy, Error, Event, Instant, OpenError, Opening, Overdue, Oversize, Stage,
@@ -15,24 +16,13 @@ use crate::{
 };
 use dunlin_mqtt::{Aliases, Packet, Properties, Session};
 use dunlin_octet::{Buffer, Inbox, Writer};
-use dunlin_ws::{Deframer, Upgrade};
 use intake::{Front, Ready};
 use oversize::Long;
 use promise::{longest_promised, promises_too_much};
+use wire::{WebSocket, Wire};
 
 /// Least receive buffer, in bytes: the lines of an upgrade's answer that matter are no longer.
 pub const RECEIVE_MIN: usize = 128;
-
-/// The WebSocket subprotocol of MQTT (v3.1.1: [MQTT-6.0.0-3], [MQTT-6.0.0-4]).
-const SUBPROTOCOL: &str = "mqtt";
-
-/// What makes stream bytes of raw ones.
-#[derive(Debug)]
-enum Wire<'o> {
-    Upgrade(Upgrade<'o>),
-    Frames(Deframer),
-    Stream,
-}
 
 /// One transport's life; drop it when the transport is gone, and open another with the same session.
 ///
@@ -100,17 +90,13 @@ impl<'o, B: Buffer> Connection<'o, B> {
         session.handle_open(&opening.connect);
         let mut timers = Timers::new(now, opening.deadline, opening.connect.keep_alive_s);
         let wire = match opening.transport {
-            Transport::WebSocket(request) => {
-                let mut nonce = [0; 16];
-                entropy.fill(&mut nonce);
-                Wire::Upgrade(Upgrade::new(request, SUBPROTOCOL, nonce))
-            }
+            Transport::WebSocket(request) => Wire::WebSocket(WebSocket::new(request, entropy)),
             Transport::Stream => {
                 timers.handle_upgraded();
                 Wire::Stream
             }
         };
-        let framed = matches!(wire, Wire::Upgrade(_));
+        let framed = matches!(wire, Wire::WebSocket(_));
         Ok(Self {
             packet_max: longest_promised(properties).min(inbox.limit()),
             inbox,
@@ -223,8 +209,13 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         entropy: &mut dyn Entropy,
         out: &mut [u8],
     ) -> Option<usize> {
-        let len = if let Wire::Upgrade(upgrade) = &mut self.wire {
-            if self.failed.is_some() { 0 } else { upgrade.poll_transmit(out) }
+        let len = if self.wire.is_upgrading() {
+            match &mut self.wire {
+                Wire::WebSocket(websocket) if self.failed.is_none() => {
+                    websocket.poll_transmit(out).unwrap_or(0)
+                }
+                _ => 0,
+            }
         } else {
             let mut out = Writer::new(out);
             let ping_due = self.transmit.ping_due;
@@ -283,10 +274,10 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         if let Some(error) = self.failed {
             return error;
         }
-        let error = match &mut self.wire {
-            Wire::Upgrade(upgrade) => upgrade.handle_eof(&mut self.inbox).into(),
-            _ if self.timers.is_closing() => Error::Closed(Closed::Local),
-            _ => Error::Closed(Closed::Eof(self.stage())),
+        let error = match self.end_of_upgrade() {
+            Some(error) => error.into(),
+            None if self.timers.is_closing() => Error::Closed(Closed::Local),
+            None => Error::Closed(Closed::Eof(self.stage())),
         };
         self.transmit.finish();
         self.fail(error)
@@ -294,8 +285,8 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
 
     /// How far the connection has come.
     pub fn stage(&self) -> Stage {
-        match (&self.wire, self.timers.is_opening()) {
-            (Wire::Upgrade(_), _) => Stage::Upgrade,
+        match (self.wire.is_upgrading(), self.timers.is_opening()) {
+            (true, _) => Stage::Upgrade,
             (_, true) => Stage::Connack,
             (_, false) => Stage::Open,
         }
@@ -303,8 +294,8 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
 
     /// What the server said when it refused the upgrade.
     pub fn refusal(&self) -> Option<ws::Refusal<'_>> {
-        match (&self.wire, self.failed) {
-            (Wire::Upgrade(_), Some(Error::Refused(_))) => ws::Refusal::parse(self.inbox.stream()),
+        match (self.wire.is_upgrading(), self.failed) {
+            (true, Some(Error::Refused(_))) => ws::Refusal::parse(self.inbox.stream()),
             _ => None,
         }
     }
@@ -312,8 +303,8 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
     /// The words beside the code of the peer's Close; empty without any.
     pub fn close_reason(&self) -> &[u8] {
         match (&self.wire, self.failed) {
-            (Wire::Frames(deframer), Some(Error::Closed(Closed::Peer(Some(_))))) => {
-                deframer.control().get(2..).unwrap_or_default()
+            (Wire::WebSocket(websocket), Some(Error::Closed(Closed::Peer(Some(_))))) => {
+                websocket.close_reason()
             }
             _ => &[],
         }

@@ -18,6 +18,9 @@ const PINGREQ: [u8; 2] = [PacketType::Pingreq.first(), 0];
 
 const _: () = assert!(FixedHeader::encoded_len(0) == PINGREQ.len(), "PINGREQ has no body");
 
+/// Longest pong, in bytes; without frames there are none.
+const PONG_MAX: usize = if cfg!(feature = "ws") { CONTROL_PAYLOAD_MAX } else { 0 };
+
 /// A packet of which some bytes are out.
 #[derive(Clone, Copy, Debug)]
 struct Started {
@@ -47,7 +50,7 @@ pub(crate) struct Transmit {
     /// Bytes of a packet have been put since somebody asked.
     moved: bool,
     pub(crate) ping_due: bool,
-    pong: Option<([u8; CONTROL_PAYLOAD_MAX], usize)>,
+    pong: Option<([u8; PONG_MAX], usize)>,
     /// Why this side hangs up, to be said by DISCONNECT.
     good_bye: Option<ReasonCode>,
     close: Option<CloseCode>,
@@ -70,6 +73,11 @@ impl Transmit {
         }
     }
 
+    /// Whether packets go out in frames: in a build without WebSocket, never.
+    const fn is_framed(&self) -> bool {
+        cfg!(feature = "ws") && self.framed
+    }
+
     pub(crate) const fn is_connect_sent(&self) -> bool {
         self.connect_sent
     }
@@ -80,8 +88,9 @@ impl Transmit {
     }
 
     /// A ping has come; only the latest is answered (RFC 6455 §5.5.3).
+    #[cfg_attr(not(feature = "ws"), expect(dead_code, reason = "a bare stream has no pings"))]
     pub(crate) fn queue_pong(&mut self, payload: &[u8]) {
-        let mut kept = [0; CONTROL_PAYLOAD_MAX];
+        let mut kept = [0; PONG_MAX];
         let len = dunlin_octet::copy(payload, &mut kept);
         self.pong = Some((kept, len));
     }
@@ -94,7 +103,7 @@ impl Transmit {
         if self.close.is_some() {
             return;
         }
-        if self.started.is_some() || !(self.framed || self.connect_sent && reason.is_some()) {
+        if self.started.is_some() || !(self.is_framed() || self.connect_sent && reason.is_some()) {
             self.finish();
             return;
         }
@@ -123,7 +132,9 @@ impl Transmit {
     /// The same when something is owed.
     #[inline(never)]
     fn put_owed(&mut self, out: &mut Writer<'_>, entropy: &mut dyn Entropy) -> bool {
-        if let Some((payload, len)) = self.pong {
+        if self.is_framed()
+            && let Some((payload, len)) = self.pong
+        {
             let payload = payload.get(..len).unwrap_or_default();
             // Memory of less than `TRANSMIT_MIN` bytes never has room for it; nothing waits for that.
             if !put_control_frame(out, entropy, Opcode::Pong, payload) && !out.is_empty() {
@@ -140,7 +151,7 @@ impl Transmit {
             self.put_packet(&[&disconnect], 0, out, entropy);
         }
         if let Some(code) = self.close {
-            if self.framed
+            if self.is_framed()
                 && !put_control_frame(out, entropy, Opcode::Close, &code.get().to_be_bytes())
             {
                 return true;
@@ -206,12 +217,12 @@ impl Transmit {
         out: &mut Writer<'_>,
         entropy: &mut dyn Entropy,
     ) -> bool {
-        let header_max = if self.framed { FRAME_HEADER_MAX } else { 0 };
+        let header_max = if self.is_framed() { FRAME_HEADER_MAX } else { 0 };
         if self.started.is_some() || out.room() < packet.len().saturating_add(header_max) {
             return false;
         }
         self.moved = true;
-        if !self.framed {
+        if !self.is_framed() {
             return out.put_slice(packet).is_ok();
         }
         let mut key = [0; 4];
@@ -262,7 +273,7 @@ impl Transmit {
             return Some(started);
         }
         let mut key = [0; 4];
-        if self.framed {
+        if self.is_framed() {
             // The header and some payload go out together, and a short packet whole.
             if out.room()
                 < FRAME_HEADER_MAX.saturating_add(1).min(len.saturating_add(MASKED_HEADER_MIN))
@@ -284,7 +295,7 @@ impl Transmit {
         let started = Started { sent, ..started };
         // Nothing of it is on the wire: a bare stream without room has not begun.
         self.started = match done {
-            false => (started.at() > 0 || self.framed).then_some(started),
+            false => (started.at() > 0 || self.is_framed()).then_some(started),
             true if behind == 0 => None,
             true => Some(Started { sent: 0, before: started.at(), ..started }),
         };

@@ -4,14 +4,11 @@ use super::{
     Connection, Wire,
     surface::{check_unasked, disconnect_reason, resolve},
 };
-use crate::{
-    Closed, Error, Event, Instant, Misbehaved, Overdue, Session, Stage, timers::ANSWER_TICKS, ws,
-};
+use crate::{Closed, Error, Event, Instant, Overdue, Session, Stage, timers::ANSWER_TICKS, ws};
 use dunlin_mqtt::{
     Ack, AckKind, FixedHeader, Packet, PacketId, PacketType, Publish, Unsuback, Version,
 };
 use dunlin_octet::{Buffer, Inbox, Reader};
-use dunlin_ws::{Deframer, Incoming, Opcode, Role};
 
 /// A whole packet at the front of the stream, `len` bytes long with its fixed header.
 #[derive(Clone, Copy, Debug)]
@@ -234,7 +231,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn front(&mut self) -> Result<Option<Front>, Error> {
         // What the stream holds until then is the text of a refusal.
-        if matches!(self.wire, Wire::Upgrade(_)) {
+        if self.wire.is_upgrading() {
             return Ok(None);
         }
         let stream = self.inbox.stream();
@@ -269,19 +266,25 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
     /// What it means that the time for `stage` is over: a refusal whose head has come stays one,
     /// however slow its body.
     pub(super) fn late(&mut self, stage: Stage) -> Error {
-        if let Wire::Upgrade(upgrade) = &mut self.wire
-            && let error @ ws::UpgradeError::Refused(_) = upgrade.handle_eof(&mut self.inbox)
-        {
-            return error.into();
+        match self.end_of_upgrade() {
+            Some(error @ ws::UpgradeError::Refused(_)) => error.into(),
+            _ => Error::TimedOut(stage),
         }
-        Error::TimedOut(stage)
+    }
+
+    /// What it means for the upgrade that nothing more comes; `None` when it is over.
+    pub(super) fn end_of_upgrade(&mut self) -> Option<ws::UpgradeError> {
+        match &mut self.wire {
+            Wire::WebSocket(websocket) => websocket.handle_eof(&mut self.inbox),
+            Wire::Stream => None,
+        }
     }
 
     /// Ends the connection, and says why to the peer if it can still be said.
     pub(super) fn fail(&mut self, error: Error) -> Error {
         if self.failed.is_none() {
             self.failed = Some(error);
-            if matches!(self.wire, Wire::Upgrade(_)) {
+            if self.wire.is_upgrading() {
                 self.transmit.finish();
             } else {
                 let reason = disconnect_reason(self.opening.connect.version.in_build(), error);
@@ -294,53 +297,14 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
     /// Lets the next raw bytes join the stream; returns whether anything happened.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(super) fn deframe(&mut self) -> Result<bool, Error> {
-        let len = self.inbox.raw().len();
-        match &self.wire {
-            Wire::Upgrade(_) => self.upgrade(),
-            // A frame is reported with its last byte: none is left to be.
-            _ if len == 0 => Ok(false),
+        let Self { inbox, wire, transmit, timers, .. } = self;
+        match wire {
+            Wire::WebSocket(websocket) => websocket.deframe(inbox, transmit, timers),
             Wire::Stream => {
-                self.inbox.accept(len);
-                Ok(true)
+                let len = inbox.raw().len();
+                inbox.accept(len);
+                Ok(len > 0)
             }
-            Wire::Frames(_) => self.take_frame(),
-        }
-    }
-
-    #[inline(never)]
-    fn upgrade(&mut self) -> Result<bool, Error> {
-        let Wire::Upgrade(upgrade) = &mut self.wire else { return Ok(false) };
-        if !upgrade.poll(&mut self.inbox)? {
-            return Ok(false);
-        }
-        self.wire = Wire::Frames(Deframer::new(Role::Client));
-        self.timers.handle_upgraded();
-        Ok(true)
-    }
-
-    #[inline(never)]
-    fn take_frame(&mut self) -> Result<bool, Error> {
-        let Wire::Frames(deframer) = &mut self.wire else { return Ok(false) };
-        match deframer.poll(&mut self.inbox) {
-            // [MQTT-6.0.0-1] Anything but a binary frame closes the connection, whatever is in it and
-            // wherever it is cut.
-            Ok(Some(Incoming::Data { opcode: Opcode::Text, .. })) => {
-                Err(Error::Misbehaved(Misbehaved::TextFrame))
-            }
-            Err(_) if deframer.message() == Some(Opcode::Text) => {
-                Err(Error::Misbehaved(Misbehaved::TextFrame))
-            }
-            Err(malformed) => Err(malformed.into()),
-            Ok(None) => Ok(false),
-            Ok(Some(Incoming::Data { .. } | Incoming::Pong)) => Ok(true),
-            Ok(Some(Incoming::Ping)) => {
-                self.transmit.queue_pong(deframer.control());
-                Ok(true)
-            }
-            Ok(Some(Incoming::Close(_))) if self.timers.is_closing() => {
-                Err(Error::Closed(Closed::Local))
-            }
-            Ok(Some(Incoming::Close(code))) => Err(Error::Closed(Closed::Peer(code))),
         }
     }
 }

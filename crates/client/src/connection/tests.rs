@@ -89,7 +89,7 @@ const fn accepted(version: Version) -> &'static [u8] {
 impl<B: Buffer, A: Buffer> Client<B, A> {
     /// Has the upgrade answered, where there is one, and CONNECT sent.
     fn upgrade(&mut self) {
-        if matches!(self.connection.wire, Wire::Upgrade(_)) {
+        if self.connection.wire.is_upgrading() {
             let request = self.sent();
             let mut server = Inbox::new(vec![0; 1024]);
             server.receive(&request);
