@@ -18,11 +18,13 @@ pub enum Matching {
 /// subscription matches what its filter does without `$share/` and its name (§4.8.2).
 pub fn matches(filter: &str, topic: &str, matching: Matching) -> bool {
     let filter = without_share(filter);
-    mqtt::matches(filter, topic)
-        && match matching {
-            Matching::Standard => true,
-            Matching::Aws => !filter.ends_with('#') || slashes(topic) >= slashes(filter),
-        }
+    // Most filters have no wildcard, and are compared at once.
+    filter == topic
+        || mqtt::matches(filter, topic)
+            && match matching {
+                Matching::Standard => true,
+                Matching::Aws => !filter.ends_with('#') || slashes(topic) >= slashes(filter),
+            }
 }
 
 /// The filter of a shared subscription; any other as it is (MQTT 5.0 §4.8.2).

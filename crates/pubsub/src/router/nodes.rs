@@ -152,7 +152,7 @@ impl<N: AsRef<[Node]> + AsMut<[Node]>> Nodes<N> {
     /// Changes the node of `hash`, and gives it back if nothing needs it any more.
     fn change(&mut self, hash: u64, f: impl FnOnce(&mut Node)) {
         let memory = self.memory.as_mut();
-        let Some(mut gap) = find(memory, hash) else { return };
+        let Some(mut gap) = position(memory, hash) else { return };
         let Some(node) = memory.get_mut(gap) else { return };
         f(node);
         if !node.is_empty() {
@@ -195,8 +195,13 @@ fn trail(filter: &str, mut each: impl FnMut(u64)) -> u64 {
     hash
 }
 
+/// The node of `hash`.
+pub(super) fn find(memory: &[Node], hash: u64) -> Option<&Node> {
+    memory.get(position(memory, hash)?)
+}
+
 /// Where the node of `hash` is; as one place is always empty, the search ends.
-pub(super) fn find(memory: &[Node], hash: u64) -> Option<usize> {
+fn position(memory: &[Node], hash: u64) -> Option<usize> {
     let mut at = home(hash, memory.len());
     loop {
         let node = memory.get(at).filter(|node| !node.is_empty())?;

@@ -22,21 +22,94 @@ pub(super) struct Rules {
 
 /// A node that may be there, and what is left of the topic below it.
 #[derive(Clone, Copy, Debug)]
-struct Step<'r> {
+struct Step {
     hash: u64,
-    rest: Rest<'r>,
-    depth: usize,
+    /// Where the topic goes on, whose length is one of 16 bits (MQTT 5.0 §1.5.4).
+    at: u32,
+    rest: Rest,
+    depth: u8,
 }
 
 /// What is left of the topic.
 #[derive(Clone, Copy, Debug)]
-enum Rest<'r> {
+enum Rest {
     /// One level at least.
-    Levels(&'r [u8]),
+    Levels,
     /// Nothing: filters end here, or with `#` one level below.
     Nothing,
     /// Whatever it is, filters end here.
     Any,
+}
+
+/// What is still to be looked at among filters with wildcards.
+#[derive(Clone, Copy, Debug)]
+struct Waiting<'r> {
+    topic: &'r [u8],
+    steps: [Step; WAITING_MAX],
+    len: usize,
+}
+
+impl<'r> Waiting<'r> {
+    fn new(topic: &'r str) -> Self {
+        let root = Step { hash: ROOT, at: 0, rest: Rest::Levels, depth: 0 };
+        let mut waiting = Self { topic: topic.as_bytes(), steps: [root; WAITING_MAX], len: 0 };
+        waiting.descend(root);
+        waiting
+    }
+
+    fn push(&mut self, step: Step) {
+        if let Some(place) = self.steps.get_mut(self.len) {
+            *place = step;
+            self.len = self.len.saturating_add(1);
+        }
+    }
+
+    /// The nodes that the next level leads to.
+    fn descend(&mut self, from: Step) {
+        let depth = from.depth.saturating_add(1);
+        let levels = self.topic.get(place(from.at)..).unwrap_or_default();
+        let end = levels.iter().position(|byte| *byte == b'/');
+        let level = levels.get(..end.unwrap_or(levels.len())).unwrap_or_default();
+        let rest = if end.is_some() { Rest::Levels } else { Rest::Nothing };
+        let len = u32::try_from(level.len()).unwrap_or(u32::MAX);
+        let at = from.at.saturating_add(len).saturating_add(1);
+        // [MQTT-4.7.2-1] No wildcard stands for a first level that begins with a dollar sign.
+        if from.depth > 0 || level.first() != Some(&b'$') {
+            self.push(Step { hash: child(from.hash, b"#"), at, rest: Rest::Any, depth });
+            self.push(Step { hash: child(from.hash, b"+"), at, rest, depth });
+        }
+        self.push(Step { hash: child(from.hash, level), at, rest, depth });
+    }
+
+    /// The first route of the next node where filters end.
+    fn next_list(&mut self, nodes: &[Node], matching: Matching) -> Option<u32> {
+        // Each turn takes a step that waits; those that it adds lie one level lower.
+        loop {
+            self.len = self.len.checked_sub(1)?;
+            let step = *self.steps.get(self.len)?;
+            let Some(node) = find(nodes, step.hash) else { continue };
+            match step.rest {
+                // Deeper filters end here, too, and are compared.
+                _ if usize::from(step.depth) >= LEVELS_MAX => return Some(node.first),
+                Rest::Levels => {
+                    if node.through > 0 {
+                        self.descend(step);
+                    }
+                    continue;
+                }
+                // The parent level is matched, too, but not at AWS.
+                Rest::Nothing if node.through > 0 && matching == Matching::Standard => {
+                    let hash = child(step.hash, b"#");
+                    let depth = step.depth.saturating_add(1);
+                    self.push(Step { hash, rest: Rest::Any, depth, ..step });
+                }
+                Rest::Nothing | Rest::Any => {}
+            }
+            if node.first != NONE {
+                return Some(node.first);
+            }
+        }
+    }
 }
 
 /// Each subscriber of a message, once.
@@ -46,10 +119,10 @@ pub struct Subscribers<'r, F> {
     nodes: &'r [Node],
     topic: &'r str,
     rules: Rules,
-    /// The route to be looked at next.
+    /// The route to be looked at next; at first of those without wildcards.
     at: u32,
-    waiting: [Step<'r>; WAITING_MAX],
-    len: usize,
+    /// `None` if no filter has wildcards: there is nothing to fill then.
+    waiting: Option<Waiting<'r>>,
 }
 
 impl<'r, F: AsRef<str>> Subscribers<'r, F> {
@@ -59,65 +132,13 @@ impl<'r, F: AsRef<str>> Subscribers<'r, F> {
         topic: &'r str,
         rules: Rules,
     ) -> Self {
-        let whole = Step { hash: exact(topic), rest: Rest::Any, depth: 0 };
-        let mut subscribers =
-            Self { routes, nodes, topic, rules, at: NONE, waiting: [whole; WAITING_MAX], len: 1 };
-        if rules.wild {
-            subscribers.descend(ROOT, topic.as_bytes(), 0);
-        }
-        subscribers
+        let at = find(nodes, exact(topic)).map_or(NONE, |node| node.first);
+        let waiting = if rules.wild { Some(Waiting::new(topic)) } else { None };
+        Self { routes, nodes, topic, rules, at, waiting }
     }
 
-    fn push(&mut self, hash: u64, rest: Rest<'r>, depth: usize) {
-        if let Some(place) = self.waiting.get_mut(self.len) {
-            *place = Step { hash, rest, depth };
-            self.len = self.len.saturating_add(1);
-        }
-    }
-
-    /// The nodes below `parent` that the next level leads to.
-    fn descend(&mut self, parent: u64, levels: &'r [u8], depth: usize) {
-        let below = depth.saturating_add(1);
-        let mut parts = levels.splitn(2, |byte| *byte == b'/');
-        let level = parts.next().unwrap_or_default();
-        let rest = parts.next().map_or(Rest::Nothing, Rest::Levels);
-        // [MQTT-4.7.2-1] No wildcard stands for a first level that begins with a dollar sign.
-        if depth > 0 || level.first() != Some(&b'$') {
-            self.push(child(parent, b"#"), Rest::Any, below);
-            self.push(child(parent, b"+"), rest, below);
-        }
-        self.push(child(parent, level), rest, below);
-    }
-
-    /// The first route of the next node where filters end.
     fn next_list(&mut self) -> Option<u32> {
-        // Each turn takes a step that waits; those that it adds lie one level lower.
-        loop {
-            self.len = self.len.checked_sub(1)?;
-            let Step { hash, rest, depth } = *self.waiting.get(self.len)?;
-            let Some(node) = find(self.nodes, hash).and_then(|at| self.nodes.get(at)) else {
-                continue;
-            };
-            let Node { first, through, .. } = *node;
-            match rest {
-                // Deeper filters end here, too, and are compared.
-                _ if depth >= LEVELS_MAX => return Some(first),
-                Rest::Levels(levels) => {
-                    if through > 0 {
-                        self.descend(hash, levels, depth);
-                    }
-                    continue;
-                }
-                // The parent level is matched, too, but not at AWS.
-                Rest::Nothing if through > 0 && self.rules.matching == Matching::Standard => {
-                    self.push(child(hash, b"#"), Rest::Any, depth.saturating_add(1));
-                }
-                Rest::Nothing | Rest::Any => {}
-            }
-            if first != NONE {
-                return Some(first);
-            }
-        }
+        self.waiting.as_mut()?.next_list(self.nodes, self.rules.matching)
     }
 }
 
