@@ -60,7 +60,7 @@ pub use guard::{
     SESSION_EXPIRY_MAX_S, TOPIC_ALIASES_MAX, keep_alive_s, session_expiry_s,
 };
 pub use limiter::{
-    CONNECT_INTERVAL_MS, ConnectLimiter, Limiter, PUBLISHED_BYTES_PER_S, PUBLISHES_PER_S,
+    CONNECT_INTERVAL_MS, ConnectTurns, Limiter, PUBLISHED_BYTES_PER_S, PUBLISHES_PER_S,
 };
 pub use rule::{Breach, Rule};
 pub use sntp::{SNTP_LEN, SNTP_PORT, Sntp, SntpError};

@@ -113,7 +113,7 @@ const fn thousandths(tokens: u32) -> i64 {
 ///
 /// Identifiers are told apart by 64 bits of them: that two share a turn is rare, and harmless.
 #[derive(Clone, Copy, Debug)]
-pub struct ConnectLimiter<const N: usize> {
+pub struct ConnectTurns<const N: usize> {
     /// When each may connect again.
     turns: [Option<Turn>; N],
 }
@@ -124,7 +124,7 @@ struct Turn {
     over: Instant,
 }
 
-impl<const N: usize> ConnectLimiter<N> {
+impl<const N: usize> ConnectTurns<N> {
     /// Nobody has connected yet.
     pub const fn new() -> Self {
         Self { turns: [None; N] }
@@ -149,7 +149,7 @@ impl<const N: usize> ConnectLimiter<N> {
     }
 }
 
-impl<const N: usize> Default for ConnectLimiter<N> {
+impl<const N: usize> Default for ConnectTurns<N> {
     fn default() -> Self {
         Self::new()
     }
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn one_client_connects_once_a_second_and_others_beside_it() {
-        let mut limiter = ConnectLimiter::<4>::new();
+        let mut limiter = ConnectTurns::<4>::new();
         assert_eq!(limiter.reserve(at(0), "a"), 0);
         assert_eq!(limiter.reserve(at(0), "b"), 0);
         assert_eq!(limiter.reserve(at(400), "a"), 600);
@@ -243,10 +243,10 @@ mod tests {
 
     #[test]
     fn clients_without_a_place_wait_for_one() {
-        let mut limiter = ConnectLimiter::<2>::new();
+        let mut limiter = ConnectTurns::<2>::new();
         let waits: Vec<_> =
             ["a", "b", "c", "d", "e"].iter().map(|id| limiter.reserve(at(0), id)).collect();
         assert_eq!(waits, [0, 0, 1_000, 1_000, 2_000]);
-        assert_eq!(ConnectLimiter::<0>::new().reserve(at(0), "a"), 0);
+        assert_eq!(ConnectTurns::<0>::new().reserve(at(0), "a"), 0);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{PublishError, aws::Clock};
 use core::time::Duration;
-use dunlin_aws::{ConnectLimiter, Guard, Limiter};
+use dunlin_aws::{ConnectTurns, Guard, Limiter};
 use dunlin_drive::dunlin::{self, Message};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use tokio::time::Instant;
@@ -47,7 +47,7 @@ impl Judge {
 /// How long `client_id` has to wait for its turn to connect, among all clients of this process.
 pub(crate) fn connect_wait(client_id: &str) -> Duration {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    static TURNS: Mutex<ConnectLimiter<CONNECTS_PER_S>> = Mutex::new(ConnectLimiter::new());
+    static TURNS: Mutex<ConnectTurns<CONNECTS_PER_S>> = Mutex::new(ConnectTurns::new());
     let mut turns = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
     Duration::from_millis(turns.reserve(since(*START), client_id))
 }

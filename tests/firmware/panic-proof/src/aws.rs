@@ -5,7 +5,7 @@ use dunlin::{Connect, Instant, Message, Properties, Qos, Subscription, octet::Wi
 use dunlin::{Error, Stage, octet::Text};
 use dunlin_aws::sigv4::{Credentials, Key};
 use dunlin_aws::{
-    Access, Authorizer, Cause, ClockOffset, ConnectLimiter, Endpoint, Guard, Limiter, Seen, Sntp,
+    Access, Authorizer, Cause, ClockOffset, ConnectTurns, Endpoint, Guard, Limiter, Seen, Sntp,
     UnixTime, diagnose,
 };
 
@@ -40,7 +40,7 @@ fn limits() {
     let mut limiter = Limiter::with_limits(number() as u32, number() as u32);
     keep(limiter.take(now(number()), number()));
     keep(limiter.take(now(number()), number()));
-    let mut connects = ConnectLimiter::<4>::new();
+    let mut connects = ConnectTurns::<4>::new();
     keep(connects.reserve(now(number()), text()));
     keep(connects.reserve(now(number()), text()));
     let wanted = number() as u16;
