@@ -92,6 +92,29 @@ async fn message_that_aws_iot_would_drop_is_refused_by_rule_and_the_next_one_goe
     assert_eq!(packet[0], 0x30, "the first packet after CONNECT");
 }
 
+/// The 101st would end the connection, and nothing in MQTT 3.1.1 says so.
+#[tokio::test]
+async fn hundred_and_first_message_waits_until_one_is_acknowledged() {
+    let server = Server::websocket();
+    let (client, mut peer) = connected(&server, options(&server.url())).await;
+    let message = Message::new("a", b"", Qos::AtLeastOnce);
+    let mut receipts: Vec<_> = (0..102).map(|_| client.enqueue(&message).unwrap()).collect();
+    let mut ids = Vec::new();
+    for _ in 0..100 {
+        let packet = peer.packet().await;
+        assert_eq!(packet[0], 0x32, "PUBLISH");
+        ids.push([packet[5], packet[6]]);
+    }
+    // A request does not wait behind messages that do.
+    let subscribing = client.subscribe("b", Qos::AtLeastOnce);
+    let (subscription, count) = tokio::join!(subscribing, grant(&mut peer));
+    assert_eq!((subscription.is_ok(), count), (true, 1));
+    peer.send_packet(&[0x40, 2, ids[7][0], ids[7][1]]).await;
+    let packet = peer.packet().await;
+    assert_eq!(packet[0], 0x32, "one place is free");
+    within("a PUBACK", receipts.remove(7)).await.unwrap();
+}
+
 #[tokio::test]
 async fn connect_that_aws_iot_would_drop_is_never_sent() {
     let server = Server::websocket();

@@ -385,6 +385,15 @@ impl Options {
         Qos::ExactlyOnce
     }
 
+    /// AWS IoT Core ends a connection with more messages under way, which MQTT 3.1.1 cannot announce.
+    pub(crate) const fn in_flight_max(&self) -> Option<NonZeroU16> {
+        #[cfg(feature = "aws")]
+        if self.iot.is_some() {
+            return Some(dunlin_aws::IN_FLIGHT_MAX);
+        }
+        None
+    }
+
     /// How far the clock that requests are signed by is ahead of the Date of an answer, in seconds.
     pub(crate) fn clock_ahead_s(&self, date: &str) -> Option<i64> {
         #[cfg(feature = "aws")]

@@ -277,6 +277,7 @@ impl Shared {
 
 fn config(options: &Options) -> Config {
     let config = Config::new().version(options.version).manual_acks().qos_max(options.qos_max());
+    let config = options.in_flight_max().map_or(config, |most| config.in_flight_max(most));
     let config = if options.store.is_some() { config.journaled() } else { config };
     // What the server has kept is the only memory that a program has which starts again.
     if options.persistence == Persistence::Kept { config.adopting_sessions() } else { config }

@@ -1,6 +1,7 @@
 //! What AWS IoT Core would answer by dropping the connection, refused before it is sent.
 
 use crate::{Breach, Rule, topic};
+use core::num::NonZeroU16;
 use dunlin::{Connect, Head, Message, Properties, Qos, Subscription};
 
 /// Least keep alive that AWS IoT Core knows, in seconds; a shorter one counts as this.
@@ -11,6 +12,9 @@ pub const KEEP_ALIVE_MAX_S: u16 = 1_200;
 pub const SESSION_EXPIRY_MAX_S: u32 = 7 * 86_400;
 /// How many topic aliases it has in each direction.
 pub const TOPIC_ALIASES_MAX: u16 = 8;
+/// How many messages of QoS 1 it takes from one connection before they are acknowledged; it ends a
+/// connection with one more, and says so beforehand in MQTT 5.0 alone.
+pub const IN_FLIGHT_MAX: NonZeroU16 = NonZeroU16::MIN.saturating_add(99);
 /// How long a connection stands at most, in milliseconds: a day.
 pub const CONNECTION_MAX_MS: u64 = 86_400_000;
 /// A client identifier that begins so was made by AWS, for one connection.

@@ -56,8 +56,8 @@ pub use endpoint::{Endpoint, Partition, Service};
 pub use exchange::{Answer, AnswerError, Reply, ReplyError, ServiceHost};
 pub use expiring::{Expiring, Issued, Lifetime, REFRESH_MARGIN_S};
 pub use guard::{
-    CONNECTION_MAX_MS, GENERATED_CLIENT_ID, Guard, KEEP_ALIVE_MAX_S, KEEP_ALIVE_MIN_S,
-    SESSION_EXPIRY_MAX_S, TOPIC_ALIASES_MAX, keep_alive_s, session_expiry_s,
+    CONNECTION_MAX_MS, GENERATED_CLIENT_ID, Guard, IN_FLIGHT_MAX, KEEP_ALIVE_MAX_S,
+    KEEP_ALIVE_MIN_S, SESSION_EXPIRY_MAX_S, TOPIC_ALIASES_MAX, keep_alive_s, session_expiry_s,
 };
 pub use limiter::{
     CONNECT_INTERVAL_MS, ConnectTurns, Limiter, PUBLISHED_BYTES_PER_S, PUBLISHES_PER_S,

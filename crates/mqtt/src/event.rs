@@ -3,6 +3,7 @@
 use crate::{
     Head, Message, PacketId, Properties, Qos, ReasonCode, Reasons, Version, received::EXACTLY_ONCE,
 };
+use core::num::NonZeroU16;
 
 /// Names a publish, subscribe or unsubscribe until its acknowledgement.
 ///
@@ -77,6 +78,9 @@ pub struct Config {
     pub ack_mode: AckMode,
     /// The highest QoS that the server takes; a higher one is refused before a byte is sent.
     pub qos_max: Qos,
+    /// The most messages above QoS 0 under way to the server, where it cannot or does not say so itself
+    /// as its Receive Maximum; one more waits until another is acknowledged.
+    pub in_flight_max: Option<NonZeroU16>,
     /// Whether a session that the server has kept is taken up although this side knows nothing of it,
     /// as after a restart; in MQTT 5.0 it ends the connection otherwise ([MQTT-3.2.2-5]).
     pub adopts_session: bool,
@@ -94,6 +98,7 @@ impl Config {
             version: Version::V3,
             ack_mode: AckMode::Automatic,
             qos_max: Qos::ExactlyOnce,
+            in_flight_max: None,
             adopts_session: false,
             oversize: Oversize::Refuse,
             journaled: false,
@@ -116,6 +121,16 @@ impl Config {
     #[must_use]
     pub const fn qos_max(self, qos_max: Qos) -> Self {
         Self { qos_max, ..self }
+    }
+
+    /// At most so many messages above QoS 0 are under way to the server, also where it says nothing: AWS
+    /// IoT Core ends a connection at its 101st.
+    ///
+    /// Those of QoS 2 in MQTT 3.1.1 are no more than
+    /// [`EXACTLY_ONCE_MAX`](crate::EXACTLY_ONCE_MAX) all the same, and then all together.
+    #[must_use]
+    pub const fn in_flight_max(self, messages: NonZeroU16) -> Self {
+        Self { in_flight_max: Some(messages), ..self }
     }
 
     /// A session that the server has kept is taken up, though this side knows nothing of it.

@@ -12,6 +12,7 @@ use crate::{
     AckToken, Config, FixedHeader, Limits, Oversize, PacketType, Qos, ReasonCode, Token, Version,
     line::Line, outbox::Outbox, owed::Owed, received::Received, slots::Slots,
 };
+use core::num::NonZeroU16;
 use dunlin_octet::Buffer;
 use oversize::Begun;
 pub use receive::Delivery;
@@ -87,7 +88,8 @@ pub struct Session<B, const INFLIGHT: usize> {
     /// Messages of QoS 2 whose PUBREL has come: PUBCOMP is to be sent.
     completed: Line<INFLIGHT>,
     received: Received<INFLIGHT>,
-    /// Messages that the server is following now: in MQTT 3.1.1 only those of QoS 2.
+    /// Messages that the server is following now: in MQTT 3.1.1 only those of QoS 2, unless there is a
+    /// limit for all.
     unfinished: u16,
     /// Messages of QoS 1 that this side has not acknowledged.
     incoming: u16,
@@ -245,14 +247,30 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         matches!(self.version(), Version::V5) && incoming >= self.asked.receive_maximum
     }
 
-    /// Whether a packet with this first byte counts as a message that the server is to follow.
-    const fn is_followed(version: Version, first: u8) -> bool {
-        let publish = first >> 4 == PacketType::Publish.first() >> 4;
-        match version {
-            Version::V3 => publish && first & 0x06 == Qos::ExactlyOnce.bits() << 1,
-            Version::V5 => publish && first & 0x06 != 0,
+    /// The lowest QoS of messages that are counted while the server follows them.
+    const fn least_followed(&self) -> Qos {
+        match (self.version(), self.config.in_flight_max) {
+            (Version::V3, None) => Qos::ExactlyOnce,
+            _ => Qos::AtLeastOnce,
         }
     }
+
+    /// How many of them it follows at a time.
+    fn followed_max(&self) -> u16 {
+        let own = self.config.in_flight_max.map_or(u16::MAX, NonZeroU16::get);
+        let its = match (self.version(), self.config.qos_max) {
+            (Version::V3, Qos::ExactlyOnce) => u16::try_from(EXACTLY_ONCE_MAX).unwrap_or(u16::MAX),
+            (Version::V3, _) => u16::MAX,
+            (Version::V5, _) => self.limits.receive_maximum,
+        };
+        its.min(own)
+    }
+}
+
+/// Whether a packet with this first byte is a message of at least this QoS, which is above 0.
+const fn is_message_of(least: Qos, first: u8) -> bool {
+    let publish = first >> 4 == PacketType::Publish.first() >> 4;
+    publish && first & 0x06 >= least.bits() << 1
 }
 
 #[cfg(test)]

@@ -27,8 +27,9 @@ impl Options {
     ///
     /// For those that do not sign: with a custom authorizer or a client certificate. What it would drop
     /// the connection for is refused before it is sent; keep alive, session expiry and topic aliases are
-    /// brought into its range; one client identifier connects once a second; the connection is renewed
-    /// before it is a day old; and errors say why it may have hung up. On port 443 without WebSocket,
+    /// brought into its range; no more than 100 messages of QoS 1 are under way; one client identifier
+    /// connects once a second; the connection is renewed before it is a day old; and errors say why it may
+    /// have hung up. On port 443 without WebSocket,
     /// the ALPN protocol that it needs there is offered, unless others are.
     #[must_use]
     pub fn aws_iot(self) -> Self {

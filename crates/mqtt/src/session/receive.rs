@@ -1,6 +1,6 @@
 //! What packets of the server do to a session.
 
-use super::{FILTERS_MAX, Phase, Session, Turn};
+use super::{FILTERS_MAX, Phase, Session, Turn, is_message_of};
 use crate::{
     Ack, AckKind, AckMode, AckToken, Auth, Connack, Error, Event, Limits, Message, Misbehaved,
     Packet, PacketId, PacketType, Publish, Qos, ReasonCode, Resumption, Suback, Token, Unsuback,
@@ -252,7 +252,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     fn complete(&mut self, id: PacketId, at: usize) -> Token {
         let entry = self.outbox.entry(at);
         let first = self.outbox.packet(at).first().copied().unwrap_or(0);
-        if Self::is_followed(self.version(), first) && (entry.is_gone() || entry.is_released()) {
+        if is_message_of(self.least_followed(), first) && (entry.is_gone() || entry.is_released()) {
             self.unfinished = self.unfinished.saturating_sub(1);
         }
         self.end(id);

@@ -1,6 +1,6 @@
 //! What a session has to send.
 
-use super::{Asked, Current, EXACTLY_ONCE_MAX, Phase, Piece, Session, Turn};
+use super::{Asked, Current, Phase, Piece, Session, Turn, is_message_of};
 use crate::{
     Ack, AckKind, AckToken, Connect, Packet, PacketId, PacketType, Qos, ReasonCode, Token, Version,
     line::Answer, outbox::STAMPS,
@@ -121,7 +121,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             && let Some(entry) = self.outbox.finish(self.stamp)
             && !entry.is_parked()
         {
-            if Self::is_followed(self.version(), first) && !entry.is_gone() {
+            if is_message_of(self.least_followed(), first) && !entry.is_gone() {
                 self.unfinished = self.unfinished.saturating_add(1);
             }
             let token = Token(entry.token);
@@ -198,7 +198,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.drop_entry(at, entry);
         if let Some(id) = PacketId::new(entry.id)
             && entry.is_sent()
-            && is_exactly_once(first)
+            && is_message_of(Qos::ExactlyOnce, first)
         {
             // The server may hold it: it would take the next message with the identifier for this one
             // (0x92 is no error during recovery, MQTT 5.0 §3.6.2.1).
@@ -242,15 +242,11 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
                 None => Current::Nothing,
             };
         }
-        let version = self.version();
-        let most = match version {
-            Version::V3 => u16::try_from(EXACTLY_ONCE_MAX).unwrap_or(u16::MAX),
-            Version::V5 => self.limits.receive_maximum,
-        };
         // [MQTT-4.9.0-2] No more messages above QoS 0 than the server follows.
-        let full = self.unfinished >= most;
-        if self.outbox.lend(|first| full && Self::is_followed(version, first)).is_some() {
-            self.outbox.begin_flow(version);
+        let full = self.unfinished >= self.followed_max();
+        let least = self.least_followed();
+        if self.outbox.lend(|first| full && is_message_of(least, first)).is_some() {
+            self.outbox.begin_flow(self.version());
             return Current::Outbox;
         }
         // Those that lay there were of no more use: now none waits.
@@ -306,11 +302,6 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.outbox.lend_parked(at);
         Some(Current::Outbox)
     }
-}
-
-/// Whether a first byte is that of a PUBLISH of QoS 2.
-const fn is_exactly_once(first: u8) -> bool {
-    first >> 4 == PacketType::Publish.first() >> 4 && first & 0x06 == Qos::ExactlyOnce.bits() << 1
 }
 
 /// An acknowledgement without properties.

@@ -398,3 +398,41 @@ mod journal;
 mod overdue;
 mod oversize;
 mod stream;
+
+/// Messages above QoS 0 that are under way count in 3.1.1 too, where the program knows the server's limit.
+#[test]
+fn message_beyond_the_limit_of_those_in_flight_waits_for_an_acknowledgement() {
+    let most = core::num::NonZeroU16::new(2).unwrap();
+    let config = Config::new().qos_max(Qos::AtLeastOnce).in_flight_max(most);
+    let mut session = Session::<Vec<u8>, 8>::new(vec![0; 400], config);
+    let open = |session: &mut Session<Vec<u8>, 8>, session_present| {
+        session.handle_open(&asking(false));
+        session.handle_packet(&connack(session_present, 0)).unwrap();
+    };
+    let sent = |session: &mut Session<Vec<u8>, 8>| {
+        let mut packets = Vec::new();
+        while let Some(packet) = session.poll_packet() {
+            packets.push((packet[0], packet[packet.len() - 1]));
+            session.handle_sent();
+        }
+        packets
+    };
+    open(&mut session, false);
+    for payload in [b"a", b"b", b"c", b"d"] {
+        session.publish(&Message::new("t", payload, Qos::AtLeastOnce)).unwrap();
+    }
+    session.subscribe(&[Subscription::new("s", Qos::AtMostOnce)]).unwrap();
+    assert_eq!(sent(&mut session), [(0x32, b'a'), (0x32, b'b'), (0x82, 0)]);
+    session.handle_packet(&puback(1)).unwrap();
+    assert_eq!(sent(&mut session), [(0x32, b'c')]);
+    session.handle_tick();
+    session.resend_overdue(1);
+    let again = [(0x3a, b'b'), (0x3a, b'c'), (0x82, 0)];
+    assert_eq!(sent(&mut session), again, "they are under way already");
+    open(&mut session, true);
+    assert_eq!(sent(&mut session), again, "no more on the next connection");
+    for id in [2, 3] {
+        session.handle_packet(&puback(id)).unwrap();
+    }
+    assert_eq!(sent(&mut session), [(0x32, b'd')]);
+}
