@@ -189,6 +189,12 @@ async fn presign_prints_what_the_official_signers_print() {
             .env("AWS_SESSION_TOKEN", session_token);
         assert_eq!(command.run().await.text(), format!("{begin}{end}"));
     }
+    // The endpoint names its region.
+    let command = dunlin().await.args(&SIGNING[..3]).args(["--at", "2024-01-02T03:04:05Z"]);
+    let command = command
+        .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+        .env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
+    assert_eq!(command.run().await.text(), format!("{begin}{plain}\n"));
 }
 
 #[tokio::test]

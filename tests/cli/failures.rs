@@ -194,6 +194,8 @@ async fn signed_request_leaves_no_secret_in_the_refusal() {
     assert!(!output.stderr.contains("X-Amz"), "{output:?}");
     let output = publish("wss://h", &["-t", "a", "-n", "--aws-region", "us-east-1"]).await;
     assert_failed(&output.run().await, 6, "AWS_ACCESS_KEY_ID is not set");
+    let output = publish("wss://mqtt.example.com", &["-t", "a", "-n", "--aws"]).await.run().await;
+    assert_failed(&output, 2, "mqtt.example.com does not tell its region");
 }
 
 /// SUBACK with 0x80 (MQTT 3.1.1 §3.9.3) for the second filter.

@@ -12,7 +12,7 @@ pub(crate) use connection::{Connection, Way};
 pub(crate) use doctor::Doctor;
 pub(crate) use properties::{OfConnect, OfSubscribe};
 
-use crate::{failure::Failure, format::Format, help};
+use crate::{failure::Failure, format::Format, help, region};
 use connection::Draft;
 use dunlin_tokio::{
     MessageProperties, Persistence, Qos, RetainHandling, SharedFilter, Url,
@@ -306,12 +306,8 @@ fn presign(mut words: Words) -> Result<Command, Failure> {
         }
     }
     let endpoint = endpoint.ok_or_else(|| words.missing("--endpoint HOST[:PORT]"))?;
-    let region = region.ok_or_else(|| words.missing("--region REGION"))?;
-    let wrong = || words.wrong("--endpoint is a host, with :PORT where that is not 443");
-    if endpoint.contains(['/', '?', '#', '@']) {
-        return Err(wrong());
-    }
-    let endpoint = format!("wss://{endpoint}").parse().map_err(|_| wrong())?;
+    let endpoint = aws::endpoint(&endpoint, &words)?;
+    let region = region::told(region, endpoint.host(), "--region")?;
     Ok(Command::Presign(Presign { endpoint, region, at, expires }))
 }
 

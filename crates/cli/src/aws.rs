@@ -6,6 +6,7 @@ use crate::{
     failure::{Code, Failure},
     output,
     presign::Collected,
+    region,
 };
 use dunlin_tokio::{
     aws::{Cognito, CredentialsProvider as _, Policies, Service, ServiceError, Signing, UnixTime},
@@ -31,12 +32,18 @@ pub(crate) async fn identity(identity: Identity) -> Result<(), Failure> {
     output::print(&format!("{name}\n{}\n", iso8601(until)))
 }
 
-/// Whoever signs upgrades, if they are to be signed.
+/// Whoever signs upgrades at `host`, if they are to be signed.
 pub(crate) fn signing(
     region: Option<String>,
     source: AwsSource,
+    host: &str,
     lookup: Lookup<'_>,
 ) -> Result<Option<Signing>, Failure> {
+    if region.is_none() && !source.is_given() {
+        return Ok(None);
+    }
+    // A pool and a profile may be at home in another region than the endpoint, which has the last word.
+    let region = region.or_else(|| region::of_host(host));
     if let Some(pool) = source.pool {
         let service = service(source.endpoint_url.as_deref())?;
         let cognito = Cognito::new(pool).service(service);
@@ -53,7 +60,7 @@ pub(crate) fn signing(
     if let Some(profile) = source.profile {
         return profile_signing(region, &profile).map(Some);
     }
-    region.map(|region| credentials::signing(&region, lookup)).transpose()
+    credentials::signing(&region::told(region, host, "--aws-region")?, lookup).map(Some)
 }
 
 #[cfg(feature = "aws-profile")]
@@ -63,8 +70,11 @@ fn profile_signing(region: Option<String>, name: &str) -> Result<Signing, Failur
     let runtime = runtime.map_err(|error| Failure::new(Code::Other, error.to_string()))?;
     let profile = runtime.block_on(Profile::load(Some(name)));
     let region = region.or_else(|| profile.region().map(str::to_owned));
-    let region = region
-        .ok_or_else(|| Failure::usage("the profile names no region: add --aws-region REGION"))?;
+    let region = region.ok_or_else(|| {
+        Failure::usage(
+            "neither the endpoint nor the profile names a region: add --aws-region REGION",
+        )
+    })?;
     Ok(Signing::from_provider(profile, region))
 }
 
@@ -141,6 +151,28 @@ mod tests {
         for text in ["1970-01-01T00:00:00Z", "2000-02-29T23:59:59Z", "2024-12-31T00:00:01Z"] {
             assert_eq!(iso8601(UnixTime::parse_iso8601(text).unwrap()), text);
         }
+    }
+
+    #[test]
+    fn upgrades_are_signed_for_the_region_of_the_endpoint_unless_told() {
+        const ENDPOINT: &str = "a1-ats.iot.eu-west-1.amazonaws.com";
+        let lookup = |_: &str| Some(std::ffi::OsString::from("KEY"));
+        let signed = |region: Option<&str>, source, host| {
+            let signing = signing(region.map(str::to_owned), source, host, &lookup);
+            signing.map(|signing| signing.map(|signing| signing.region().to_owned()))
+        };
+        let variables = || AwsSource { variables: true, ..AwsSource::default() };
+        let pool = || AwsSource { pool: Some("us-east-1:p".to_owned()), ..AwsSource::default() };
+        let region = |name: &str| Ok(Some(name.to_owned()));
+        assert_eq!(signed(None, AwsSource::default(), ENDPOINT), Ok(None));
+        assert_eq!(signed(None, variables(), ENDPOINT), region("eu-west-1"));
+        assert_eq!(signed(Some("us-east-2"), variables(), ENDPOINT), region("us-east-2"));
+        assert_eq!(signed(Some("us-east-2"), AwsSource::default(), "h"), region("us-east-2"));
+        assert_eq!(signed(None, pool(), ENDPOINT), region("eu-west-1"));
+        assert_eq!(signed(None, pool(), "h"), region("us-east-1"));
+        let failure = signed(None, variables(), "h").unwrap_err();
+        assert_eq!(failure.code(), Code::Usage);
+        assert!(failure.text().contains("add --aws-region REGION"), "{}", failure.text());
     }
 
     #[test]

@@ -29,11 +29,13 @@ Connection:
                        socks5h has the proxy resolve the broker's name; left out, the proxy that
                        HTTPS_PROXY (for TLS) or ALL_PROXY names, except for hosts in NO_PROXY
   --no-proxy           go straight, whatever the environment says
-  --aws-region REGION  sign for AWS IoT Core, with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and,
+  --aws                sign for AWS IoT Core, with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and,
                        for temporary credentials, AWS_SESSION_TOKEN
-  --aws-pool POOL      sign as a guest of this Cognito identity pool, in its region unless told
+  --aws-pool POOL      sign as a guest of this Cognito identity pool
   --aws-identity ID    as this identity of the pool, and not as a new one
-  --aws-profile NAME   sign with a profile of the AWS tools, in its region unless told
+  --aws-profile NAME   sign with a profile of the AWS tools
+  --aws-region REGION  sign for this region, also without any of those; left out, for the one that
+                       the host of the URL names, or else for that of the pool or profile
   --aws-endpoint-url URL  where Cognito is, for tests
   --will-topic TOPIC   have the broker publish a message there when this client is lost
   --will-payload TEXT  that message's payload (empty)
@@ -121,13 +123,13 @@ The first step that fails decides about the exit code.
 
 /// `dunlin presign --help`; the first line is shown with usage errors.
 pub(crate) const PRESIGN: &str =
-    "dunlin presign --endpoint HOST[:PORT] --region REGION [--at TIME] [--expires SECONDS]
+    "dunlin presign --endpoint HOST[:PORT] [--region REGION] [--at TIME] [--expires SECONDS]
 
 Prints a wss:// URL for AWS IoT Core, signed with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for
 temporary credentials, AWS_SESSION_TOKEN. Whoever has the URL can connect until it expires.
 
   --endpoint HOST[:PORT]  the account's endpoint
-  --region REGION         its region, such as us-east-1
+  --region REGION         its region, such as us-east-1, where the endpoint does not name it
   --at TIME               when it is signed, such as 2024-01-02T03:04:05Z (now)
   --expires SECONDS       how long it is valid; left out, the service decides
 ";
@@ -158,14 +160,15 @@ credentials end that it gets; these are not printed. Keep the name for --aws-ide
 
 /// `dunlin policy --help`; the first line is shown with usage errors.
 pub(crate) const POLICY: &str =
-    "dunlin policy --region REGION --account NUMBER --topic FILTER [--topic FILTER ...]
-[--client-id ID]
+    "dunlin policy (--endpoint HOST | --region REGION) --account NUMBER --topic FILTER
+[--topic FILTER ...] [--client-id ID]
 
 Prints a document that lets a client connect, publish and subscribe to these topics. It serves
 twice: as the policy of the IAM role of the identities, and as the AWS IoT policy that is attached
 to each.
 
-  --region REGION      the region of the endpoint
+  --endpoint HOST      the account's endpoint, whose region and partition are named in it
+  --region REGION      its region, where the endpoint does not name it
   --account NUMBER     the account, 12 digits
   --topic FILTER       a/b, a/+/b, a/#, as it will be subscribed to; may be given several times
   --client-id ID       the one client identifier that may connect (any)

@@ -54,7 +54,8 @@ pub(crate) fn options(args: Connection, lookup: Lookup<'_>) -> Result<Options, F
             Failure::new(Code::Input, text)
         })?,
     };
-    if let Some(signing) = aws::signing(args.region, args.aws, lookup)? {
+    let host = options.url().host().to_owned();
+    if let Some(signing) = aws::signing(args.region, args.aws, &host, lookup)? {
         options = options.aws(signing);
     }
     if let Some(will) = args.will {

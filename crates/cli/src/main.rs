@@ -37,6 +37,7 @@ mod output;
 mod policy;
 mod presign;
 mod publish;
+mod region;
 mod signals;
 mod subscribe;
 #[cfg(feature = "broker")]

@@ -1,7 +1,8 @@
 //! The subcommands that speak with AWS, and where `pub` and `sub` take credentials from.
 
 use super::{Command, words::Words};
-use crate::failure::Failure;
+use crate::{failure::Failure, region};
+use dunlin_tokio::Url;
 
 /// `dunlin attach-policy`.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,9 +29,11 @@ pub(crate) struct Policy {
     pub(crate) topics: Vec<String>,
 }
 
-/// Where credentials come from, when not from the variables of AWS.
+/// Where credentials come from.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct AwsSource {
+    /// `--aws`: from the variables of AWS, as with a region alone.
+    pub(crate) variables: bool,
     /// `--aws-pool`
     pub(crate) pool: Option<String>,
     /// `--aws-identity`
@@ -44,12 +47,16 @@ pub(crate) struct AwsSource {
 impl AwsSource {
     /// Whether upgrades are signed with what it gives.
     pub(crate) const fn is_given(&self) -> bool {
-        self.pool.is_some() || self.profile.is_some()
+        self.variables || self.pool.is_some() || self.profile.is_some()
     }
 
     /// Takes one option, if it is one of these.
     pub(super) fn take(&mut self, option: &str, words: &mut Words) -> Result<(), Failure> {
         let place = match option {
+            "--aws" => {
+                self.variables = true;
+                return Ok(());
+            }
             "--aws-pool" => &mut self.pool,
             "--aws-identity" => &mut self.identity,
             "--aws-profile" => &mut self.profile,
@@ -62,8 +69,10 @@ impl AwsSource {
 
     /// Whether the options go together.
     pub(super) fn check(&self, words: &Words) -> Result<(), Failure> {
-        if self.pool.is_some() && self.profile.is_some() {
-            return Err(words.wrong("--aws-pool and --aws-profile exclude one another"));
+        let sources = ["--aws", "--aws-pool", "--aws-profile"];
+        let mut given = sources.into_iter().filter(|option| words.has_seen(option));
+        if let (Some(one), Some(other)) = (given.next(), given.next()) {
+            return Err(words.wrong(&format!("{one} and {other} exclude one another")));
         }
         for option in ["--aws-identity", "--aws-endpoint-url"] {
             if words.has_seen(option) && self.pool.is_none() {
@@ -107,22 +116,36 @@ pub(super) fn identity(mut words: Words) -> Result<Command, Failure> {
     Ok(Command::Identity(Identity { pool, endpoint_url }))
 }
 
+/// An endpoint of AWS, which is not repeated where it is none.
+pub(super) fn endpoint(text: &str, words: &Words) -> Result<Url, Failure> {
+    let wrong = || words.wrong("--endpoint is a host, with :PORT where that is not 443");
+    if text.contains(['/', '?', '#', '@']) {
+        return Err(wrong());
+    }
+    format!("wss://{text}").parse().map_err(|_| wrong())
+}
+
 /// Digits of an account's number.
 const ACCOUNT_DIGITS: usize = 12;
 
 pub(super) fn policy(mut words: Words) -> Result<Command, Failure> {
     let (mut region, mut account, mut client_id, mut topics) = (None, None, None, Vec::new());
+    let mut named = None;
     while let Some(option) = words.next()? {
         match option.as_str() {
             "--help" | "-h" => return Ok(words.help()),
             "--region" => region = Some(words.text()?),
+            "--endpoint" => named = Some(words.text()?),
             "--account" => account = Some(words.text()?),
             "--client-id" => client_id = Some(words.text()?),
             "--topic" => topics.push(words.text()?),
             other => return Err(words.unknown(other)),
         }
     }
-    let region = region.ok_or_else(|| words.missing("--region REGION"))?;
+    let region = match named {
+        Some(text) => region::told(region, endpoint(&text, &words)?.host(), "--region")?,
+        None => region.ok_or_else(|| words.missing("--region REGION or --endpoint HOST"))?,
+    };
     let account = account.ok_or_else(|| words.missing("--account NUMBER"))?;
     if account.len() != ACCOUNT_DIGITS || !account.bytes().all(|digit| digit.is_ascii_digit()) {
         return Err(words.wrong("--account takes a number of 12 digits"));

@@ -120,7 +120,7 @@ impl Draft {
         }
         self.aws.check(words)?;
         let is_signed = self.region.is_some() || self.aws.is_given();
-        let options = ["--aws-region", "--aws-pool", "--aws-profile"];
+        let options = ["--aws", "--aws-region", "--aws-pool", "--aws-profile"];
         if let Some(option) = options.into_iter().find(|option| words.has_seen(option))
             && !scheme.is_websocket()
         {

@@ -245,7 +245,6 @@ fn usage_error_names_the_option_and_how_it_is_used() {
         ("pub --url ws://h -t a -n -V 5 -D will content-type x", "-D will needs --will-topic"),
         ("pub --url ws://h -t a -n -V 5 -D connect receive-maximum 0", "-D takes a number there"),
         ("presign --region r", "--endpoint HOST[:PORT] is missing"),
-        ("presign --endpoint h", "--region REGION is missing"),
         ("presign --endpoint wss://h/ --region r", "--endpoint is a host"),
         ("presign --endpoint h --region r --at now", "--at is not a time like 2024-01-02T"),
         ("presign --endpoint h --region r --expires 604801", "--expires takes a number"),
@@ -296,6 +295,7 @@ fn usage_error_shows_no_value() {
         "pub --url wss://h -t a -n --proxy ftp://ann:s3cr3t@p",
         "pub --url wss://h -t a -n --proxy http://ann:s3cr3t@p@p",
         "presign --endpoint s3cr3t@h --region r",
+        "policy --endpoint wss://u:s3cr3t@h --account 123456789012 --topic t",
     ] {
         let failure = wrong(line);
         assert!(!failure.text().contains("s3cr3t"), "{line}: {}", failure.text());
@@ -361,6 +361,16 @@ fn aws_commands_read_every_option() {
     let line = "policy --region r --account 123456789012 --topic a/# --topic b --client-id c";
     let Ok(Command::Policy(policy)) = parse(words(line)) else { panic!() };
     assert_eq!((policy.topics.len(), policy.client_id.as_deref()), (2, Some("c")));
+    let endpoint = "a1-ats.iot.cn-north-1.amazonaws.com.cn";
+    let line = format!("policy --endpoint {endpoint} --account 123456789012 --topic a");
+    let Ok(Command::Policy(policy)) = parse(words(&line)) else { panic!() };
+    assert_eq!(policy.region, "cn-north-1");
+    let Ok(Command::Presign(presign)) = parse(words(&format!("presign --endpoint {endpoint}:443")))
+    else {
+        panic!()
+    };
+    assert_eq!(presign.region, "cn-north-1");
+    assert!(publishing("pub --url wss://h -t t -n --aws").connection.aws.variables);
     let line =
         "sub --url wss://h -t t --aws-pool r:p --aws-identity r:i --aws-endpoint-url http://h";
     let Ok(Command::Subscribe(subscribe)) = parse(words(line)) else { panic!() };
@@ -371,12 +381,17 @@ fn aws_commands_read_every_option() {
 fn aws_options_that_do_not_go_together_are_refused() {
     for (line, told) in [
         ("sub --url wss://h -t t --aws-pool r:p --aws-profile x", "exclude one another"),
+        ("sub --url wss://h -t t --aws-pool r:p --aws", "--aws and --aws-pool exclude"),
+        ("sub --url mqtts://h -t t --aws", "--aws signs WebSocket upgrades"),
         ("sub --url wss://h -t t --aws-identity r:i", "needs --aws-pool"),
         ("sub --url mqtts://h -t t --aws-pool r:p", "wss://"),
         ("sub --url wss://h -t t -q 2 --aws-profile x", "no QoS 2"),
         ("attach-policy --policy P", "--target IDENTITY is missing"),
         ("identity", "--pool POOL is missing"),
         ("policy --region r --account 12 --topic t", "12 digits"),
+        ("policy --account 123456789012 --topic t", "--region REGION or --endpoint HOST is"),
+        ("policy --endpoint h --account 123456789012 --topic t", "add --region REGION"),
+        ("presign --endpoint h", "h does not tell its region"),
         ("policy --region r --account 123456789012", "--topic FILTER is missing"),
         ("policy --region r --account 123456789012 --topic a#", "topic filter"),
     ] {
