@@ -7,7 +7,10 @@ use core::fmt;
 use core::net::SocketAddr;
 use std::io;
 
-use crate::proxy::ProxyFault;
+mod tls;
+
+use crate::{Cause, proxy::ProxyFault};
+pub use tls::TlsFault;
 
 /// No connected stream. The first words say what failed, the rest what to do.
 #[derive(Debug)]
@@ -66,12 +69,15 @@ pub enum ConnectError {
         /// What loading said.
         source: io::Error,
     },
-    /// The TLS handshake failed: the peer is not who the URL says, or cannot prove it.
+    /// The TLS handshake failed: the peer is not who the URL says, or cannot prove it; or it does not let
+    /// the client in.
     Tls {
         /// Host and port.
         peer: String,
         /// What is wrong.
         fault: TlsFault,
+        /// What AWS IoT Core is known to mean by it, where the host is one of its own.
+        cause: Option<Cause>,
         /// What rustls or the socket said.
         source: io::Error,
     },
@@ -114,103 +120,6 @@ pub enum Stage {
     Proxy,
     /// The end of the TLS handshake.
     Tls,
-}
-
-/// What is wrong with the peer's side of a TLS handshake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TlsFault {
-    /// The certificate was issued by a CA that is not trusted here, or by itself.
-    UnknownCa,
-    /// The certificate is for other names or addresses than the URL's host.
-    WrongName,
-    /// The certificate's time is over.
-    Expired,
-    /// The certificate's time has not begun.
-    NotYetValid,
-    /// The certificate is unusable otherwise: revoked, malformed, or not for a server.
-    Certificate,
-    /// The answer is not TLS.
-    NotTls,
-    /// The peer hung up inside the handshake.
-    Closed,
-    /// The peer refused the handshake with an alert.
-    Refused,
-    /// The peer broke the TLS protocol.
-    Protocol,
-}
-
-impl TlsFault {
-    /// Sorts the error with which a handshake ended.
-    pub(crate) fn of(error: &io::Error) -> Self {
-        use rustls::{CertificateError as Cert, Error as Tls, InvalidMessage};
-        match error.get_ref().and_then(|inner| inner.downcast_ref::<Tls>()) {
-            Some(Tls::InvalidCertificate(fault)) => match fault {
-                // A CA that was made again under its old name shows as a signature that is bad.
-                Cert::UnknownIssuer | Cert::BadSignature => Self::UnknownCa,
-                Cert::NotValidForName | Cert::NotValidForNameContext { .. } => Self::WrongName,
-                Cert::Expired | Cert::ExpiredContext { .. } => Self::Expired,
-                Cert::NotValidYet | Cert::NotValidYetContext { .. } => Self::NotYetValid,
-                _ => Self::Certificate,
-            },
-            Some(Tls::InvalidMessage(
-                InvalidMessage::InvalidContentType
-                | InvalidMessage::UnknownProtocolVersion
-                | InvalidMessage::MessageTooLarge
-                | InvalidMessage::InvalidEmptyPayload,
-            )) => Self::NotTls,
-            Some(Tls::AlertReceived(_)) => Self::Refused,
-            Some(_) => Self::Protocol,
-            // No error of TLS: the socket's own.
-            None => Self::Closed,
-        }
-    }
-
-    const fn advice(self) -> &'static str {
-        match self {
-            Self::UnknownCa => {
-                "its certificate comes from an unknown CA or is self-signed: \
-                 if you trust that CA, pass its certificate (--ca FILE, TlsOptions::ca_file)"
-            }
-            Self::WrongName => {
-                "its certificate is for another name: \
-                 use a host that the certificate names, or have it issued for this one"
-            }
-            Self::Expired => {
-                "its certificate has expired: renew it, \
-                 or set this machine's clock if that is wrong"
-            }
-            Self::NotYetValid => {
-                "its certificate is not valid yet: check the clock of this machine, \
-                 then the certificate's dates"
-            }
-            Self::Certificate => {
-                "its certificate cannot be used: \
-                 it is revoked, malformed, a CA's own, or not for a server; have a new one issued"
-            }
-            Self::NotTls => {
-                "it does not speak TLS on this port: \
-                 use the broker's TLS port, or ws:// or mqtt:// if it has none"
-            }
-            Self::Closed => {
-                "it closed the connection inside the handshake: \
-                 check that this is its TLS port and see the broker's log"
-            }
-            Self::Refused => {
-                "it refused the handshake: see the broker's log \
-                 for TLS versions, ALPN, or a client certificate that it demands"
-            }
-            Self::Protocol => {
-                "it broke the TLS protocol: check for a proxy in between, see the broker's log"
-            }
-        }
-    }
-}
-
-impl fmt::Display for TlsFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.advice())
-    }
 }
 
 impl ConnectError {
@@ -283,7 +192,10 @@ impl ConnectError {
                 "this machine has no CA certificates that can be loaded: \
                  install ca-certificates, or pass a CA (--ca FILE, TlsOptions::ca_file)",
             ),
-            Self::Tls { peer, fault, .. } => write!(f, "TLS with {peer} failed: {fault}"),
+            Self::Tls { peer, fault, cause, .. } => {
+                write!(f, "TLS with {peer} failed: {fault}")?;
+                cause.map_or(Ok(()), |cause| write!(f, "; {cause}"))
+            }
         }
     }
 }
@@ -349,12 +261,14 @@ mod tests {
             TlsFault::Expired,
             TlsFault::NotYetValid,
             TlsFault::Certificate,
+            TlsFault::NoClientCertificate,
+            TlsFault::ClientCertificate,
             TlsFault::NotTls,
             TlsFault::Closed,
             TlsFault::Refused,
             TlsFault::Protocol,
         ] {
-            all.push(ConnectError::Tls { peer: peer(), fault, source: io() });
+            all.push(ConnectError::Tls { peer: peer(), fault, cause: None, source: io() });
         }
         all
     }
@@ -373,10 +287,5 @@ mod tests {
         for error in each() {
             assert_eq!(error.source().expect("a source").to_string(), "cause");
         }
-    }
-
-    #[test]
-    fn unknown_ca_names_the_option() {
-        assert!(TlsFault::UnknownCa.to_string().contains("--ca FILE"));
     }
 }

@@ -43,17 +43,33 @@ impl Options {
         let fitted = self;
         let deadline = Instant::now() + self.connect_timeout;
         let connecting = transport::connect(&self.url, &fitted.tls, &self.network, deadline);
-        let (reader, mut writer) = connecting.await?;
-        if !self.url.scheme().is_websocket() {
-            // There is nothing to ask for; that it hangs up does not matter.
-            let _ = timeout(ANSWER_TIMEOUT, writer.shutdown()).await;
-            return Ok(Probe::default());
-        }
-        let asked = timeout(ANSWER_TIMEOUT, date(&self.url, reader, writer)).await;
-        let date = asked.ok().and_then(Result::ok).flatten();
+        let (reader, writer) = connecting.await?;
+        let asked = if self.url.scheme().is_websocket() {
+            timeout(ANSWER_TIMEOUT, date(&self.url, reader, writer)).await
+        } else {
+            timeout(ANSWER_TIMEOUT, hang_up(reader, writer)).await
+        };
+        let date = match asked {
+            Ok(Ok(date)) => date,
+            // That it says nothing or hangs up does not matter; that it takes its welcome back does.
+            Ok(Err(source)) => match ConnectError::late_refusal(&self.url, &fitted.tls, source) {
+                Ok(refused) => return Err(refused),
+                Err(_) => None,
+            },
+            Err(_) => None,
+        };
         let clock_ahead_s = date.as_deref().and_then(|date| self.clock_ahead_s(date));
         Ok(Probe { date, clock_ahead_s })
     }
+}
+
+/// There is nothing to ask for: says good-bye, and reads what the server has left to say.
+async fn hang_up(mut reader: ReadHalf, mut writer: WriteHalf) -> io::Result<Option<String>> {
+    // Whatever comes of it: what the server has said before is still there to be read.
+    let _ = writer.shutdown().await;
+    let mut rest = vec![0; ANSWER_MAX];
+    reader.read(&mut rest).await?;
+    Ok(None)
 }
 
 async fn date(
@@ -64,7 +80,8 @@ async fn date(
     let path = url.target().split('?').next().unwrap_or("/");
     let host = url.host_header();
     let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    writer.write_all(request.as_bytes()).await?;
+    // A server that has hung up may have said why, which the reading finds.
+    let _ = writer.write_all(request.as_bytes()).await;
     let mut inbox = Inbox::new(vec![0; ANSWER_MAX]);
     let mut reply = ws::Reply::new();
     loop {

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "aws")]
 mod iot;
+mod late;
 #[cfg(not(feature = "aws"))]
 mod plain;
 mod redirect;
@@ -325,6 +326,11 @@ impl Attempt<'_> {
         if let Some(refusal) = connection.refusal() {
             return self.refusal(error, &refusal);
         }
+        let io = match io.map(|io| self.late_refusal(io)) {
+            Some(Ok(refused)) => return refused,
+            Some(Err(io)) => Some(Arc::new(io)),
+            None => None,
+        };
         let last = connection.last_properties();
         let said = match said(&last) {
             said if said.is_empty() => printable(connection.close_reason()),
@@ -332,7 +338,7 @@ impl Attempt<'_> {
         };
         let server_reference = last.server_reference().map(str::to_owned);
         let cause = self.cause(error);
-        Error::Ended { error, io: io.map(Arc::new), said, server_reference, cause }
+        Error::Ended { error, io, said, server_reference, cause }
     }
 }
 

@@ -19,8 +19,7 @@ use tokio::task::spawn_blocking;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::connect_error::{ConnectError, TlsFault};
-use crate::tcp;
+use crate::connect_error::ConnectError;
 use crate::url::Url;
 
 /// Largest CA file that is read: many times what a system trusts as a whole (about 250 KB).
@@ -101,6 +100,12 @@ impl TlsOptions {
         }
         let alpn: Vec<Vec<u8>> = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         Ok(Self { alpn, ..self }.rebuilt())
+    }
+
+    /// Whether a server that asks for a certificate gets one.
+    pub(crate) fn shows_certificate(&self) -> bool {
+        let has_one = |config: &Arc<ClientConfig>| config.client_auth_cert_resolver.has_certs();
+        self.client.is_some() || self.config.get().is_some_and(has_one)
     }
 
     /// Whether any protocol is offered.
@@ -230,11 +235,8 @@ pub(crate) async fn handshake(
 ) -> Result<TlsStream<TcpStream>, ConnectError> {
     let config = options.ready().await.map_err(|source| ConnectError::PlatformRoots { source })?;
     let name = url.server_name().clone();
-    TlsConnector::from(config).connect(name, stream).await.map_err(|source| ConnectError::Tls {
-        peer: tcp::peer(url.host(), url.port()),
-        fault: TlsFault::of(&source),
-        source,
-    })
+    let handshake = TlsConnector::from(config).connect(name, stream);
+    handshake.await.map_err(|source| ConnectError::tls(url, options, source))
 }
 
 fn builder() -> io::Result<ConfigBuilder<ClientConfig, WantsVerifier>> {

@@ -8,6 +8,8 @@
     reason = "a test may panic"
 )]
 
+#[path = "tls/client_certificates.rs"]
+mod client_certificates;
 #[path = "tls/configurations.rs"]
 mod configurations;
 
@@ -26,8 +28,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{HandshakeKind, RootCertStore, ServerConfig, ServerConnection};
+use rustls::{HandshakeKind, ServerConfig, ServerConnection};
 use tokio::time::Instant;
 
 /// More than any of these connections needs, even on a busy machine.
@@ -333,39 +334,6 @@ async fn protocol_unknown_to_the_server_is_refused() {
     let offer = |name| ca.options().with_alpn(&[name]).unwrap();
     assert_eq!(fault("localhost", port, &offer("h2")).await, TlsFault::Refused);
     open("localhost", port, &offer("mqtt"), AMPLE).await.unwrap();
-}
-
-/// With TLS 1.3 a server judges the certificate when the client's handshake is over already.
-#[tokio::test]
-async fn client_certificate_opens_a_server_that_demands_one() {
-    let ca = Authority::new();
-    let (roots, provider) = (CertificateDer::from_pem_slice(ca.pem.as_bytes()).unwrap(), ring());
-    let mut trusted = RootCertStore::empty();
-    trusted.add(roots).unwrap();
-    let verifier = WebPkiClientVerifier::builder_with_provider(trusted.into(), provider.clone());
-    let key = KeyPair::generate().unwrap();
-    let parameters = CertificateParams::new(["localhost".into()]).unwrap();
-    let certificate = parameters.signed_by(&key, &ca.issuer).unwrap();
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_client_cert_verifier(verifier.build().unwrap())
-        .with_single_cert(vec![certificate.der().clone()], private(&key))
-        .unwrap();
-    config.alpn_protocols = vec![b"mqtt".to_vec()];
-    let (port, _) = echo(config);
-    let (own, own_key) = (certificate.pem(), key.serialize_pem());
-    let shown = |options: TlsOptions| {
-        options.with_client_certificate(own.as_bytes(), own_key.as_bytes()).unwrap()
-    };
-    let offer = |options: TlsOptions| options.with_alpn(&["mqtt"]).unwrap();
-    for options in [offer(shown(ca.options())), shown(offer(ca.options()))] {
-        let (mut read, mut write) = open("localhost", port, &options, AMPLE).await.unwrap();
-        assert_echoes(&mut read, &mut write, b"ping").await;
-    }
-    let (mut read, _write) = open("localhost", port, &ca.options(), AMPLE).await.unwrap();
-    let error = read.read(&mut [0; 8]).await.expect_err("an alert").to_string();
-    assert!(error.contains("CertificateRequired"), "{error}");
 }
 
 /// Every byte of the first records, then steps that fall on every part of the flight.

@@ -104,7 +104,7 @@ pub(crate) async fn run(doctor: &Doctor, options: Options) -> Result<(), Failure
     let url = options.url().clone();
     amazon::look_at(url.host(), doctor)?;
     let begin = Instant::now();
-    let probe = options.probe().await.map_err(|error| unreachable(&error, &url))?;
+    let probe = options.probe().await.map_err(|error| unreachable(&error))?;
     let took = begin.elapsed().as_millis();
     say(Verdict::Ok, "name", &addresses(url.host(), url.port()).await)?;
     let peer = format!("{}:{}", url.host(), url.port());
@@ -143,7 +143,7 @@ async fn addresses(host: &str, port: u16) -> String {
 }
 
 /// There is no way to the server.
-fn unreachable(error: &ConnectError, url: &dunlin_tokio::Url) -> Failure {
+fn unreachable(error: &ConnectError) -> Failure {
     let step = step_of(error);
     // What came before it went well.
     let before = Step::ALL.into_iter().filter(|other| *other < step);
@@ -152,11 +152,7 @@ fn unreachable(error: &ConnectError, url: &dunlin_tokio::Url) -> Failure {
             return failure;
         }
     }
-    let text = match amazon::cause_of(error, url.host()) {
-        Some(cause) => format!("{error}; {cause}"),
-        None => error.to_string(),
-    };
-    failed(step, step.code(), &text)
+    failed(step, step.code(), &error.to_string())
 }
 
 const fn step_of(error: &ConnectError) -> Step {

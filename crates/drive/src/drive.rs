@@ -160,8 +160,9 @@ impl<E> End<E> {
         }
     }
 
+    /// It says more than a write that has failed before: why the peer has hung up, with TLS.
     fn handle_read_failure(&mut self, error: E) {
-        self.io.get_or_insert(error);
+        self.io = Some(error);
         self.eof = true;
     }
 

@@ -94,7 +94,12 @@ impl Service {
         let host = || tcp::peer(url.host(), url.port());
         match timeout_at(deadline, converse(request, reader, writer)).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(Fault::Io(source))) => Err(ServiceError::Io { host: host(), source }),
+            Ok(Err(Fault::Io(source))) => {
+                Err(match ConnectError::late_refusal(url, &self.tls, source) {
+                    Ok(refused) => ServiceError::Connect(refused),
+                    Err(source) => ServiceError::Io { host: host(), source },
+                })
+            }
             Ok(Err(Fault::Reply(error))) => Err(ServiceError::Answer { host: host(), error }),
             Err(_) => Err(ServiceError::TimedOut { host: host() }),
         }
@@ -126,8 +131,12 @@ async fn converse(
     mut reader: ReadHalf,
     mut writer: WriteHalf,
 ) -> Result<Bytes, Fault> {
-    writer.write_all(request).await.map_err(Fault::Io)?;
     let mut inbox = Inbox::new(Zeroizing::new(vec![0; ANSWER_MAX]));
+    if let Err(error) = writer.write_all(request).await {
+        // A service that has hung up may have said why.
+        let last = reader.read(inbox.spare()).await;
+        return Err(Fault::Io(last.err().unwrap_or(error)));
+    }
     let mut reply = Reply::new();
     loop {
         match reader.read(inbox.spare()).await.map_err(Fault::Io)? {

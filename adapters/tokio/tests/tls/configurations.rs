@@ -2,6 +2,7 @@
 
 use super::*;
 use rustls::ClientConfig;
+use rustls::RootCertStore;
 
 /// A configuration of the program's own decides, and stays as it is when more is wished for.
 #[tokio::test]

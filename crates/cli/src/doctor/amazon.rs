@@ -3,8 +3,8 @@
 use super::{Verdict, say};
 use crate::{args::Doctor, failure::Failure};
 use dunlin_tokio::{
-    ConnectError, Probe, TlsFault,
-    aws::{Cause, Endpoint, EndpointService, Handshake, ahead_s, now, parse_http_date},
+    Probe,
+    aws::{Endpoint, EndpointService, ahead_s, now, parse_http_date},
 };
 
 /// AWS refuses signatures that are further off, in seconds.
@@ -50,18 +50,4 @@ pub(super) fn judge_clock(probe: &Probe) -> Result<(), Failure> {
     } else {
         say(Verdict::Warning, "clock", &format!("{apart}: set it, certificates depend on it"))
     }
-}
-
-/// What a failed handshake with AWS is about.
-pub(super) fn cause_of(error: &ConnectError, host: &str) -> Option<Cause> {
-    let (ConnectError::Tls { fault, .. }, Some(_)) = (error, Endpoint::parse(host)) else {
-        return None;
-    };
-    Some(Cause::of_handshake(match fault {
-        TlsFault::UnknownCa => Handshake::UnknownIssuer,
-        TlsFault::WrongName => Handshake::WrongName,
-        TlsFault::Expired | TlsFault::NotYetValid => Handshake::WrongTime,
-        TlsFault::Closed | TlsFault::Refused => Handshake::Refused,
-        _ => return None,
-    }))
 }

@@ -168,6 +168,19 @@ fn refusal_is_heard_although_writing_has_failed() {
 }
 
 #[test]
+fn failure_that_is_read_says_more_than_that_of_a_write_before() {
+    let wire = wire([]);
+    wire.broken.set(true);
+    let ended = turn(&wire, |count| {
+        if count == 3 {
+            wire.reads.borrow_mut().push_back(Err(ErrorKind::InvalidData));
+        }
+        count < 10
+    });
+    assert_eq!(ended.unwrap().io, Some(ErrorKind::InvalidData));
+}
+
+#[test]
 fn write_that_failed_ends_the_connection_when_nothing_more_is_heard() {
     let wire = wire([CONNACK]);
     let ended = turn(&wire, |count| {
