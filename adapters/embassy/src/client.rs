@@ -1,10 +1,17 @@
 //! The handle of a client.
 
 use crate::{
-    Error, Events, PublishError, Receipt, Status, SubscribeError, Subscription, shared::Shared,
+    Error, Events, PublishError, Receipt, Status, SubscribeError, Subscription, events::Watch,
+    shared::Shared,
 };
-use core::{future::poll_fn, task::Poll};
-use dunlin_drive::dunlin::{self, Message, Qos, ReasonCode, mqtt};
+use core::{
+    future::poll_fn,
+    task::{Context, Poll},
+};
+use dunlin_drive::{
+    dunlin::{self, Message, Qos, ReasonCode, mqtt},
+    pubsub::{Change, ConnectionState},
+};
 use embassy_sync::blocking_mutex::raw::RawMutex;
 
 /// A client of one broker; copies are handles of the same one, for any task.
@@ -12,7 +19,7 @@ use embassy_sync::blocking_mutex::raw::RawMutex;
 /// No call waits for the runner: publishing writes straight into the outbox, connected or not. Every
 /// future can be dropped at any await; what it had handed over stays handed over.
 pub struct Client<'r, M: RawMutex, const N: usize> {
-    shared: &'r Shared<'r, M, N>,
+    pub(crate) shared: &'r Shared<'r, M, N>,
 }
 
 impl<M: RawMutex, const N: usize> Clone for Client<'_, M, N> {
@@ -33,7 +40,17 @@ impl<'r, M: RawMutex, const N: usize> Client<'r, M, N> {
     /// The reason is success, or that nobody has subscribed, where a server of MQTT 5.0 says so.
     /// Waits for room while the outbox is full. Dropping the future does not take the message back.
     pub async fn publish(&self, message: &Message<'_>) -> Result<ReasonCode, PublishError> {
-        let receipt = poll_fn(|cx| match self.enqueue(message) {
+        let receipt = poll_fn(|cx| self.poll_enqueue(message, cx)).await?;
+        receipt.await
+    }
+
+    /// Accepts a message as soon as there is room.
+    pub(crate) fn poll_enqueue(
+        &self,
+        message: &Message<'_>,
+        cx: &Context<'_>,
+    ) -> Poll<Result<Receipt<'r, M, N>, PublishError>> {
+        match self.enqueue(message) {
             Err(PublishError::Rejected(
                 dunlin::PublishError::OutboxFull | dunlin::PublishError::InflightFull,
             )) => {
@@ -41,9 +58,7 @@ impl<'r, M: RawMutex, const N: usize> Client<'r, M, N> {
                 Poll::Pending
             }
             done => Poll::Ready(done),
-        })
-        .await?;
-        receipt.await
+        }
     }
 
     /// Accepts a message at once, connected or not, or says why not; the receipt is for later.
@@ -70,23 +85,57 @@ impl<'r, M: RawMutex, const N: usize> Client<'r, M, N> {
 
     /// The same without waiting: messages can be awaited at once, connected or not.
     pub fn listen(&self, filter: &str, qos: Qos) -> Result<Subscription<'r, M, N>, SubscribeError> {
-        mqtt::check_filter(filter)
-            .map_err(|error| SubscribeError::Rejected(dunlin::SubscribeError::Filter(error)))?;
-        let id = self.shared.with(|state| {
+        self.listen_to(&[filter], qos)
+    }
+
+    /// One subscription of several filters: what belongs to more than one of them comes once.
+    pub(crate) fn listen_to(
+        &self,
+        filters: &[&str],
+        qos: Qos,
+    ) -> Result<Subscription<'r, M, N>, SubscribeError> {
+        for filter in filters {
+            mqtt::check_filter(filter)
+                .map_err(|error| SubscribeError::Rejected(dunlin::SubscribeError::Filter(error)))?;
+        }
+        let group = self.shared.with(|state| {
             if let Some(error) = state.desk.ended {
                 return Err(SubscribeError::Closed(error));
             }
-            let id = state.desk.filters.add(filter, qos).ok_or(SubscribeError::Full)?;
+            let group = state.desk.filters.add(filters, qos).ok_or(SubscribeError::Full)?;
             state.desk.filters.pump(&mut state.session);
             state.driver.wake();
-            Ok(id)
+            Ok(group)
         })?;
-        Ok(Subscription::new(self.shared, id))
+        Ok(Subscription::new(self.shared, group))
     }
 
     /// Whether the client is connected, just now.
     pub fn status(&self) -> Status {
         self.shared.with(|state| state.desk.log.status())
+    }
+
+    pub(crate) fn connection_state(&self) -> ConnectionState {
+        self.shared.with(|state| state.desk.log.state())
+    }
+
+    pub(crate) fn watch(&self) -> Watch<'r, M, N> {
+        Watch::new(self.shared)
+    }
+
+    /// Something has happened beside the connection that its state follows from.
+    pub(crate) fn handle_change(&self, change: Change) {
+        self.shared.with(|state| state.desk.log.handle(change));
+    }
+
+    /// The runner is going to run, if it does not: what it is to do is accepted from now on.
+    pub(crate) fn await_runner(&self) {
+        self.shared.with(|state| state.desk.ended = None);
+    }
+
+    /// Whether both are handles of one client.
+    pub(crate) fn is_same(&self, other: Self) -> bool {
+        core::ptr::eq(self.shared, other.shared)
     }
 
     /// What happens to the connection from now on.

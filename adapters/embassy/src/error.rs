@@ -103,6 +103,8 @@ pub enum SubscribeError {
         /// How long the buffer must be, in bytes.
         needed: usize,
     },
+    /// The client was a provider of a [`PubSub`](crate::PubSub), and has been removed.
+    Removed,
     /// The client has ended.
     Closed(Error),
 }
@@ -114,6 +116,7 @@ impl fmt::Display for SubscribeError {
             Self::Full => f.write_str("no room for another subscription"),
             Self::Refused(reason) => write!(f, "the server refused the subscription: {reason}"),
             Self::TooShort { needed } => write!(f, "the message needs {needed} bytes"),
+            Self::Removed => f.write_str("the provider was removed"),
             Self::Closed(error) => write!(f, "the client has ended: {error}"),
         }
     }

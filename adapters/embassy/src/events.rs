@@ -3,11 +3,18 @@
 use crate::{Error, shared::Shared};
 use core::future::poll_fn;
 use core::task::{Context, Poll};
-use dunlin_drive::dunlin::Resumption;
+use dunlin_drive::{
+    dunlin::{KeepAlive, Resumption},
+    pubsub::{Change, ConnectionState, StateMonitor},
+};
 use embassy_sync::{blocking_mutex::raw::RawMutex, waitqueue::MultiWakerRegistration};
+use embedded_io_async::ErrorKind;
 
 /// How many events wait for a slow listener; older ones are dropped.
 pub const EVENTS_MAX: usize = 4;
+
+/// How many states wait for a slow listener; older ones are dropped.
+pub const STATES_MAX: usize = 8;
 
 /// How many listeners are woken singly; with more of them, some are woken without an event.
 const LISTENERS: usize = 4;
@@ -36,6 +43,8 @@ pub enum Event {
     Connecting,
     /// The server has accepted; says what it knew of this client.
     Connected(Resumption),
+    /// The server is late to answer a PINGREQ, or has answered after all.
+    KeepAlive(KeepAlive),
     /// The connection is lost, or did not come about.
     Disconnected {
         /// Why.
@@ -52,28 +61,62 @@ impl Event {
     const fn status(self) -> Status {
         match self {
             Self::Connecting => Status::Connecting,
-            Self::Connected(_) => Status::Connected,
+            Self::Connected(_) | Self::KeepAlive(_) => Status::Connected,
             Self::Disconnected { .. } => Status::Disconnected,
             Self::Closed(_) => Status::Closed,
         }
     }
 }
 
-/// The last events, numbered.
-pub(crate) struct Log {
-    last: [Option<Event>; EVENTS_MAX],
+/// The last of what has happened, numbered.
+struct Last<T, const LEN: usize> {
+    kept: [Option<T>; LEN],
     /// The number of the next one.
     next: u32,
+}
+
+impl<T: Copy, const LEN: usize> Last<T, LEN> {
+    const fn new() -> Self {
+        Self { kept: [None; LEN], next: 0 }
+    }
+
+    fn push(&mut self, newest: T) {
+        let mut newest = Some(newest);
+        for place in self.kept.iter_mut().rev() {
+            newest = core::mem::replace(place, newest);
+        }
+        self.next = self.next.wrapping_add(1);
+    }
+
+    /// The one with this number, or the oldest one kept, and the number behind it.
+    fn since(&self, wanted: u32) -> Option<(T, u32)> {
+        let behind = self.next.wrapping_sub(wanted);
+        let kept = usize::try_from(behind).unwrap_or(LEN).min(LEN);
+        let found = self.kept.get(LEN.saturating_sub(kept)).copied().flatten()?;
+        let behind = u32::try_from(kept).unwrap_or_default().saturating_sub(1);
+        Some((found, self.next.wrapping_sub(behind)))
+    }
+}
+
+/// What has happened to the connection, and how it is.
+pub(crate) struct Log {
+    events: Last<Event, EVENTS_MAX>,
+    states: Last<ConnectionState, STATES_MAX>,
     status: Status,
+    monitor: StateMonitor,
+    /// The program wants no connection any more.
+    leaving: bool,
     listeners: MultiWakerRegistration<LISTENERS>,
 }
 
 impl Log {
     pub(crate) const fn new() -> Self {
         Self {
-            last: [None; EVENTS_MAX],
-            next: 0,
+            events: Last::new(),
+            states: Last::new(),
             status: Status::Closed,
+            monitor: StateMonitor::new(),
+            leaving: false,
             listeners: MultiWakerRegistration::new(),
         }
     }
@@ -82,34 +125,74 @@ impl Log {
         self.status
     }
 
-    pub(crate) const fn next(&self) -> u32 {
-        self.next
+    pub(crate) const fn state(&self) -> ConnectionState {
+        self.monitor.state()
     }
 
     pub(crate) fn push(&mut self, event: Event) {
         self.status = event.status();
-        let [_, a, b, c] = self.last;
-        self.last = [a, b, c, Some(event)];
-        self.next = self.next.wrapping_add(1);
+        self.events.push(event);
+        match event {
+            // It is to end: a connection is made for what was accepted before.
+            Event::Connecting if self.leaving => {}
+            Event::Connecting => self.handle(Change::OpeningConnection),
+            Event::Connected(_) => {
+                self.handle(Change::Online);
+                self.handle(Change::KeepAlive);
+                self.handle(Change::ConnectionEstablished);
+            }
+            Event::KeepAlive(KeepAlive::Healthy) => self.handle(Change::KeepAlive),
+            Event::KeepAlive(KeepAlive::Missed) => self.handle(Change::KeepAliveMissed),
+            Event::Disconnected { error, .. } => {
+                if has_no_network(error) {
+                    self.handle(Change::Offline);
+                }
+                self.handle(Change::Closed);
+            }
+            Event::Closed(_) => {
+                self.leaving = false;
+                self.handle(Change::ConnectionFailed);
+            }
+        }
         self.listeners.wake();
     }
 
-    /// The event with this number, or the oldest one kept, and the number behind it.
-    fn poll(&mut self, wanted: u32, cx: &mut Context<'_>) -> Poll<(Event, u32)> {
-        let behind = self.next.wrapping_sub(wanted);
-        let kept = usize::try_from(behind).unwrap_or(EVENTS_MAX).min(EVENTS_MAX);
-        let place = EVENTS_MAX.saturating_sub(kept);
-        match self.last.get(place).copied().flatten() {
-            Some(event) => {
-                let behind = u32::try_from(kept).unwrap_or_default().saturating_sub(1);
-                Poll::Ready((event, self.next.wrapping_sub(behind)))
-            }
-            None => {
-                self.listeners.register(cx.waker());
-                Poll::Pending
-            }
+    /// Something has happened that is no event of the connection's.
+    pub(crate) fn handle(&mut self, change: Change) {
+        if let Some(state) = self.monitor.handle(change) {
+            self.states.push(state);
+            self.listeners.wake();
         }
     }
+
+    /// The program wants no connection any more.
+    pub(crate) fn handle_leaving(&mut self) {
+        self.leaving = true;
+        self.handle(Change::ClosingConnection);
+    }
+
+    fn poll_event(&mut self, wanted: u32, cx: &mut Context<'_>) -> Poll<(Event, u32)> {
+        self.wait_for(self.events.since(wanted), cx)
+    }
+
+    fn poll_state(&mut self, wanted: u32, cx: &mut Context<'_>) -> Poll<(ConnectionState, u32)> {
+        self.wait_for(self.states.since(wanted), cx)
+    }
+
+    fn wait_for<T>(&mut self, found: Option<T>, cx: &mut Context<'_>) -> Poll<T> {
+        found.map_or_else(
+            || {
+                self.listeners.register(cx.waker());
+                Poll::Pending
+            },
+            Poll::Ready,
+        )
+    }
+}
+
+/// Whether not even the first router could be reached.
+const fn has_no_network(error: Error) -> bool {
+    matches!(error, Error::Connect(ErrorKind::NotConnected))
 }
 
 /// What happens to a client's connection, from [`Client::events`](crate::Client::events) on.
@@ -120,14 +203,41 @@ pub struct Events<'r, M: RawMutex, const N: usize> {
 
 impl<'r, M: RawMutex, const N: usize> Events<'r, M, N> {
     pub(crate) fn new(shared: &'r Shared<'r, M, N>) -> Self {
-        Self { shared, next: shared.with(|state| state.desk.log.next()) }
+        Self { shared, next: shared.with(|state| state.desk.log.events.next) }
     }
 
     /// The next event; a listener that is more than [`EVENTS_MAX`] behind misses the oldest.
     pub async fn next(&mut self) -> Event {
         let (event, next) =
-            poll_fn(|cx| self.shared.with(|state| state.desk.log.poll(self.next, cx))).await;
+            poll_fn(|cx| self.shared.with(|state| state.desk.log.poll_event(self.next, cx))).await;
         self.next = next;
         event
+    }
+}
+
+/// The states of a connection, first the one it is in.
+pub struct Watch<'r, M: RawMutex, const N: usize> {
+    shared: &'r Shared<'r, M, N>,
+    /// Gone when it was told.
+    first: Option<ConnectionState>,
+    next: u32,
+}
+
+impl<'r, M: RawMutex, const N: usize> Watch<'r, M, N> {
+    pub(crate) fn new(shared: &'r Shared<'r, M, N>) -> Self {
+        let (first, next) =
+            shared.with(|state| (state.desk.log.state(), state.desk.log.states.next));
+        Self { shared, first: Some(first), next }
+    }
+
+    /// The next state; a listener that is more than [`STATES_MAX`] behind misses the oldest.
+    pub async fn next(&mut self) -> ConnectionState {
+        if let Some(first) = self.first.take() {
+            return first;
+        }
+        let (state, next) =
+            poll_fn(|cx| self.shared.with(|state| state.desk.log.poll_state(self.next, cx))).await;
+        self.next = next;
+        state
     }
 }

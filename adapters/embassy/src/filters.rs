@@ -2,8 +2,9 @@
 
 use crate::{SUBSCRIPTIONS_MAX, SubscribeError, queue::Takers};
 use core::task::{Context, Poll};
-use dunlin_drive::dunlin::{
-    self, Qos, ReasonCode, Session, SubscribeError as Rejected, Token, mqtt, octet,
+use dunlin_drive::{
+    dunlin::{self, Qos, ReasonCode, Session, SubscribeError as Rejected, Token, octet},
+    pubsub::{Matching, matches},
 };
 use embassy_sync::waitqueue::WakerRegistration;
 
@@ -15,31 +16,40 @@ enum Answer {
     Granted(Qos),
     Refused(ReasonCode),
     Rejected(Rejected),
+    /// Nothing comes any more, whatever the server has said.
+    Removed,
 }
 
 struct Entry {
     at: usize,
     len: usize,
     qos: Qos,
+    /// All filters of the same subscription.
+    group: Takers,
     answer: Answer,
     /// Nobody listens any more; the server is to be told.
     leaving: bool,
-    /// Messages that found no room.
+    /// Messages that found no room, and for which no filter of the group stands before it.
     lost: u32,
     waker: WakerRegistration,
 }
 
 impl Entry {
+    const fn is_leaving(&self) -> bool {
+        self.leaving || matches!(self.answer, Answer::Removed)
+    }
+
     const fn error(&self) -> Option<SubscribeError> {
         match self.answer {
             Answer::Refused(reason) => Some(SubscribeError::Refused(reason)),
             Answer::Rejected(error) => Some(SubscribeError::Rejected(error)),
+            Answer::Removed => Some(SubscribeError::Removed),
             Answer::Unasked | Answer::Asked(_) | Answer::Granted(_) => None,
         }
     }
 }
 
-/// Names a subscription: its place in the table.
+/// Names a filter: its place in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Id(usize);
 
@@ -64,8 +74,27 @@ impl<'r> Filters<'r> {
         Self { memory, used: 0, entries: [const { None }; SUBSCRIPTIONS_MAX], behind: false }
     }
 
-    /// A new subscription; the server hears of it at the next [`Filters::pump`].
-    pub(crate) fn add(&mut self, filter: &str, qos: Qos) -> Option<Id> {
+    /// A new subscription of some filters, if there is room for all of them; the server hears of it at
+    /// the next [`Filters::pump`].
+    pub(crate) fn add(&mut self, filters: &[&str], qos: Qos) -> Option<Takers> {
+        let mut group = 0;
+        for filter in filters {
+            let Some(id) = self.add_one(filter, qos) else {
+                self.of(group).for_each(|id| self.remove(id));
+                return None;
+            };
+            group |= id.taker();
+        }
+        for id in self.of(group) {
+            if let Some(Some(entry)) = self.entries.get_mut(id.0) {
+                entry.group = group;
+            }
+        }
+        self.behind = true;
+        Some(group)
+    }
+
+    fn add_one(&mut self, filter: &str, qos: Qos) -> Option<Id> {
         let at = self.used;
         let end = at.checked_add(filter.len())?;
         let place = self.entries.iter().position(Option::is_none)?;
@@ -73,14 +102,17 @@ impl<'r> Filters<'r> {
         self.used = end;
         let (len, waker) = (filter.len(), WakerRegistration::new());
         let answer = Answer::Unasked;
-        let entry = Entry { at, len, qos, answer, leaving: false, lost: 0, waker };
+        let entry = Entry { at, len, qos, group: 0, answer, leaving: false, lost: 0, waker };
         *self.entries.get_mut(place)? = Some(entry);
-        self.behind = true;
         Some(Id(place))
     }
 
     /// Nobody listens any more: the server is told at the next [`Filters::pump`], if it must be.
-    pub(crate) fn leave(&mut self, id: Id) {
+    pub(crate) fn leave(&mut self, group: Takers) {
+        self.of(group).for_each(|id| self.leave_one(id));
+    }
+
+    fn leave_one(&mut self, id: Id) {
         let Some(Some(entry)) = self.entries.get_mut(id.0) else { return };
         entry.leaving = true;
         let known = matches!(entry.answer, Answer::Asked(_) | Answer::Granted(_));
@@ -99,11 +131,15 @@ impl<'r> Filters<'r> {
     }
 
     fn is_leaving(&self, id: Id) -> bool {
-        matches!(self.entries.get(id.0), Some(Some(entry)) if entry.leaving)
+        matches!(self.entries.get(id.0), Some(Some(entry)) if entry.is_leaving())
     }
 
     fn ids(&self) -> impl Iterator<Item = Id> + use<> {
         (0..SUBSCRIPTIONS_MAX).map(Id)
+    }
+
+    fn of(&self, group: Takers) -> impl Iterator<Item = Id> + use<> {
+        self.ids().filter(move |id| group & id.taker() != 0)
     }
 
     fn text(&self, id: Id) -> Option<&str> {
@@ -184,35 +220,65 @@ impl<'r> Filters<'r> {
         }
     }
 
-    /// The granted QoS, or why there is none; whoever asks is woken when it changes.
-    pub(crate) fn poll_granted(
-        &mut self,
-        id: Id,
-        cx: &Context<'_>,
-    ) -> Poll<Result<Qos, SubscribeError>> {
-        let Some(Some(entry)) = self.entries.get_mut(id.0) else { return Poll::Pending };
-        entry.waker.register(cx.waker());
-        match (entry.answer, entry.error()) {
-            (_, Some(error)) => Poll::Ready(Err(error)),
-            (Answer::Granted(qos), None) => Poll::Ready(Ok(qos)),
-            _ => Poll::Pending,
+    /// Every subscription has ended, though its holder does not know yet; what has come can be taken.
+    pub(crate) fn end_all(&mut self) {
+        for id in self.ids() {
+            match self.entries.get_mut(id.0) {
+                Some(Some(entry)) if entry.leaving => self.remove(id),
+                Some(Some(entry)) => {
+                    entry.answer = Answer::Removed;
+                    entry.waker.wake();
+                }
+                _ => {}
+            }
         }
     }
 
-    /// Why no message can come any more, if so; whoever asks is woken when that changes, or one comes.
-    pub(crate) fn poll_message(&mut self, id: Id, cx: &Context<'_>) -> Option<SubscribeError> {
-        let entry = self.entries.get_mut(id.0)?.as_mut()?;
-        entry.waker.register(cx.waker());
-        entry.error()
+    /// The least QoS that was granted, or why there is none; whoever asks is woken when it changes.
+    pub(crate) fn poll_granted(
+        &mut self,
+        group: Takers,
+        cx: &Context<'_>,
+    ) -> Poll<Result<Qos, SubscribeError>> {
+        let mut least = Poll::Ready(Ok(Qos::ExactlyOnce));
+        for id in self.of(group) {
+            let Some(Some(entry)) = self.entries.get_mut(id.0) else { return Poll::Pending };
+            entry.waker.register(cx.waker());
+            least = match (entry.answer, entry.error(), least) {
+                (_, Some(error), _) => return Poll::Ready(Err(error)),
+                (Answer::Granted(qos), None, Poll::Ready(Ok(least))) => {
+                    Poll::Ready(Ok(least.min(qos)))
+                }
+                _ => Poll::Pending,
+            };
+        }
+        least
     }
 
-    /// Which subscriptions a message on `topic` belongs to; they are woken.
+    /// Why no message can come any more, if so; whoever asks is woken when that changes, or one comes.
+    pub(crate) fn poll_message(
+        &mut self,
+        group: Takers,
+        cx: &Context<'_>,
+    ) -> Option<SubscribeError> {
+        let mut error = None;
+        for id in self.of(group) {
+            if let Some(Some(entry)) = self.entries.get_mut(id.0) {
+                entry.waker.register(cx.waker());
+                error = error.or(entry.error());
+            }
+        }
+        error
+    }
+
+    /// Which filters a message on `topic` belongs to; whoever holds them is woken.
     pub(crate) fn takers(&mut self, topic: &str) -> Takers {
         let mut takers = 0;
         for id in self.ids() {
             if let Some(Some(entry)) = self.entries.get_mut(id.0)
-                && !entry.leaving
-                && text(self.memory, entry).is_some_and(|filter| matches(filter, topic))
+                && !entry.is_leaving()
+                && text(self.memory, entry)
+                    .is_some_and(|filter| matches(filter, topic, Matching::Standard))
             {
                 takers |= id.taker();
                 entry.waker.wake();
@@ -229,9 +295,10 @@ impl<'r> Filters<'r> {
 
     /// A message for these found no room.
     pub(crate) fn handle_lost(&mut self, takers: Takers) {
-        for id in self.ids() {
+        for id in self.of(takers) {
+            let before = id.taker().saturating_sub(1);
             if let Some(Some(entry)) = self.entries.get_mut(id.0)
-                && takers & id.taker() != 0
+                && takers & entry.group & before == 0
             {
                 entry.lost = entry.lost.saturating_add(1);
             }
@@ -239,16 +306,15 @@ impl<'r> Filters<'r> {
     }
 
     /// How many messages found no room.
-    pub(crate) fn lost(&self, id: Id) -> u32 {
-        self.entries.get(id.0).and_then(Option::as_ref).map_or(0, |entry| entry.lost)
+    pub(crate) fn lost(&self, group: Takers) -> u32 {
+        let entries = self.of(group).filter_map(|id| self.entries.get(id.0)?.as_ref());
+        entries.fold(0, |lost, entry| lost.saturating_add(entry.lost))
     }
 
     /// Something has come for these.
     pub(crate) fn wake(&mut self, takers: Takers) {
-        for id in self.ids() {
-            if let Some(Some(entry)) = self.entries.get_mut(id.0)
-                && takers & id.taker() != 0
-            {
+        for id in self.of(takers) {
+            if let Some(Some(entry)) = self.entries.get_mut(id.0) {
                 entry.waker.wake();
             }
         }
@@ -263,10 +329,4 @@ const fn comes_right(error: Rejected) -> bool {
 fn text<'m>(memory: &'m [u8], entry: &Entry) -> Option<&'m str> {
     let bytes = memory.get(entry.at..entry.at.checked_add(entry.len)?)?;
     core::str::from_utf8(bytes).ok()
-}
-
-/// A shared subscription matches what its filter without the group matches.
-fn matches(filter: &str, topic: &str) -> bool {
-    let shared = filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/'));
-    mqtt::matches(shared.map_or(filter, |(_, filter)| filter), topic)
 }

@@ -62,6 +62,7 @@ mod filters;
 pub mod guide {}
 #[cfg(feature = "net")]
 mod net;
+pub mod pubsub;
 mod queue;
 mod receipts;
 mod received;
@@ -78,13 +79,14 @@ pub use error::{Error, PublishError, SubscribeError};
 pub use events::{EVENTS_MAX, Event, Events, Status};
 #[cfg(feature = "net")]
 pub use net::{TcpConnector, TcpError};
+pub use pubsub::PubSub;
 pub use receipts::Receipt;
 pub use received::Received;
 pub use resources::Resources;
 pub use runner::{CONNECT_TIMEOUT_DEFAULT, Runner};
 pub use subscription::Subscription;
 
-/// How many subscriptions a client can have at a time.
+/// How many filters a client can subscribe to at a time.
 pub const SUBSCRIPTIONS_MAX: usize = 8;
 
 /// Everything that a program may want in its log.
@@ -98,4 +100,11 @@ const _: () = {
     is_shown::<Received<'_>>();
     is_shown::<Status>();
     is_shown::<SubscribeError>();
+    is_shown::<pubsub::ConnectionState>();
+    is_shown::<pubsub::Delivery<'_, '_>>();
+    is_shown::<pubsub::Drained>();
+    is_shown::<pubsub::Error<'_>>();
+    is_shown::<pubsub::Published<'_, '_>>();
+    is_shown::<pubsub::Reachability>();
+    is_shown::<pubsub::Undelivered<'_>>();
 };

@@ -3,7 +3,7 @@
 use crate::{
     Error, Event, PublishError,
     events::Log,
-    filters::{Filters, Id},
+    filters::Filters,
     queue::{Meta, Queue, Takers},
     receipts::Receipts,
     runner::now,
@@ -14,7 +14,9 @@ use core::{
 };
 use dunlin_drive::{
     Program,
-    dunlin::{self, AckToken, Config, Head, Message, ReasonCode, Resumption, Session, Token},
+    dunlin::{
+        self, AckToken, Config, Head, KeepAlive, Message, ReasonCode, Resumption, Session, Token,
+    },
 };
 use embassy_sync::{
     blocking_mutex::{Mutex, raw::RawMutex},
@@ -140,11 +142,11 @@ impl<const N: usize> State<'_, N> {
     }
 
     /// Nobody listens to a subscription any more.
-    pub(crate) fn leave(&mut self, id: Id) {
-        while let Some(ack) = self.desk.queue.drop_next(id.taker()) {
+    pub(crate) fn leave(&mut self, filters: Takers) {
+        while let Some(ack) = self.desk.queue.drop_next(filters) {
             acknowledge(&mut self.session, ack);
         }
-        self.desk.filters.leave(id);
+        self.desk.filters.leave(filters);
         self.desk.filters.pump(&mut self.session);
         self.driver.wake();
     }
@@ -308,6 +310,10 @@ impl<'r, const N: usize> Program<&'r mut [u8], N> for Desk<'r, N> {
         self.receipts.settle_sent(session.sent(), Ok(ReasonCode::SUCCESS));
         self.filters.pump(session);
         self.make_room();
+    }
+
+    fn handle_keep_alive(&mut self, keep_alive: KeepAlive) {
+        self.log.push(Event::KeepAlive(keep_alive));
     }
 }
 

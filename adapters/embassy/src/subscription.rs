@@ -2,8 +2,7 @@
 
 use crate::{
     Received, SubscribeError,
-    filters::Id,
-    queue::{Meta, TooShort},
+    queue::{Meta, Takers, TooShort},
     shared::{Shared, State},
 };
 use core::{
@@ -22,27 +21,28 @@ use embassy_sync::blocking_mutex::raw::RawMutex;
 /// [lost](Subscription::lost), so that the wait has an end.
 pub struct Subscription<'r, M: RawMutex, const N: usize> {
     shared: &'r Shared<'r, M, N>,
-    id: Id,
+    filters: Takers,
 }
 
 impl<'r, M: RawMutex, const N: usize> Subscription<'r, M, N> {
-    pub(crate) const fn new(shared: &'r Shared<'r, M, N>, id: Id) -> Self {
-        Self { shared, id }
+    pub(crate) const fn new(shared: &'r Shared<'r, M, N>, filters: Takers) -> Self {
+        Self { shared, filters }
     }
 
     /// The QoS that the server has granted, as soon as it has.
     pub async fn granted(&self) -> Result<Qos, SubscribeError> {
-        poll_fn(|cx| {
-            self.shared.with(|state| {
-                let granted = state.desk.filters.poll_granted(self.id, cx);
-                state.handle_waiting();
-                match (granted, state.desk.ended) {
-                    (Poll::Pending, Some(error)) => Poll::Ready(Err(SubscribeError::Closed(error))),
-                    (granted, _) => granted,
-                }
-            })
+        poll_fn(|cx| self.poll_granted(cx)).await
+    }
+
+    pub(crate) fn poll_granted(&self, cx: &Context<'_>) -> Poll<Result<Qos, SubscribeError>> {
+        self.shared.with(|state| {
+            let granted = state.desk.filters.poll_granted(self.filters, cx);
+            state.handle_waiting();
+            match (granted, state.desk.ended) {
+                (Poll::Pending, Some(error)) => Poll::Ready(Err(SubscribeError::Closed(error))),
+                (granted, _) => granted,
+            }
         })
-        .await
     }
 
     /// The next message, in `buffer`; waits until there is one.
@@ -50,31 +50,39 @@ impl<'r, M: RawMutex, const N: usize> Subscription<'r, M, N> {
     /// `buffer` must hold its packet: as long as the receive buffer it takes any. After
     /// [`SubscribeError::TooShort`] the message still waits; any other error is the end.
     pub async fn next<'b>(&mut self, buffer: &'b mut [u8]) -> Result<Received<'b>, SubscribeError> {
-        let taken = poll_fn(|cx| self.shared.with(|state| take(state, self.id, cx, buffer))).await;
-        let (meta, len, version) = taken?;
+        let (meta, len, version) = poll_fn(|cx| self.poll_next(cx, buffer)).await?;
         Ok(Received::new(buffer.get(..len).unwrap_or_default(), meta, version))
+    }
+
+    /// The next message in `buffer`, not read yet.
+    pub(crate) fn poll_next(
+        &mut self,
+        cx: &Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<Result<(Meta, usize, Version), SubscribeError>> {
+        self.shared.with(|state| take(state, self.filters, cx, buffer))
     }
 
     /// How many messages found no room: above QoS 0 the server was told so in MQTT 5.0 (0x97, quota
     /// exceeded), and they were acknowledged in MQTT 3.1.1.
     pub fn lost(&self) -> u32 {
-        self.shared.with(|state| state.desk.filters.lost(self.id))
+        self.shared.with(|state| state.desk.filters.lost(self.filters))
     }
 }
 
 fn take<const N: usize>(
     state: &mut State<'_, N>,
-    id: Id,
+    filters: Takers,
     cx: &Context<'_>,
     buffer: &mut [u8],
 ) -> Poll<Result<(Meta, usize, Version), SubscribeError>> {
-    match state.desk.queue.take(id.taker(), buffer) {
+    match state.desk.queue.take(filters, buffer) {
         Some(Ok((meta, len, ack))) => {
             state.acknowledge(ack);
             Poll::Ready(Ok((meta, len, state.desk.queue.version())))
         }
         Some(Err(TooShort { needed })) => Poll::Ready(Err(SubscribeError::TooShort { needed })),
-        None => match (state.desk.filters.poll_message(id, cx), state.desk.ended) {
+        None => match (state.desk.filters.poll_message(filters, cx), state.desk.ended) {
             (Some(error), _) => Poll::Ready(Err(error)),
             (None, Some(error)) => Poll::Ready(Err(SubscribeError::Closed(error))),
             (None, None) => Poll::Pending,
@@ -84,6 +92,6 @@ fn take<const N: usize>(
 
 impl<M: RawMutex, const N: usize> Drop for Subscription<'_, M, N> {
     fn drop(&mut self) {
-        self.shared.with(|state| state.leave(self.id));
+        self.shared.with(|state| state.leave(self.filters));
     }
 }

@@ -4,6 +4,7 @@ use dunlin::KeepAlive;
 
 /// How a provider's connection looks to its user; the names are those of Amplify's PubSub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ConnectionState {
     /// The server has accepted, and answers.
     Connected,
@@ -25,6 +26,7 @@ pub enum ConnectionState {
 
 /// Whether this machine has a network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Reachability {
     /// As far as is known.
     #[default]

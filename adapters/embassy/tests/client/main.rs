@@ -1,4 +1,5 @@
-//! The client, its runner and a server of a few lines, in one thread and without time.
+//! The client, its runner and a server of a few lines, in one thread, where time stands still unless a
+//! test moves it.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
@@ -11,5 +12,6 @@
 )]
 
 mod dropped;
+mod pubsub;
 mod subscriptions;
 mod world;

@@ -1,10 +1,14 @@
-//! A client, its runner and a server in one thread, where every step is the test's.
+//! Clients, their runners and servers in one thread, where every step is the test's.
 //!
 //! A future is polled only when it was woken, so that a forgotten wake-up shows as standstill.
 
+mod broker;
+mod clock;
 mod pipe;
 mod server;
 
+pub(crate) use broker::{Broker, keep_connected};
+pub(crate) use clock::Clock;
 use dunlin_embassy::{
     Client, Error, Fixed, Line, Resources,
     dunlin::{Config, Connect, Transport, Version},
@@ -26,7 +30,7 @@ use std::{
 const TURNS_MAX: usize = 100_000;
 
 pub(crate) type Handle<'r> = Client<'r, NoopRawMutex, 4>;
-type Memory<'r> = Resources<'r, NoopRawMutex, 256, 256, 512, 512, 4, 64>;
+pub(crate) type Memory<'r> = Resources<'r, NoopRawMutex, 256, 256, 512, 512, 4, 64>;
 
 /// Whether somebody was woken.
 struct Flag(AtomicBool);
@@ -65,20 +69,40 @@ impl<'f, T> Task<'f, T> {
     }
 }
 
-/// The runner at work, with a server at the other end of its line.
+/// Runners at work, with servers at the other ends of their lines.
+#[derive(Default)]
 pub(crate) struct World<'w> {
-    runner: Task<'w, Error>,
-    server: &'w Server,
+    runners: Vec<Task<'w, Error>>,
+    servers: Vec<&'w Server>,
 }
 
-impl World<'_> {
+impl<'w> World<'w> {
+    /// One more runner, at work.
+    pub(crate) fn run(&mut self, runner: impl Future<Output = Error> + 'w) {
+        self.runners.push(Task::new(runner));
+    }
+
+    /// One more server.
+    pub(crate) fn serve(&mut self, server: &'w Server) {
+        self.servers.push(server);
+    }
+
+    /// How many runners are still at work.
+    pub(crate) fn running(&self) -> usize {
+        self.runners.len()
+    }
+
     /// One turn of everything; says whether anything was to be done.
     fn turn(&mut self) -> bool {
-        let woken = self.runner.was_woken();
-        if let Some(error) = self.runner.step() {
-            panic!("the runner has ended: {error}");
-        }
-        self.server.turn() || woken
+        let woken = self.runners.iter().any(Task::was_woken);
+        // A runner ends only when the program wants it to.
+        self.runners.retain_mut(|runner| match runner.step() {
+            Some(Error::Closed) => false,
+            Some(error) => panic!("the runner has ended: {error}"),
+            None => true,
+        });
+        let busy = self.servers.iter().filter(|server| server.turn()).count();
+        busy > 0 || woken
     }
 
     /// Goes on until nothing is to be done.
@@ -94,6 +118,21 @@ impl World<'_> {
     /// Goes on until `future` is ready.
     pub(crate) fn finish<T>(&mut self, future: impl Future<Output = T>) -> T {
         self.cut(future, usize::MAX).expect("it ends")
+    }
+
+    /// What `future` has at once, if anything.
+    pub(crate) fn poll_once<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
+        Task::new(future).step()
+    }
+
+    /// Polls `future` once, which is not its end.
+    pub(crate) fn begin<'f, T>(
+        &mut self,
+        future: impl Future<Output = T> + 'f,
+    ) -> Pin<Box<dyn Future<Output = T> + 'f>> {
+        let mut task = Task::new(future);
+        assert!(task.step().is_none(), "it has ended already");
+        task.future
     }
 
     /// Polls `future` at most `polls` times, with everything else going on, then drops it.
@@ -122,6 +161,7 @@ pub(crate) fn with_client(
     chunk: usize,
     test: impl FnOnce(Handle<'_>, &mut dyn FnMut(&mut dyn FnMut(&mut World<'_>)), &Server),
 ) {
+    let _still = Clock::still();
     let (up, down) = (Pipe::new(chunk), Pipe::new(chunk));
     let server = Server::new(version, up.clone(), down.clone());
     let mut memory = Memory::new();
@@ -135,8 +175,9 @@ pub(crate) fn with_client(
     let mut live = |act: &mut dyn FnMut(&mut World<'_>)| {
         server.forget_connection();
         let mut random = |bytes: &mut [u8]| bytes.fill(7);
-        let run = runner.run(&mut line, &mut access, &mut random);
-        let mut world = World { runner: Task::new(run), server: &server };
+        let mut world = World::default();
+        world.run(runner.run(&mut line, &mut access, &mut random));
+        world.serve(&server);
         act(&mut world);
     };
     test(client, &mut live, &server);

@@ -17,6 +17,8 @@ struct State {
     bytes: VecDeque<u8>,
     chunk: usize,
     waker: Option<Waker>,
+    /// The reader is to learn that the line is dead.
+    cut: bool,
 }
 
 impl State {
@@ -29,7 +31,8 @@ impl State {
 
 impl Pipe {
     pub(crate) fn new(chunk: usize) -> Self {
-        Self(Rc::new(RefCell::new(State { bytes: VecDeque::new(), chunk, waker: None })))
+        let bytes = VecDeque::new();
+        Self(Rc::new(RefCell::new(State { bytes, chunk, waker: None, cut: false })))
     }
 
     /// Takes what is there, and makes room for more.
@@ -37,6 +40,14 @@ impl Pipe {
         let mut state = self.0.borrow_mut();
         state.wake();
         state.bytes.drain(..).collect()
+    }
+
+    /// Whoever reads finds the end, once.
+    pub(crate) fn cut(&self) {
+        let mut state = self.0.borrow_mut();
+        state.bytes.clear();
+        state.cut = true;
+        state.wake();
     }
 
     /// Puts as much as there is room for; returns how much that was.
@@ -62,6 +73,9 @@ impl Read for Reader {
     async fn read(&mut self, memory: &mut [u8]) -> Result<usize, ErrorKind> {
         poll_fn(|cx| {
             let mut state = self.0.0.borrow_mut();
+            if std::mem::take(&mut state.cut) {
+                return Poll::Ready(Ok(0));
+            }
             if state.bytes.is_empty() {
                 state.waker = Some(cx.waker().clone());
                 return Poll::Pending;

@@ -10,6 +10,9 @@ use dunlin_embassy::dunlin::{
 };
 use std::cell::RefCell;
 
+/// Topics and filters that begin with this are refused.
+const REFUSED: &str = "secret";
+
 /// The server's side of the line.
 pub(crate) struct Server {
     version: Version,
@@ -27,6 +30,8 @@ struct State {
     /// Messages of this side that were acknowledged.
     acknowledged: usize,
     next_id: u16,
+    /// It takes what comes, and says nothing.
+    mute: bool,
 }
 
 impl Server {
@@ -41,6 +46,24 @@ impl Server {
         let mut state = self.state.borrow_mut();
         state.received.clear();
         state.unsent.clear();
+    }
+
+    /// Ends the connection.
+    pub(crate) fn hang_up(&self) {
+        self.forget_connection();
+        self.down.cut();
+    }
+
+    /// Answers nothing from now on.
+    pub(crate) fn fall_silent(&self) {
+        self.state.borrow_mut().mute = true;
+    }
+
+    /// Answers again, first to the PINGREQ that it has not answered.
+    pub(crate) fn wake_up(&self) {
+        let state = &mut *self.state.borrow_mut();
+        state.mute = false;
+        state.send(&Packet::Pingresp.with(self.version));
     }
 
     /// The payloads that have come, oldest first.
@@ -87,7 +110,10 @@ impl Server {
             }
             let packet: Vec<u8> = state.received.drain(..end).collect();
             let packet = Packet::decode(self.version, header, &packet[at..]);
-            state.answer(self.version, &packet.expect("the client's packets are whole"));
+            let packet = packet.expect("the client's packets are whole");
+            if !state.mute {
+                state.answer(self.version, &packet);
+            }
         }
         let sent = self.down.put(&state.unsent);
         state.unsent.drain(..sent);
@@ -111,10 +137,16 @@ impl State {
                 self.send(&connack.with(version));
             }
             Packet::Subscribe(subscribe) => {
+                let mut codes = Vec::new();
                 for wish in subscribe.subscriptions() {
-                    self.filters.push(wish.filter.to_owned());
+                    if wish.filter.starts_with(REFUSED) {
+                        codes.push(if version == Version::V5 { 0x87 } else { 0x80 });
+                    } else {
+                        codes.push(1);
+                        self.filters.push(wish.filter.to_owned());
+                    }
                 }
-                self.send(&Suback::new(subscribe.packet_id, &[1]).with(version));
+                self.send(&Suback::new(subscribe.packet_id, &codes).with(version));
             }
             Packet::Unsubscribe(unsubscribe) => {
                 self.filters.retain(|known| !unsubscribe.filters().any(|gone| gone == known));
@@ -129,12 +161,17 @@ impl State {
                     Qos::ExactlyOnce => AckKind::Pubrec,
                 };
                 let packet_id = publish.packet_id.expect("above QoS 0 there is one");
-                self.send(&Ack::new(kind, packet_id).with(version));
+                let mut ack = Ack::new(kind, packet_id);
+                if version == Version::V5 && publish.message.head.topic.starts_with(REFUSED) {
+                    ack.reason = ReasonCode::NOT_AUTHORIZED;
+                }
+                self.send(&ack.with(version));
             }
             Packet::Ack(ack) if ack.kind == AckKind::Pubrel => {
                 self.send(&Ack::new(AckKind::Pubcomp, ack.packet_id).with(version));
             }
             Packet::Ack(ack) if ack.kind == AckKind::Puback => self.acknowledged += 1,
+            Packet::Pingreq => self.send(&Packet::Pingresp.with(version)),
             _ => {}
         }
     }
