@@ -55,12 +55,22 @@ pub(crate) struct Machine {
     pub(crate) scenario: &'static str,
     /// In which version of MQTT.
     pub(crate) version: &'static str,
+    /// What else it is told.
+    pub(crate) words: Vec<String>,
 }
 
 impl Machine {
     /// Where the packets of this run are kept; a UART has none.
     pub(crate) fn capture(&self) -> PathBuf {
         self.captures.join(format!("{}-{}.pcap", self.scenario, self.version))
+    }
+
+    /// Has it speak TLS with `host`, by the word of `root`, a certificate in DER.
+    #[must_use]
+    pub(crate) fn tls(mut self, host: &str, root: &[u8]) -> Self {
+        let digits: String = root.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.words.push(format!("tls={host}:{digits}"));
+        self
     }
 
     /// Starts the board with its broker at `broker`.
@@ -70,7 +80,8 @@ impl Machine {
         println!("{} {}: seed {seed}", self.scenario, self.version);
         let words = ["fw", self.scenario, self.version];
         let numbers = [broker.port().to_string(), seed.to_string()];
-        let words = words.into_iter().chain(numbers.iter().map(String::as_str));
+        let others = numbers.iter().chain(&self.words).map(String::as_str);
+        let words = words.into_iter().chain(others);
         let semihosting = words
             .fold("enable=on,target=native,chardev=out".to_owned(), |so_far, word| {
                 so_far + ",arg=" + word

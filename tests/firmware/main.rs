@@ -15,6 +15,7 @@
 mod machine;
 mod retained;
 mod unwrapped;
+mod wrapped;
 
 use machine::{Board, Machine};
 use std::env;
@@ -25,14 +26,18 @@ use support::aws_iot::{Attempt, AwsIot, Judgement, Quirks};
 use support::mosquitto::{Mosquitto, Options};
 use tokio::task::JoinHandle;
 
-/// This side's part of a scenario.
-type Play = fn(Machine) -> JoinHandle<()>;
+use wrapped::Wrapped;
 
-const SCENARIOS: [(&str, Board, Play); 7] = [
+/// This side's part of a scenario, which ends with what the firmware has said.
+type Play = fn(Machine) -> JoinHandle<String>;
+
+const SCENARIOS: [(&str, Board, Play); 9] = [
     ("exchange", Board::Net, |machine| tokio::spawn(alone(machine))),
     ("large", Board::Net, |machine| tokio::spawn(large(machine))),
     ("restart", Board::Net, |machine| tokio::spawn(restart(machine))),
     ("signed", Board::Net, |machine| tokio::spawn(signed(machine))),
+    ("wss", Board::Net, |machine| tokio::spawn(wss(machine))),
+    ("impostor", Board::Net, |machine| tokio::spawn(impostor(machine))),
     ("soak", Board::Net, |machine| tokio::spawn(alone(machine))),
     ("arm-line", Board::ArmLine, |machine| tokio::spawn(alone(machine))),
     ("riscv-line", Board::RiscvLine, |machine| tokio::spawn(alone(machine))),
@@ -59,20 +64,9 @@ async fn main() -> ExitCode {
         }
         for version in ["3", "5"] {
             let (images, captures) = (PathBuf::from(images), PathBuf::from(captures));
-            let machine = Machine { images, captures, board, scenario, version };
-            let capture = machine.capture();
-            let start = Instant::now();
-            let outcome = play(machine).await;
-            let seconds = start.elapsed().as_secs_f32();
-            if outcome.is_ok() {
-                println!("{scenario:<10} {version}  passed  ({seconds:.1} s)");
-                // Only those of failures are worth their room.
-                let _missing = std::fs::remove_file(&capture);
-            } else {
-                println!(
-                    "{scenario:<10} {version}  FAILED  ({seconds:.1} s): {}",
-                    capture.display()
-                );
+            let words = Vec::new();
+            let machine = Machine { images, captures, board, scenario, version, words };
+            if !passes(machine, play).await {
                 code = ExitCode::FAILURE;
             }
         }
@@ -80,42 +74,82 @@ async fn main() -> ExitCode {
     code
 }
 
+/// Plays one scenario, and says how it went, with the figures that the firmware has told.
+async fn passes(machine: Machine, play: Play) -> bool {
+    let Machine { scenario, version, .. } = machine;
+    let capture = machine.capture();
+    let start = Instant::now();
+    let outcome = play(machine).await;
+    let seconds = start.elapsed().as_secs_f32();
+    let Ok(said) = outcome else {
+        println!("{scenario:<10} {version}  FAILED  ({seconds:.1} s): {}", capture.display());
+        return false;
+    };
+    let figures: Vec<&str> = said.lines().filter(|line| line.contains(" bytes")).collect();
+    println!("{scenario:<10} {version}  passed  ({seconds:.1} s)  {}", figures.join("; "));
+    // Only those of failures are worth their room.
+    let _missing = std::fs::remove_file(&capture);
+    true
+}
+
 /// The firmware needs nothing but a broker.
-async fn alone(machine: Machine) {
+async fn alone(machine: Machine) -> String {
     let broker = Mosquitto::start(Options::default()).await;
-    machine.start(broker.ws_addr()).finish().await.text();
+    machine.start(broker.ws_addr()).finish().await.text()
 }
 
 /// A message of 128 KiB waits at the broker.
-async fn large(machine: Machine) {
+async fn large(machine: Machine) -> String {
     let broker = Mosquitto::start(Options::default()).await;
     let pattern = |at: usize| (at ^ at >> 8 ^ at >> 16).to_le_bytes()[0];
     let payload: Vec<u8> = (0..128 << 10).map(pattern).collect();
     retained::publish(broker.tcp_addr(), "firmware/large", &payload).await;
-    machine.start(broker.ws_addr()).finish().await.text();
+    machine.start(broker.ws_addr()).finish().await.text()
 }
 
 /// The broker is killed while the firmware counts, and comes back when that has noticed.
-async fn restart(machine: Machine) {
+async fn restart(machine: Machine) -> String {
     let mut broker = Mosquitto::start(Options::default()).await;
     let mut firmware = machine.start(broker.ws_addr());
     firmware.line_with("round 3").await;
     broker.kill().await;
     firmware.line_with("offline").await;
     broker.restart().await;
-    firmware.finish().await.text();
+    firmware.finish().await.text()
 }
 
 /// AWS IoT Core, whose clock is an hour ahead of the board's.
-async fn signed(machine: Machine) {
+async fn signed(machine: Machine) -> String {
     let broker = Mosquitto::start(Options::default()).await;
     let quirks = Quirks { clock_offset_s: 3_600, ..Quirks::default() };
     let gateway = AwsIot::start(broker.tcp_addr(), quirks).await;
     let address = unwrapped::listen(gateway.port(), gateway.ca_pem()).await;
-    machine.start(address).finish().await.text();
+    let said = machine.start(address).finish().await.text();
     let attempts = gateway.attempts();
     assert!(
         matches!(attempts[..], [Attempt::Refused(Judgement::Clock), Attempt::Accepted { .. }]),
         "{attempts:?}"
     );
+    said
+}
+
+/// The server's certificate is for this name.
+const SERVER: &str = "broker.example";
+
+/// A broker behind TLS.
+async fn wss(machine: Machine) -> String {
+    let broker = Mosquitto::start(Options::default()).await;
+    let server = Wrapped::listen(broker.ws_addr(), SERVER).await;
+    let said = machine.tls(SERVER, &server.root).start(server.address).finish().await.text();
+    assert_eq!(server.admitted(), 1, "one connection for all of it");
+    said
+}
+
+/// Somebody with a certificate for another name, from a CA that is trusted.
+async fn impostor(machine: Machine) -> String {
+    let broker = Mosquitto::start(Options::default()).await;
+    let server = Wrapped::listen(broker.ws_addr(), "elsewhere.example").await;
+    let said = machine.tls(SERVER, &server.root).start(server.address).finish().await.text();
+    assert_eq!(server.admitted(), 0, "no handshake was finished");
+    said
 }

@@ -64,7 +64,7 @@ fn run() -> ! {
         _ => Version::V3,
     };
     let outcome = block_on(connect(version));
-    host::say(format_args!("stack {}", stack::peak()));
+    host::say(format_args!("stack {} bytes", stack::peak()));
     match outcome {
         Ok(()) => host::exit(Ok(())),
         Err(why) => host::exit(Err(&why)),

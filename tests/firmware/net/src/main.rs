@@ -1,26 +1,28 @@
 //! Firmware that talks to a broker on the host: one scenario a run, the exit status says how it went.
 //!
-//! QEMU's mps2-an386, a Cortex-M4 with a LAN9118. The arguments are a scenario, a version of MQTT, the
-//! port of the broker and a seed.
+//! QEMU's mps2-an386, a Cortex-M4 with a LAN9118.
 #![no_std]
 #![no_main]
 
 mod card;
 mod clock;
 mod host;
+mod order;
 mod scenario;
+mod secured;
 mod signed;
 mod stack;
 
 use card::Card;
 use core::fmt;
 use dunlin_embassy::{
-    Backoff, Client, Fixed, Resources, Runner, TcpConnector,
-    dunlin::{Config, Connect, Oversize, Transport, Version, ws},
+    Backoff, Client, Connector, Error, Fixed, Resources, Runner, TcpConnector,
+    dunlin::{Config, Connect, Oversize, Transport, ws},
 };
 use embassy_executor::Spawner;
 use embassy_net::{Ipv4Address, Ipv4Cidr, Stack, StackResources, StaticConfigV4};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use order::Order;
 use signed::Signed;
 use static_cell::{ConstStaticCell, StaticCell};
 
@@ -31,27 +33,6 @@ type Memory = Resources<'static, NoopRawMutex, RECEIVE, 1024, 4096, { 2 * RECEIV
 type Handle = Client<'static, NoopRawMutex, 8>;
 
 static MEMORY: ConstStaticCell<Memory> = ConstStaticCell::new(Memory::new());
-
-/// What a run is about.
-struct Order {
-    scenario: &'static str,
-    version: Version,
-    port: u16,
-    seed: u64,
-}
-
-impl Order {
-    fn read() -> Option<Self> {
-        static LINE: ConstStaticCell<[u8; 256]> = ConstStaticCell::new([0; 256]);
-        let mut words = host::arguments(LINE.take());
-        Some(Self {
-            scenario: words.next()?,
-            version: if words.next()? == "5" { Version::V5 } else { Version::V3 },
-            port: words.next()?.parse().ok()?,
-            seed: words.next()?.parse().ok()?,
-        })
-    }
-}
 
 /// Numbers that follow from a seed: the board has no source of randomness, and needs none to be tested.
 #[derive(Clone, Copy)]
@@ -83,27 +64,41 @@ async fn keep_connected(
     static TX: ConstStaticCell<[u8; 2048]> = ConstStaticCell::new([0; 2048]);
     let (rx, tx) = (RX.take(), TX.take());
     // QEMU's address of the host.
-    let mut connector = TcpConnector::new(stack, "10.0.2.2", order.port, rx, tx);
-    let mut random = Random(order.seed);
-    let mut random = |bytes: &mut [u8]| random.fill(bytes);
-    let connect = Connect { version: order.version, keep_alive_s: 45, ..Connect::new("firmware") };
-    let why = if order.scenario == "signed" {
-        runner.run(&mut connector, &mut Signed::new(connect), &mut random).await
-    } else {
-        let transport = match ws::Request::new("10.0.2.2", &"/mqtt", &[]) {
-            Ok(request) => Transport::WebSocket(request),
-            Err(invalid) => host::exit(Err(&invalid)),
-        };
-        runner.run(&mut connector, &mut Fixed { transport, connect }, &mut random).await
+    let mut tcp = TcpConnector::new(stack, "10.0.2.2", order.port, rx, tx);
+    let random = Random(order.seed);
+    let why = match &order.tls {
+        None => converse(&mut runner, &mut tcp, order, random).await,
+        Some(tls) => {
+            let mut connector = secured::secured(tcp, tls, Random(order.seed.rotate_left(32)));
+            converse(&mut runner, &mut connector, order, random).await
+        }
     };
     host::say(format_args!("ended: {why}"));
+}
+
+async fn converse(
+    runner: &mut Runner<'static, NoopRawMutex, 8>,
+    connector: &mut impl Connector,
+    order: &Order,
+    mut random: Random,
+) -> Error {
+    let mut random = |bytes: &mut [u8]| random.fill(bytes);
+    let connect = Connect { version: order.version, keep_alive_s: 45, ..Connect::new("firmware") };
+    if order.scenario == "signed" {
+        return runner.run(connector, &mut Signed::new(connect), &mut random).await;
+    }
+    let transport = match ws::Request::new("10.0.2.2", &"/mqtt", &[]) {
+        Ok(request) => Transport::WebSocket(request),
+        Err(invalid) => host::exit(Err(&invalid)),
+    };
+    runner.run(connector, &mut Fixed { transport, connect }, &mut random).await
 }
 
 #[embassy_executor::main]
 async fn main(spawner: Spawner) {
     stack::paint();
     static ORDER: StaticCell<Order> = StaticCell::new();
-    let Some(order) = Order::read() else { host::exit(Err(&"scenario version port seed")) };
+    let Some(order) = Order::read() else { host::exit(Err(&"not an order")) };
     let order = ORDER.init(order);
     let Some(core) = cortex_m::Peripherals::take() else { host::exit(Err(&"no core")) };
     clock::start(core.SYST);

@@ -1,14 +1,16 @@
 //! What the firmware is asked to do.
 
-use crate::{Handle, Order, host, stack};
+use crate::{Handle, Memory, host, order::Order, secured, stack};
 use core::{cell::Cell, fmt};
 use dunlin_embassy::{
     Error, Event, PublishError, SUBSCRIPTIONS_MAX, Status, SubscribeError, Subscription,
     dunlin::{Message, Qos},
 };
+use dunlin_embassy_tls::Fault;
 use embassy_futures::select::{Either, select};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_time::{Duration, TimeoutError, with_timeout};
+use embedded_io_async::ErrorKind;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -39,6 +41,7 @@ pub enum Failure {
     Publish(PublishError),
     Subscribe(SubscribeError),
     Ended(Error),
+    Tls(Fault),
     Late,
     Other(&'static str),
 }
@@ -50,6 +53,7 @@ impl fmt::Display for Failure {
             Self::Publish(error) => error.fmt(f),
             Self::Subscribe(error) => error.fmt(f),
             Self::Ended(error) => error.fmt(f),
+            Self::Tls(fault) => fault.fmt(f),
             Self::Late => f.write_str("nothing came in time"),
             Self::Other(what) => f.write_str(what),
         }
@@ -90,13 +94,15 @@ pub async fn play(order: &Order, client: Handle) -> Result<(), Failure> {
             "restart" => restart(client).await,
             "large" => large(client).await,
             "soak" => soak(client).await,
+            "wss" => exchange(client, &QOS).await,
+            "impostor" => impostor(client).await,
             _ => Err(Failure::Unknown),
         }
     };
     with_timeout(PATIENCE, scenario).await??;
     with_timeout(PATIENCE, client.drain()).await??;
     client.close();
-    host::say(format_args!("stack {}", stack::peak()));
+    host::say(format_args!("stack {} bytes", stack::peak()));
     Ok(())
 }
 
@@ -202,6 +208,28 @@ fn pattern(at: usize) -> u8 {
     (at ^ at >> 8 ^ at >> 16) as u8
 }
 
+/// A server with a certificate for another host is not spoken to, and it is said why.
+async fn impostor(client: Handle) -> Result<(), Failure> {
+    let mut events = client.events();
+    loop {
+        match events.next().await {
+            Event::Connected(_) => return Err(Failure::Other("the impostor was believed")),
+            Event::Disconnected { error: Error::Connect(ErrorKind::PermissionDenied), .. } => {
+                return match secured::last_fault() {
+                    Some(why @ Fault::WrongHost) => {
+                        host::say(format_args!("refused: {why}"));
+                        Ok(())
+                    }
+                    Some(other) => Err(Failure::Tls(other)),
+                    None => Err(Failure::Other("something else than TLS has refused")),
+                };
+            }
+            Event::Disconnected { error, .. } => return Err(Failure::Ended(error)),
+            _ => {}
+        }
+    }
+}
+
 /// Two thousand messages; then the stack is no deeper, and all memory is free again.
 async fn soak(client: Handle) -> Result<(), Failure> {
     let mut inbox = client.subscribe(TOPIC, Qos::ExactlyOnce).await?;
@@ -218,7 +246,12 @@ async fn soak(client: Handle) -> Result<(), Failure> {
     if stack::peak() != front {
         return Err(Failure::Other("the stack grows"));
     }
-    check_pools(client).await
+    check_pools(client).await?;
+    let memory = size_of::<Memory>();
+    host::say(format_args!(
+        "{SOAK} messages: stack {front} bytes as after {SOAK_FRONT}, all of {memory} bytes free again"
+    ));
+    Ok(())
 }
 
 /// Every place that can be taken is free.
