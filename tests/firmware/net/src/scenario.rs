@@ -28,6 +28,10 @@ const LARGE: usize = 128 << 10;
 const SOAK: u32 = 2_000;
 const SOAK_FRONT: u32 = 200;
 
+/// What an interrupt may take on top of the deepest place, at any time, in bytes; a stack that grew with
+/// each message would be deeper by far.
+const INTERRUPT_MAX: usize = 256;
+
 const TOPIC: &str = "firmware/echo";
 
 const QOS: [Qos; 3] = [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce];
@@ -243,13 +247,15 @@ async fn soak(client: Handle) -> Result<(), Failure> {
     }
     drop(inbox);
     client.drain().await?;
-    if stack::peak() != front {
+    let peak = stack::peak();
+    if peak > front + INTERRUPT_MAX {
         return Err(Failure::Other("the stack grows"));
     }
     check_pools(client).await?;
     let memory = size_of::<Memory>();
     host::say(format_args!(
-        "{SOAK} messages: stack {front} bytes as after {SOAK_FRONT}, all of {memory} bytes free again"
+        "stack {front} bytes after {SOAK_FRONT} messages, {peak} after {SOAK}; \
+         all places in {memory} bytes of memory are free again"
     ));
     Ok(())
 }
