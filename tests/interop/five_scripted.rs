@@ -1,11 +1,11 @@
 //! What a server of MQTT 5.0 can say that mosquitto does not: references, reasons, topic aliases.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dunlin_tokio::dunlin::{Closed, Error as Cause, Refused};
 use dunlin_tokio::{
-    Client, Event, Message, Options, PublishError, Qos, ReasonCode, Resumption, ServerReference,
-    Status, SubscribeError, Version,
+    Backoff, Client, Event, Message, Options, PublishError, Qos, ReasonCode, Resumption,
+    ServerReference, Status, SubscribeError, Version,
 };
 use tokio::sync::broadcast;
 
@@ -105,6 +105,28 @@ async fn good_bye_of_the_server_ends_the_client_where_it_will_not_go_away() {
             let text = error.to_string();
             assert!(text.contains("(it says: because)") && text.contains(words), "{text}");
             assert_eq!(client.status() == Status::Closed, ends);
+        }
+    }
+}
+
+/// A program that would come back at once waits for a second where the server has said good-bye, and where
+/// nothing was said comes back at once.
+#[tokio::test]
+async fn server_that_says_disconnect_is_left_alone_for_a_second_whatever_the_backoff() {
+    for server in servers() {
+        let (_client, mut events) = Client::start(five(&server).backoff(Backoff::constant(0)));
+        let mut peer = answered(&server, &CONNACK).await;
+        for (good_bye, expected_ms) in [(Some(0x8b), 1_000), (None, 0)] {
+            let begun = Instant::now();
+            assert!(matches!(event(&mut events).await, Event::Connected(_)));
+            match good_bye {
+                Some(reason) => peer.send_packet(&[0xe0, 1, reason]).await,
+                None => drop(peer),
+            }
+            let Event::Disconnected { retry_in, .. } = event(&mut events).await else { panic!() };
+            assert_eq!(retry_in, Duration::from_millis(expected_ms));
+            peer = answered(&server, &CONNACK).await;
+            assert!(begun.elapsed() >= retry_in, "it comes back as it said");
         }
     }
 }

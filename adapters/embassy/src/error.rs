@@ -30,6 +30,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// How a connection that came about has ended.
+    pub(crate) const fn ended(self) -> Option<dunlin::Error> {
+        match self {
+            Self::Ended { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+
     /// Whether another connection would meet the same: the server has said good-bye for a reason that
     /// does not go away by itself, such as another client with the same identifier.
     pub(crate) const fn is_final(self) -> bool {

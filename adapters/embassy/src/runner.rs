@@ -106,7 +106,7 @@ impl<'r, M: RawMutex, const N: usize> Runner<'r, M, N> {
             if let Some(since) = connected {
                 self.backoff.handle_connected(since);
             }
-            let retry_in_ms = self.backoff.handle_ended(now(), entropy);
+            let retry_in_ms = self.backoff.handle_ended(now(), error.ended(), entropy);
             let event = Event::Disconnected { error, retry_in_ms };
             shared.with(|state| state.desk.log.push(event));
             let wait = Timer::after(Duration::from_millis(retry_in_ms));

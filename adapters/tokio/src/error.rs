@@ -151,6 +151,14 @@ impl Error {
         }
     }
 
+    /// How a connection that came about has ended.
+    pub(crate) const fn ended(&self) -> Option<dunlin::Error> {
+        match self {
+            Self::Ended { error, .. } => Some(*error),
+            _ => None,
+        }
+    }
+
     /// Whether the server has ended the connection for a reason that would end the next one as well.
     pub(crate) fn is_final(&self) -> bool {
         match self {

@@ -319,7 +319,8 @@ impl Options {
         Self { connect_timeout, ..self }
     }
 
-    /// How long to wait before connecting again.
+    /// How long to wait before connecting again; after a DISCONNECT of the server's a second at least,
+    /// unless it has named another one.
     #[must_use]
     pub fn backoff(self, backoff: Backoff) -> Self {
         Self { backoff, ..self }

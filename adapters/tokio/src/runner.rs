@@ -148,7 +148,9 @@ async fn connect(shared: &Shared, options: &Options, first: First) -> Error {
             }
             let wait_ms = match next {
                 Next::Untried => 0,
-                _ => backoff.handle_ended(clock.now(), &mut state.entropy),
+                // That is not the server that has hung up.
+                Next::Named => backoff.handle_ended(clock.now(), None, &mut state.entropy),
+                Next::Again => backoff.handle_ended(clock.now(), error.ended(), &mut state.entropy),
             };
             let retry_in = Duration::from_millis(wait_ms);
             state.desk.tell(Status::Disconnected, Event::Disconnected { error, retry_in });

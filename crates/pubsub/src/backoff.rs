@@ -1,6 +1,11 @@
 //! How long to wait before connecting again.
 
-use dunlin::{Entropy, Instant};
+use dunlin::{Closed, Entropy, Error, Instant};
+
+/// The least wait after a server's DISCONNECT, in milliseconds, whatever else was asked for.
+///
+/// The server is there and wants to be left alone. "AWS IoT Device Advisor test cases" ask for it, too.
+pub const DISCONNECTED_WAIT_MS: u64 = 1_000;
 
 /// How long to wait before connecting again, from one end of a connection to the next.
 ///
@@ -34,7 +39,7 @@ impl Backoff {
         Self { policy, last_ms: least_ms, connected: None }
     }
 
-    /// Always waits `ms` milliseconds; for tests.
+    /// Always waits `ms` milliseconds, or [`DISCONNECTED_WAIT_MS`] where that is due; for tests.
     pub const fn constant(ms: u64) -> Self {
         Self::steps(ms, ms)
     }
@@ -48,8 +53,14 @@ impl Backoff {
         self.connected = Some(now);
     }
 
-    /// The connection has ended, or did not come about: how long to wait, in milliseconds.
-    pub fn handle_ended(&mut self, now: Instant, entropy: &mut dyn Entropy) -> u64 {
+    /// The connection has ended with `error`, or with none did not come about: how long to wait before
+    /// this server is asked again, in milliseconds.
+    pub fn handle_ended(
+        &mut self,
+        now: Instant,
+        error: Option<Error>,
+        entropy: &mut dyn Entropy,
+    ) -> u64 {
         let connected = self.connected.take();
         self.last_ms = match self.policy {
             Policy::Jitter { least_ms, most_ms, stable_ms } => {
@@ -60,7 +71,10 @@ impl Backoff {
             Policy::Steps { first_ms, .. } if connected.is_some() || self.last_ms == 0 => first_ms,
             Policy::Steps { then_ms, .. } => then_ms,
         };
-        self.last_ms
+        match error {
+            Some(Error::Closed(Closed::Disconnected(_))) => self.last_ms.max(DISCONNECTED_WAIT_MS),
+            _ => self.last_ms,
+        }
     }
 }
 
@@ -82,6 +96,7 @@ impl Default for Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dunlin::{ReasonCode, Stage};
     use std::{println, vec::Vec};
 
     const SEEDS: u64 = 500;
@@ -102,9 +117,10 @@ mod tests {
     fn waits(seed: u64, stood_s: u64) -> Vec<u64> {
         let mut random = random(seed);
         let mut backoff = Backoff::default();
-        let mut waits: Vec<_> = (0..6).map(|_| backoff.handle_ended(at(0), &mut random)).collect();
+        let mut waits: Vec<_> =
+            (0..6).map(|_| backoff.handle_ended(at(0), None, &mut random)).collect();
         backoff.handle_connected(at(100));
-        waits.push(backoff.handle_ended(at(100 + stood_s), &mut random));
+        waits.push(backoff.handle_ended(at(100 + stood_s), None, &mut random));
         waits
     }
 
@@ -136,14 +152,18 @@ mod tests {
             let mut random = random(seed);
             let mut backoff = Backoff::AMPLIFY_COMPAT;
             backoff.handle_connected(at(0));
-            let mut wait = || backoff.handle_ended(at(10), &mut random);
+            let mut wait = || backoff.handle_ended(at(10), None, &mut random);
             assert_eq!([wait(), wait(), wait()], [5_000, 60_000, 60_000]);
             backoff.handle_connected(at(100));
-            let mut wait = || backoff.handle_ended(at(101), &mut random);
+            let mut wait = || backoff.handle_ended(at(101), None, &mut random);
             assert_eq!([wait(), wait()], [5_000, 60_000]);
         }
         let mut backoff = Backoff::AMPLIFY_COMPAT;
-        assert_eq!(backoff.handle_ended(at(0), &mut random(1)), 5_000, "the first of all fails");
+        assert_eq!(
+            backoff.handle_ended(at(0), None, &mut random(1)),
+            5_000,
+            "the first of all fails"
+        );
     }
 
     #[test]
@@ -153,7 +173,7 @@ mod tests {
             let mut backoff = Backoff::default();
             for hour in 0..4 {
                 backoff.handle_connected(at(hour * 3_600));
-                let wait = backoff.handle_ended(at((hour + 1) * 3_600), &mut random);
+                let wait = backoff.handle_ended(at((hour + 1) * 3_600), None, &mut random);
                 assert!((1_000..=3_000).contains(&wait), "seed {seed}: {wait} ms");
             }
         }
@@ -164,8 +184,29 @@ mod tests {
         let (mut backoff, mut random) = (Backoff::constant(7), random(1));
         for s in 0..5 {
             backoff.handle_connected(at(s));
-            assert_eq!(backoff.handle_ended(at(s), &mut random), 7);
-            assert_eq!(backoff.handle_ended(at(s), &mut random), 7);
+            assert_eq!(backoff.handle_ended(at(s), None, &mut random), 7);
+            assert_eq!(backoff.handle_ended(at(s), None, &mut random), 7);
+        }
+    }
+
+    /// A server that has said DISCONNECT is left alone for a second, and one that is gone is not.
+    #[test]
+    fn wait_after_a_disconnect_is_a_second_at_least_whatever_the_policy() {
+        let said = Error::Closed(Closed::Disconnected(ReasonCode::SERVER_BUSY));
+        let gone = Error::Closed(Closed::Eof(Stage::Open));
+        let mut random = random(1);
+        for (backoff, waits) in [
+            (Backoff::constant(0), [1_000, 0]),
+            (Backoff::constant(999), [1_000, 999]),
+            (Backoff::constant(1_001), [1_001, 1_001]),
+            (Backoff::new(5, 5, 60_000), [1_000, 5]),
+            (Backoff::AMPLIFY_COMPAT, [5_000, 5_000]),
+        ] {
+            for (error, wait) in [said, gone].into_iter().zip(waits) {
+                let mut backoff = backoff;
+                backoff.handle_connected(at(0));
+                assert_eq!(backoff.handle_ended(at(9), Some(error), &mut random), wait, "{error}");
+            }
         }
     }
 }

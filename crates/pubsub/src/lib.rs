@@ -22,7 +22,7 @@ mod router;
 mod state;
 mod topic;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, DISCONNECTED_WAIT_MS};
 pub use dunlin;
 pub use router::{Holders, LEVELS_MAX, Node, Route, Router, Subscriber, Subscribers};
 pub use state::{Change, ConnectionState, Facts, Intent, Link, Reachability, StateMonitor};

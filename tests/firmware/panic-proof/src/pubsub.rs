@@ -2,7 +2,7 @@
 
 use crate::opaque::{bytes, keep, number, show, text};
 use core::hint::black_box;
-use dunlin::{Instant, KeepAlive};
+use dunlin::{Closed, Error, Instant, KeepAlive, ReasonCode};
 use dunlin_pubsub::{
     Backoff, Change, ConnectionState, Facts, Intent, Link, Matching, Node, Reachability, Route,
     Router, StateMonitor, Subscriber, matches, without_share,
@@ -86,6 +86,8 @@ fn backoff() {
         let mut backoff = black_box(backoff);
         backoff.handle_connected(Instant::from_millis(ms()));
         let mut fill = |random: &mut [u8]| keep(random);
-        keep(backoff.handle_ended(Instant::from_millis(ms()), &mut fill));
+        let now = Instant::from_millis(ms());
+        let error = Error::Closed(Closed::Disconnected(ReasonCode::new(number() as u8)));
+        keep(backoff.handle_ended(now, black_box(Some(error)), &mut fill));
     }
 }
