@@ -128,7 +128,7 @@ impl Command {
         let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let stderr = Arc::<Mutex<Vec<u8>>>::default();
         let reader = collect(child.stderr.take().expect("a pipe"), Arc::clone(&stderr));
-        Running { line, child, stdin, stdout, seen: Vec::new(), stderr, reader }
+        Running { line, child, stdin, stdout, seen: Vec::new(), told: 0, stderr, reader }
     }
 }
 
@@ -140,22 +140,43 @@ pub struct Running {
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
     seen: Vec<u8>,
+    /// How much of it was handed out as lines.
+    told: usize,
     stderr: Arc<Mutex<Vec<u8>>>,
     reader: JoinHandle<()>,
 }
 
 impl Running {
-    /// The next line of its standard output, without the line feed.
+    /// The next line of its standard output, without the line feed; dropped and called again, it loses
+    /// nothing.
     ///
     /// Panics when none comes within [`RUN_LIMIT`].
     pub async fn line(&mut self) -> String {
-        let begin = self.seen.len();
         let read = timeout(RUN_LIMIT, self.stdout.read_until(b'\n', &mut self.seen)).await;
-        let line = self.seen[begin..].strip_suffix(b"\n");
+        let line = self.seen[self.told..].strip_suffix(b"\n");
         match (read, line) {
-            (Ok(Ok(_)), Some(line)) => String::from_utf8_lossy(line).into_owned(),
+            (Ok(Ok(_)), Some(line)) => {
+                let line = String::from_utf8_lossy(line).into_owned();
+                self.told = self.seen.len();
+                line
+            }
             (outcome, _) => self.give_up(&format!("no whole line more: {outcome:?}")),
         }
+    }
+
+    /// Ends it with SIGKILL; the whole lines that it had printed, and nobody has read yet.
+    pub async fn kill_and_read(&mut self) -> Vec<String> {
+        self.kill().await;
+        let read = timeout(RUN_LIMIT, self.stdout.read_to_end(&mut self.seen)).await;
+        if !matches!(read, Ok(Ok(_))) {
+            self.give_up(&format!("its output has no end: {read:?}"));
+        }
+        let rest = String::from_utf8_lossy(&self.seen[self.told..]).into_owned();
+        self.told = self.seen.len();
+        rest.split_inclusive('\n')
+            .filter_map(|line| line.strip_suffix('\n'))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Reads lines until one contains `needle`, and returns that one.
@@ -357,6 +378,18 @@ mod tests {
         assert_eq!(running.line().await, "ready");
         running.signal("TERM").await;
         assert_eq!(running.finish().await.expect_code(3), "ready\ncaught\n");
+    }
+
+    #[tokio::test]
+    async fn kill_and_read_gives_the_whole_lines_that_are_left() {
+        let script = "echo one; echo two; printf 'three\\nfo'; echo ready >&2; read line";
+        let mut running = shell(script).spawn();
+        assert_eq!(running.line().await, "one");
+        while running.stderr().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(running.kill_and_read().await, ["two", "three"]);
+        assert_eq!(running.kill_and_read().await, [""; 0]);
     }
 
     #[tokio::test]
