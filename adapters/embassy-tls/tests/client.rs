@@ -18,6 +18,7 @@ use dunlin_embassy::{Connector, Error, Event, Fixed, Resources, Talk};
 use dunlin_embassy_tls::{RECORD_READ_MAX, TlsConnector, TlsMemory};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embedded_io_adapters::tokio_1::FromTokio;
+use embedded_io_async::{Read, Write};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -171,4 +172,45 @@ async fn server_that_is_not_believed_is_a_failed_connection() {
     let error = timeout(Duration::from_secs(30), all).await.expect("a refusal is quick");
     let refused = embedded_io_async::ErrorKind::PermissionDenied;
     assert!(matches!(error, Error::Connect(kind) if kind == refused), "{error:?}");
+}
+
+/// Reads until the server says good-bye.
+struct Hear;
+
+impl Talk for Hear {
+    type Output = ();
+
+    async fn talk<R: Read, W: Write<Error = R::Error>>(self, reader: &mut R, _: &mut W) {
+        // However it is told, it is the end.
+        while let Ok(1..) = reader.read(&mut [0; 64]).await {}
+    }
+}
+
+#[tokio::test]
+async fn server_that_says_good_bye_first_gets_no_record_it_cannot_read() {
+    let (root, config) = pki();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (mut read, mut write, mut leaf) = ([0; RECORD_READ_MAX], [0; 4_096], [0; 2_048]);
+    let mut connector = TlsConnector {
+        below: Sockets(listener.local_addr().unwrap()),
+        host: "broker.example",
+        anchors: &[&root],
+        alpn: &[],
+        identity: None,
+        random,
+        clock: || Some(NOW),
+        memory: TlsMemory { read: &mut read, write: &mut write, leaf: &mut leaf },
+    };
+    let serve = async {
+        let (socket, _) = listener.accept().await.unwrap();
+        let mut tls = TlsAcceptor::from(config).accept(socket).await.unwrap();
+        tls.shutdown().await.unwrap();
+        tls.read(&mut [0]).await
+    };
+    let both = async { tokio::join!(connector.carry(Hear), serve) };
+    let (heard, read) = timeout(Duration::from_secs(30), both).await.expect("a good-bye ends");
+    heard.unwrap();
+    // rustls says so of a transport that ends without a good-bye, and `InvalidData` of a bad record.
+    assert_eq!(read.unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
 }
