@@ -73,6 +73,13 @@ impl Machine {
         self
     }
 
+    /// Has it fetch credentials of a guest of `pool`, from the service at `port`.
+    #[must_use]
+    pub(crate) fn pool(mut self, port: u16, pool: &str) -> Self {
+        self.words.push(format!("pool={port}:{pool}"));
+        self
+    }
+
     /// Starts the board with its broker at `broker`.
     pub(crate) fn start(self, broker: SocketAddr) -> Running {
         std::fs::create_dir_all(&self.captures).expect("captures have a folder");

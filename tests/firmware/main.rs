@@ -1,4 +1,4 @@
-//! Firmware in QEMU against a broker on this machine.
+//! Firmware in QEMU against a broker and a cloud on this machine.
 //!
 //! A program and no test, for it needs what `cargo x firmware` builds first. Each scenario is played by
 //! the firmware, whose exit status says how it went; this side starts the broker, and ends it where
@@ -8,10 +8,12 @@
     clippy::arithmetic_side_effects,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::std_instead_of_core,
     reason = "host code, which ends when it is wrong"
 )]
 
+mod guest;
 mod machine;
 mod retained;
 mod unwrapped;
@@ -31,13 +33,14 @@ use wrapped::Wrapped;
 /// This side's part of a scenario, which ends with what the firmware has said.
 type Play = fn(Machine) -> JoinHandle<String>;
 
-const SCENARIOS: [(&str, Board, Play); 9] = [
+const SCENARIOS: [(&str, Board, Play); 10] = [
     ("exchange", Board::Net, |machine| tokio::spawn(alone(machine))),
     ("large", Board::Net, |machine| tokio::spawn(large(machine))),
     ("restart", Board::Net, |machine| tokio::spawn(restart(machine))),
     ("signed", Board::Net, |machine| tokio::spawn(signed(machine))),
     ("wss", Board::Net, |machine| tokio::spawn(wss(machine))),
     ("impostor", Board::Net, |machine| tokio::spawn(impostor(machine))),
+    ("guest", Board::Net, |machine| tokio::spawn(guest::play(machine))),
     ("soak", Board::Net, |machine| tokio::spawn(alone(machine))),
     ("arm-line", Board::ArmLine, |machine| tokio::spawn(alone(machine))),
     ("riscv-line", Board::RiscvLine, |machine| tokio::spawn(alone(machine))),

@@ -1,4 +1,4 @@
-//! `cargo x firmware`: firmware in QEMU against a broker on this machine.
+//! `cargo x firmware`: firmware in QEMU against a broker and a cloud on this machine.
 //!
 //! Builds `tests/firmware/net` for a Cortex-M4 with a network card, and `tests/firmware/line` for a
 //! Cortex-M0 and a RISC-V whose UART is the connection; the program `firmware` of the `tests` package
@@ -19,6 +19,8 @@ const IMAGES: [(&str, &str); 3] = [
 /// The arguments are scenarios; none means all.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     setup::install_packages()?;
+    // moto is the service that gives credentials.
+    setup::make_python_environment()?;
     add_targets(&IMAGES.map(|(_, target)| target))?;
     let images = target_dir().join("firmware");
     for (package, target) in IMAGES {

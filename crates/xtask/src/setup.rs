@@ -91,7 +91,7 @@ fn missing_packages() -> Vec<&'static str> {
 }
 
 /// The environment at `target/peers/venv`, made anew whenever the requirements change.
-fn make_python_environment() -> Outcome {
+pub(crate) fn make_python_environment() -> Outcome {
     let peers = root().join("target").join("peers");
     let (venv, stamp) = (peers.join("venv"), peers.join("requirements.txt"));
     let requirements = root().join("tests/peers/requirements.txt");

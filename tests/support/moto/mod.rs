@@ -88,6 +88,11 @@ impl Moto {
         format!("http://{}", self.front)
     }
 
+    /// The port of [`Moto::url`].
+    pub const fn port(&self) -> u16 {
+        self.front.port()
+    }
+
     /// What a gateway asks it for.
     pub fn registry(&self) -> Registry {
         self.registry.clone()

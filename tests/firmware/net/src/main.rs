@@ -6,6 +6,7 @@
 
 mod card;
 mod clock;
+mod guest;
 mod host;
 mod order;
 mod scenario;
@@ -22,6 +23,7 @@ use dunlin_embassy::{
 use embassy_executor::Spawner;
 use embassy_net::{Ipv4Address, Ipv4Cidr, Stack, StackResources, StaticConfigV4};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use guest::Guest;
 use order::Order;
 use signed::Signed;
 use static_cell::{ConstStaticCell, StaticCell};
@@ -63,14 +65,13 @@ async fn keep_connected(
     static RX: ConstStaticCell<[u8; 4096]> = ConstStaticCell::new([0; 4096]);
     static TX: ConstStaticCell<[u8; 2048]> = ConstStaticCell::new([0; 2048]);
     let (rx, tx) = (RX.take(), TX.take());
-    // QEMU's address of the host.
-    let mut tcp = TcpConnector::new(stack, "10.0.2.2", order.port, rx, tx);
-    let random = Random(order.seed);
+    let mut tcp = TcpConnector::new(stack, host::ADDRESS, order.port, rx, tx);
+    let guest = order.pool.as_ref().map(|pool| Guest::new(stack, pool));
     let why = match &order.tls {
-        None => converse(&mut runner, &mut tcp, order, random).await,
+        None => converse(&mut runner, &mut tcp, order, guest).await,
         Some(tls) => {
             let mut connector = secured::secured(tcp, tls, Random(order.seed.rotate_left(32)));
-            converse(&mut runner, &mut connector, order, random).await
+            converse(&mut runner, &mut connector, order, guest).await
         }
     };
     host::say(format_args!("ended: {why}"));
@@ -80,14 +81,19 @@ async fn converse(
     runner: &mut Runner<'static, NoopRawMutex, 8>,
     connector: &mut impl Connector,
     order: &Order,
-    mut random: Random,
+    guest: Option<Guest>,
 ) -> Error {
+    let mut random = Random(order.seed);
     let mut random = |bytes: &mut [u8]| random.fill(bytes);
     let connect = Connect { version: order.version, keep_alive_s: 45, ..Connect::new("firmware") };
-    if order.scenario == "signed" {
-        return runner.run(connector, &mut Signed::new(connect), &mut random).await;
+    let signed = match guest {
+        Some(guest) => Some(Signed::guest(connect, guest)),
+        None => (order.scenario == "signed").then(|| Signed::user(connect)),
+    };
+    if let Some(mut signed) = signed {
+        return runner.run(connector, &mut signed, &mut random).await;
     }
-    let transport = match ws::Request::new("10.0.2.2", &"/mqtt", &[]) {
+    let transport = match ws::Request::new(host::ADDRESS, &"/mqtt", &[]) {
         Ok(request) => Transport::WebSocket(request),
         Err(invalid) => host::exit(Err(&invalid)),
     };
@@ -115,6 +121,7 @@ async fn main(spawner: Spawner) {
 
 /// QEMU's user network: its host side is 10.0.2.2.
 fn network(spawner: Spawner, seed: u64) -> Stack<'static> {
+    // The client's, the guest's, and DNS.
     static RESOURCES: StaticCell<StackResources<3>> = StaticCell::new();
     let Some(card) = Card::start([2, 0, 0, 0, 0, 1]) else { host::exit(Err(&"no card")) };
     let config = embassy_net::Config::ipv4_static(StaticConfigV4 {

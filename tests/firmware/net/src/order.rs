@@ -19,6 +19,8 @@ pub struct Order {
     pub seed: u64,
     /// What TLS is to be spoken with, if it is.
     pub tls: Option<Tls>,
+    /// Where credentials come from, if they have to be fetched.
+    pub pool: Option<Pool>,
 }
 
 /// Who the server has to prove to be, and by whose word.
@@ -28,9 +30,16 @@ pub struct Tls {
     pub roots: [&'static [u8]; 1],
 }
 
+/// An identity pool.
+pub struct Pool {
+    /// Of the service, in the clear.
+    pub port: u16,
+    pub name: &'static str,
+}
+
 impl Order {
     /// `SCENARIO VERSION PORT SEED`, and whatever else the scenario needs: `tls=HOST:ROOT`, the root in
-    /// hexadecimal digits.
+    /// hexadecimal digits, and `pool=PORT:NAME`.
     pub fn read() -> Option<Self> {
         static LINE: ConstStaticCell<[u8; LINE_MAX]> = ConstStaticCell::new([0; LINE_MAX]);
         let mut words = host::arguments(LINE.take());
@@ -40,10 +49,15 @@ impl Order {
             port: words.next()?.parse().ok()?,
             seed: words.next()?.parse().ok()?,
             tls: None,
+            pool: None,
         };
         for word in words {
             match word.split_once('=')? {
                 ("tls", tls) => order.tls = Some(Tls::read(tls)?),
+                ("pool", pool) => {
+                    let (port, name) = pool.split_once(':')?;
+                    order.pool = Some(Pool { port: port.parse().ok()?, name });
+                }
                 _ => return None,
             }
         }

@@ -94,7 +94,7 @@ pub async fn play(order: &Order, client: Handle) -> Result<(), Failure> {
         match order.scenario {
             "exchange" => exchange(client, &QOS).await,
             // AWS IoT Core has no QoS 2.
-            "signed" => exchange(client, &QOS[..2]).await,
+            "signed" | "guest" => exchange(client, &QOS[..2]).await,
             "restart" => restart(client).await,
             "large" => large(client).await,
             "soak" => soak(client).await,

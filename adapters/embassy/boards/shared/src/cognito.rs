@@ -1,6 +1,5 @@
 //! Credentials of a guest, from Amazon Cognito.
 
-use crate::door::Door;
 use dunlin_aws::{
     Answer, Expiring, Reply, ServiceHost, UnixTime,
     cognito::{GetCredentials, GetId, SERVICE, region_of},
@@ -16,20 +15,22 @@ use zeroize::Zeroize;
 /// Longest request, in bytes: a head of some 250, and a name or two.
 const REQUEST_MAX: usize = 512;
 /// Longest answer that is understood, in bytes: a session token is by far the longest part of it.
-pub(crate) const ANSWER_MAX: usize = 4096;
+pub const ANSWER_MAX: usize = 4096;
 /// Longest access key, its secret and its session token together, in bytes.
-pub(crate) const CREDENTIALS_MAX: usize = 2048;
+pub const CREDENTIALS_MAX: usize = 2048;
 /// Longest name of an identity, in bytes (`IdentityId`, Amazon Cognito Federated Identities API
 /// Reference).
-pub(crate) const IDENTITY_MAX: usize = 55;
+pub const IDENTITY_MAX: usize = 55;
 /// Longest name of a host of the service, in bytes: regions have at most 20.
 const HOST_MAX: usize = 64;
 
-pub(crate) type Identity = String<IDENTITY_MAX>;
-pub(crate) type Kept = Expiring<[u8; CREDENTIALS_MAX]>;
+/// The name of an identity.
+pub type Identity = String<IDENTITY_MAX>;
+/// Credentials that are kept as long as they are good.
+pub type Kept = Expiring<[u8; CREDENTIALS_MAX]>;
 
 /// The host that serves a pool.
-pub(crate) fn host_of(pool: &str) -> Option<String<HOST_MAX>> {
+pub fn host_of(pool: &str) -> Option<String<HOST_MAX>> {
     let mut memory = [0; HOST_MAX];
     let mut window = Window::new(&mut memory, 0);
     ServiceHost { service: SERVICE, region: region_of(pool)? }.write(&mut window);
@@ -38,13 +39,14 @@ pub(crate) fn host_of(pool: &str) -> Option<String<HOST_MAX>> {
     whole.then(|| String::try_from(name).ok()).flatten()
 }
 
-/// A new guest of `pool`.
-pub(crate) async fn fetch_identity<F: FnMut(&mut [u8])>(
+/// A new guest of `pool`, from `host`, to which `door` leads.
+pub async fn fetch_identity(
+    host: &str,
     pool: &str,
-    door: &mut Door<'_, F>,
+    door: &mut impl Connector,
     memory: &mut [u8],
 ) -> Result<Identity, Unavailable> {
-    let request = GetId::new(door.host, pool).map_err(|_| Unavailable)?;
+    let request = GetId::new(host, pool).map_err(|_| Unavailable)?;
     let mut inbox = Inbox::new(memory);
     call(request, door, &mut inbox).await?;
     let answer = Answer::parse(inbox.stream()).ok_or(Unavailable)?;
@@ -53,13 +55,14 @@ pub(crate) async fn fetch_identity<F: FnMut(&mut [u8])>(
 }
 
 /// Credentials of `identity`, got at `now`.
-pub(crate) async fn fetch_credentials<F: FnMut(&mut [u8])>(
+pub async fn fetch_credentials(
+    host: &str,
     identity: &str,
     now: UnixTime,
-    door: &mut Door<'_, F>,
+    door: &mut impl Connector,
     memory: &mut [u8],
 ) -> Result<Kept, Unavailable> {
-    let request = GetCredentials::new(door.host, identity).map_err(|_| Unavailable)?;
+    let request = GetCredentials::new(host, identity).map_err(|_| Unavailable)?;
     let mut inbox = Inbox::new(&mut *memory);
     let called = call(request, door, &mut inbox).await;
     let kept = Answer::parse(inbox.stream()).and_then(|answer| {
@@ -71,9 +74,9 @@ pub(crate) async fn fetch_credentials<F: FnMut(&mut [u8])>(
 }
 
 /// One exchange over a connection of its own, so that its answer is in `inbox`.
-async fn call<F: FnMut(&mut [u8])>(
+async fn call(
     request: impl Text,
-    door: &mut Door<'_, F>,
+    door: &mut impl Connector,
     inbox: &mut Inbox<&mut [u8]>,
 ) -> Result<(), Unavailable> {
     door.carry(Call { request, inbox }).await.map_err(|_| Unavailable)?

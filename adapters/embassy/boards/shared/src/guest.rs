@@ -4,19 +4,13 @@ use crate::{
     cognito::{self, ANSWER_MAX, Identity, Kept},
     door::{Door, House},
     settings,
+    target::Target,
 };
 use dunlin_aws::{Endpoint, signed_target, sigv4::Key};
 use dunlin_embassy::{
     Access, Unavailable,
-    dunlin::{
-        Connect, Transport,
-        octet::{Sink, Text, Window},
-        ws,
-    },
+    dunlin::{Connect, Transport, ws},
 };
-
-/// Longest target, in bytes: a session token has about 1,200, some of which take three in a target.
-const TARGET_MAX: usize = 3072;
 
 /// Seconds between two signs of life: half of what makes AWS IoT Core give a client up.
 const KEEP_ALIVE_S: u16 = 60;
@@ -45,7 +39,7 @@ impl<'h, F: FnMut(&mut [u8])> Guest<'h, F> {
             identity: settings::IDENTITY.and_then(|name| Identity::try_from(name).ok()),
             kept: None,
             key: Key::new(),
-            target: Target { bytes: [0; TARGET_MAX], len: 0 },
+            target: Target::new(),
             answer,
         }
     }
@@ -75,16 +69,14 @@ impl<F: FnMut(&mut [u8])> Access for Guest<'_, F> {
         };
         if self.kept.as_ref().is_none_or(|kept| kept.lifetime().is_due(now)) {
             let Self { cognito, identity, answer, .. } = self;
+            let (host, answer) = (cognito.host, answer.as_mut());
             let identity = match identity {
                 Some(identity) => identity,
-                none => {
-                    let new =
-                        cognito::fetch_identity(settings::POOL, cognito, answer.as_mut()).await?;
-                    none.insert(new)
-                }
+                none => none
+                    .insert(cognito::fetch_identity(host, settings::POOL, cognito, answer).await?),
             };
-            self.kept =
-                Some(cognito::fetch_credentials(identity, now, cognito, answer.as_mut()).await?);
+            let new = cognito::fetch_credentials(host, identity, now, cognito, answer).await?;
+            self.kept = Some(new);
         }
         self.sign().ok_or(Unavailable)
     }
@@ -100,26 +92,5 @@ impl<F: FnMut(&mut [u8])> Access for Guest<'_, F> {
 
     fn handle_refusal(&self, refusal: &ws::Refusal<'_>) {
         self.house.clock.learn_from_date(refusal.field("Date"));
-    }
-}
-
-/// A signed target, apart from what it was signed with.
-struct Target {
-    bytes: [u8; TARGET_MAX],
-    len: usize,
-}
-
-impl Target {
-    fn keep(&mut self, text: &impl Text) -> Option<()> {
-        let mut window = Window::new(&mut self.bytes, 0);
-        text.write(&mut window);
-        self.len = window.filled();
-        (!window.overflowed()).then_some(())
-    }
-}
-
-impl Text for Target {
-    fn write(&self, sink: &mut dyn Sink) {
-        sink.put(self.bytes.get(..self.len).unwrap_or_default());
     }
 }

@@ -22,14 +22,16 @@
 #![forbid(unsafe_code)]
 
 mod clock;
-mod cognito;
+pub mod cognito;
 mod door;
 mod guest;
 mod report;
 mod settings;
+mod target;
 
 pub use report::{Command, Device};
 pub use settings::{PASSPHRASE, SSID};
+pub use target::Target;
 
 use clock::Clock;
 use cognito::ANSWER_MAX;
