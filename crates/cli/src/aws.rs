@@ -137,7 +137,9 @@ pub(crate) const fn code_of(error: &ServiceError) -> Code {
         | ServiceError::Url(_)
         | ServiceError::Request(_)
         | ServiceError::Action(_) => Code::Usage,
-        ServiceError::NoCredentials | ServiceError::Provider(_) => Code::Input,
+        ServiceError::NoCredentials | ServiceError::Profile { .. } | ServiceError::Provider(_) => {
+            Code::Input
+        }
         _ => Code::Connect,
     }
 }

@@ -4,7 +4,7 @@ use crate::{ConnectError, UrlError};
 use dunlin_aws::{AnswerError, ReplyError, policies::ActionError};
 use dunlin_drive::dunlin::ws::InvalidRequest;
 use dunlin_sigv4::InvalidInput;
-use std::{error::Error, fmt, io};
+use std::{error::Error, fmt, io, path::PathBuf};
 
 /// An exchange with a service of AWS that did not succeed. Displayed, it says what to do next.
 #[derive(Debug)]
@@ -47,6 +47,15 @@ pub enum ServiceError {
     NoCredentials,
     /// A provider took too long.
     ProviderTimedOut,
+    /// The AWS profile, or what is asked without one, gives none.
+    Profile {
+        /// The profile that was asked for.
+        name: Option<String>,
+        /// Where its files would be; empty if any is there.
+        missing: Vec<PathBuf>,
+        /// What the AWS SDK said, with its causes.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// A provider of another kind has failed.
     Provider(Box<dyn Error + Send + Sync>),
 }
@@ -74,6 +83,7 @@ impl ServiceError {
             | Self::TimedOut { .. }
             | Self::ProviderTimedOut
             | Self::Provider(_) => true,
+            Self::Profile { missing, .. } => missing.is_empty(),
             Self::Answer { error, .. } => {
                 matches!(error, ReplyError::NoResponse | ReplyError::Truncated)
             }
@@ -200,8 +210,43 @@ impl fmt::Display for ServiceError {
             Self::ProviderTimedOut => {
                 f.write_str("no credentials in time: check the way to whatever issues them")
             }
+            Self::Profile { name, missing, source } => {
+                write_profile(f, name.as_deref(), missing, &**source)
+            }
             Self::Provider(error) => write!(f, "no credentials: {error}"),
         }
+    }
+}
+
+/// Why there is nothing from a profile, or from whatever else the AWS tools look at without a name.
+fn write_profile(
+    f: &mut fmt::Formatter<'_>,
+    name: Option<&str>,
+    missing: &[PathBuf],
+    source: &dyn Error,
+) -> fmt::Result {
+    let option = name.map(|name| format!(" --profile {name}")).unwrap_or_default();
+    if missing.is_empty() {
+        write!(
+            f,
+            "no credentials from the AWS profile {} ({source}): ",
+            name.unwrap_or("default")
+        )?;
+        return write!(
+            f,
+            "see what `aws sts get-caller-identity{option}` says; `aws sso login{option}` begins \
+             a session of IAM Identity Center anew"
+        );
+    }
+    f.write_str("no credentials: there are no profiles of the AWS tools")?;
+    for (at, path) in missing.iter().enumerate() {
+        write!(f, "{}{}", if at == 0 { " (looked for " } else { " and " }, path.display())?;
+    }
+    write!(f, "): make them with `aws configure{option}` or `aws configure sso{option}`, ")?;
+    f.write_str("say where they are (AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE)")?;
+    match name {
+        Some(_) => Ok(()),
+        None => f.write_str(", or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
     }
 }
 
@@ -212,6 +257,7 @@ impl Error for ServiceError {
             Self::Io { source, .. } => Some(source),
             Self::Answer { error, .. } => Some(error),
             Self::Action(error) => Some(error),
+            Self::Profile { source, .. } => Some(&**source),
             Self::Provider(error) => Some(&**error),
             _ => None,
         }
@@ -236,6 +282,25 @@ mod tests {
         let mut words = "should be X-Amz-Security-Token:secret".to_owned();
         cut(&mut words, "x-amz-");
         assert_eq!(words, "should be ***");
+    }
+
+    #[test]
+    fn profile_that_gives_nothing_tells_the_next_step() {
+        let told = |name: Option<&str>, missing: &[&str]| {
+            let missing = missing.iter().map(PathBuf::from).collect::<Vec<_>>();
+            let (name, source) = (name.map(str::to_owned), "the SDK's words".into());
+            let error = ServiceError::Profile { name, missing, source };
+            assert!(error.source().is_some());
+            (error.to_string(), error.is_retryable())
+        };
+        let (text, retryable) = told(Some("lamps"), &["h/config", "h/credentials"]);
+        assert!(text.contains("(looked for h/config and h/credentials)"), "{text}");
+        assert!(text.contains("`aws configure --profile lamps`") && !retryable, "{text}");
+        let (text, _) = told(None, &["h/config"]);
+        assert!(text.contains("`aws configure`") && text.contains("AWS_ACCESS_KEY_ID"), "{text}");
+        let (text, retryable) = told(Some("lamps"), &[]);
+        assert!(text.starts_with("no credentials from the AWS profile lamps (the SDK's words): "));
+        assert!(text.contains("`aws sso login --profile lamps`") && retryable, "{text}");
     }
 
     #[test]
