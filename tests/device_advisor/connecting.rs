@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use dunlin_tokio::{Backoff, Client};
+use dunlin_tokio::{Backoff, Client, Version};
 use support::aws_iot::{Packet, Quirks, Side, Withheld};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Advisor, retry_in, within};
+use super::{Advisor, VERSIONS, retry_in, within};
 
 /// The default backoff's 1 s and 60 s, made short: it grows by the same steps.
 const LEAST_MS: u64 = 50;
@@ -21,12 +21,14 @@ const ATTEMPTS: usize = 5;
 
 #[tokio::test]
 async fn mqtt_connect() {
-    let advisor = Advisor::start(Quirks::default()).await;
-    advisor.connected(advisor.options("device")).await;
-    let connects = advisor.connects(1).await;
-    let Packet::Connect(connect) = &connects[0].packet else { panic!("{connects:?}") };
-    assert_eq!((connect.level, &*connect.client_id), (4, "device"));
-    assert_eq!(advisor.gateway.breaches(), []);
+    for version in VERSIONS {
+        let advisor = Advisor::start(version, Quirks::default()).await;
+        advisor.connected(advisor.options("device")).await;
+        let connects = advisor.connects(1).await;
+        let Packet::Connect(connect) = &connects[0].packet else { panic!("{connects:?}") };
+        assert_eq!((connect.level, &*connect.client_id), (version.level(), "device"));
+        assert_eq!(advisor.gateway.breaches(), []);
+    }
 }
 
 fn none() -> Withheld {
@@ -100,11 +102,11 @@ fn assert_growing(waits: &[Vec<Duration>]) {
 
 /// Neither linear nor strictly exponential, where each device's waits are the same multiples of those
 /// before them.
-fn assert_jittered(waits: &[Vec<Duration>]) {
+fn assert_jittered(waits: &[Vec<Duration>], most_ms: u64) {
     let mut ratios: Vec<u64> = waits
         .iter()
         .flat_map(|waits| waits.iter().zip(&waits[1..]))
-        .filter(|(_, next)| **next < Duration::from_millis(MOST_MS))
+        .filter(|(_, next)| **next < Duration::from_millis(most_ms))
         .map(|(wait, next)| u64::try_from(100 * next.as_millis() / wait.as_millis()).unwrap())
         .collect();
     let all = ratios.len();
@@ -115,30 +117,43 @@ fn assert_jittered(waits: &[Vec<Duration>]) {
 
 #[tokio::test]
 async fn mqtt_connect_jitter_backoff_retries() {
-    let advisor = Advisor::start(Quirks { withheld: none(), ..Quirks::default() }).await;
-    let waits = waits(&advisor, 2).await;
-    assert_jittered(&waits);
-    assert_growing(&waits);
+    // When the gateway cuts, it says DISCONNECT in MQTT 5: what is waited then is not drawn.
+    for (version, rounds) in [(Version::V3, 2), (Version::V5, 1)] {
+        let quirks = Quirks { withheld: none(), ..Quirks::default() };
+        let advisor = Advisor::start(version, quirks).await;
+        let waits = waits(&advisor, rounds).await;
+        assert_jittered(&waits, MOST_MS);
+        assert_growing(&waits);
+    }
 }
 
 #[tokio::test]
 async fn mqtt_connect_exponential_backoff_retries() {
-    let advisor = Advisor::start(Quirks { withheld: none(), ..Quirks::default() }).await;
-    assert_growing(&waits(&advisor, 1).await);
+    for version in VERSIONS {
+        let advisor =
+            Advisor::start(version, Quirks { withheld: none(), ..Quirks::default() }).await;
+        assert_growing(&waits(&advisor, 1).await);
+    }
 }
 
 /// With the backoff that nobody has changed.
 #[tokio::test]
 async fn mqtt_reconnection_after_successful_connection() {
-    let advisor = Advisor::start(Quirks::default()).await;
-    let options = advisor.options("device").backoff(Backoff::default());
-    let (_client, mut events) = Client::start(options);
-    advisor.gateway.packets(1, |seen| matches!(seen.packet, Packet::Connack { .. })).await;
-    let cut = Instant::now();
-    advisor.gateway.cut_all();
-    let said = retry_in(&mut events).await;
-    let second = advisor.connects(2).await[1].at;
-    assert!(said >= Duration::from_secs(1) && second - cut >= said, "{said:?} {:?}", second - cut);
+    for version in VERSIONS {
+        let advisor = Advisor::start(version, Quirks::default()).await;
+        let options = advisor.options("device").backoff(Backoff::default());
+        let (_client, mut events) = Client::start(options);
+        advisor.gateway.packets(1, |seen| matches!(seen.packet, Packet::Connack { .. })).await;
+        let cut = Instant::now();
+        advisor.gateway.cut_all();
+        let said = retry_in(&mut events).await;
+        let second = advisor.connects(2).await[1].at;
+        assert!(
+            said >= Duration::from_secs(1) && second - cut >= said,
+            "{said:?} {:?}",
+            second - cut
+        );
+    }
 }
 
 /// Connections that are made and lost at once do not start the backoff over.
@@ -156,15 +171,44 @@ async fn mqtt_reconnect_backoff_retries_on_unstable_connection() {
 }
 
 async fn unstable(quirks: Quirks) {
-    let advisor = Advisor::start(quirks).await;
+    let advisor = Advisor::start(Version::V3, quirks).await;
+    let waits = waits_between(&advisor, LEAST_MS, MOST_MS, ATTEMPTS + 1).await;
+    assert_jittered(&waits, MOST_MS);
+    assert_growing(&waits);
+}
+
+/// In MQTT 5, where a server says DISCONNECT: a second at least, and not all devices the same.
+#[tokio::test]
+async fn mqtt_reconnect_backoff_retries_on_server_disconnect_of_mqtt_5() {
+    /// The default backoff's own first wait, and so far beyond it that few waits end there.
+    const BOUNDS_MS: (u64, u64) = (1_000, 8_000);
+    let cut_after = Some(Duration::from_millis(300));
+    let quirks = Quirks { cut_after, ..Quirks::default() };
+    let advisor = Advisor::start(Version::V5, quirks).await;
+    let waits = waits_between(&advisor, BOUNDS_MS.0, BOUNDS_MS.1, 3).await;
+    assert!(waits.iter().flatten().all(|wait| *wait >= Duration::from_secs(1)), "{waits:?}");
+    assert_jittered(&waits, BOUNDS_MS.1);
+    let is_said = |seen: &support::aws_iot::Seen| {
+        seen.side == Side::Gateway && matches!(seen.packet, Packet::Disconnect { .. })
+    };
+    advisor.gateway.packets(3 * DEVICES, is_said).await;
+}
+
+/// What each of the devices waits, so many times.
+async fn waits_between(
+    advisor: &Advisor,
+    least_ms: u64,
+    most_ms: u64,
+    count: usize,
+) -> Vec<Vec<Duration>> {
     let mut devices = JoinSet::new();
     for number in 0..DEVICES {
         let options = advisor.options(&format!("device-{number}"));
-        let options = options.backoff(Backoff::new(LEAST_MS, MOST_MS, 60_000));
+        let options = options.backoff(Backoff::new(least_ms, most_ms, 60_000));
         devices.spawn(async move {
             let (_client, mut events) = Client::start(options);
             let mut waits = Vec::new();
-            for _ in 0..ATTEMPTS + 1 {
+            for _ in 0..count {
                 waits.push(retry_in(&mut events).await);
             }
             waits
@@ -172,6 +216,5 @@ async fn unstable(quirks: Quirks) {
     }
     let waits = within("every device", devices.join_all()).await;
     println!("{waits:?}");
-    assert_jittered(&waits);
-    assert_growing(&waits);
+    waits
 }

@@ -4,7 +4,7 @@ use dunlin_tokio::{Client, Event, Message, Options, Persistence, Qos, Resumption
 use support::aws_iot::{Access, Document, Packet, Quirks};
 use tokio::sync::broadcast::Receiver;
 
-use super::{Advisor, retry_in, within};
+use super::{Advisor, VERSIONS, retry_in, within};
 
 const TOPIC: &str = "trigger/topic";
 /// Allows nothing: nobody comes in.
@@ -43,36 +43,40 @@ async fn subscribes(advisor: &Advisor, count: usize) -> Vec<usize> {
 /// What was stored comes without another SUBSCRIBE, and is acknowledged.
 #[tokio::test]
 async fn mqtt_persistent_session_happy_case() {
-    let advisor = Advisor::start(Quirks::default()).await;
-    let (device, mut events, mut subscription) = kept_out(&advisor).await;
-    let somebody = advisor.somebody(|options| options).await;
-    let stored = Message::new(TOPIC, b"stored", Qos::AtLeastOnce);
-    within("a PUBACK", somebody.publish(&stored)).await.unwrap();
-    assert_eq!(let_in(&advisor, &mut events).await, Resumption::Resumed);
-    let came = within("the message", subscription.next()).await.unwrap().unwrap();
-    assert_eq!(came.payload(), b"stored");
-    drop(came);
-    let live = Message::new(TOPIC, b"live", Qos::AtLeastOnce);
-    within("a PUBACK", device.publish(&live)).await.unwrap();
-    let came = within("the message", subscription.next()).await.unwrap().unwrap();
-    assert_eq!(came.payload(), b"live");
-    drop(came);
-    advisor.sent(2, |packet| matches!(packet, Packet::Puback { .. })).await;
-    assert_eq!(subscribes(&advisor, 1).await, [0], "no SUBSCRIBE more");
+    for version in VERSIONS {
+        let advisor = Advisor::start(version, Quirks::default()).await;
+        let (device, mut events, mut subscription) = kept_out(&advisor).await;
+        let somebody = advisor.somebody(|options| options).await;
+        let stored = Message::new(TOPIC, b"stored", Qos::AtLeastOnce);
+        within("a PUBACK", somebody.publish(&stored)).await.unwrap();
+        assert_eq!(let_in(&advisor, &mut events).await, Resumption::Resumed);
+        let came = within("the message", subscription.next()).await.unwrap().unwrap();
+        assert_eq!(came.payload(), b"stored");
+        drop(came);
+        let live = Message::new(TOPIC, b"live", Qos::AtLeastOnce);
+        within("a PUBACK", device.publish(&live)).await.unwrap();
+        let came = within("the message", subscription.next()).await.unwrap().unwrap();
+        assert_eq!(came.payload(), b"live");
+        drop(came);
+        advisor.sent(2, |packet| matches!(packet, Packet::Puback { .. })).await;
+        assert_eq!(subscribes(&advisor, 1).await, [0], "no SUBSCRIBE more");
+    }
 }
 
 /// The server has forgotten: the device subscribes again.
 #[tokio::test]
 async fn mqtt_persistent_session_session_expiry() {
-    let advisor = Advisor::start(Quirks::default()).await;
-    let (device, mut events, mut subscription) = kept_out(&advisor).await;
-    let clean = |options: Options| options.client_id("device").persistence(Persistence::Clean);
-    within("the end", advisor.somebody(clean).await.close()).await;
-    assert_eq!(let_in(&advisor, &mut events).await, Resumption::Lost);
-    let subscribed = subscribes(&advisor, 2).await;
-    assert_eq!((subscribed.len(), subscribed[0]), (2, 0));
-    let live = Message::new(TOPIC, b"live", Qos::AtLeastOnce);
-    within("a PUBACK", device.publish(&live)).await.unwrap();
-    let came = within("the message", subscription.next()).await.unwrap().unwrap();
-    assert_eq!(came.payload(), b"live");
+    for version in VERSIONS {
+        let advisor = Advisor::start(version, Quirks::default()).await;
+        let (device, mut events, mut subscription) = kept_out(&advisor).await;
+        let clean = |options: Options| options.client_id("device").persistence(Persistence::Clean);
+        within("the end", advisor.somebody(clean).await.close()).await;
+        assert_eq!(let_in(&advisor, &mut events).await, Resumption::Lost);
+        let subscribed = subscribes(&advisor, 2).await;
+        assert_eq!((subscribed.len(), subscribed[0]), (2, 0));
+        let live = Message::new(TOPIC, b"live", Qos::AtLeastOnce);
+        within("a PUBACK", device.publish(&live)).await.unwrap();
+        let came = within("the message", subscription.next()).await.unwrap().unwrap();
+        assert_eq!(came.payload(), b"live");
+    }
 }

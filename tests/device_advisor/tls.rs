@@ -1,13 +1,13 @@
 //! "TLS".
 
-use dunlin_tokio::{Client, ConnectError, Error, Message, Qos, TlsFault, TlsOptions};
+use dunlin_tokio::{Client, ConnectError, Error, Message, Qos, TlsFault, TlsOptions, Version};
 use support::aws_iot::{Certificate, Quirks, TlsVersions};
 
 use super::{Advisor, within};
 
 #[tokio::test]
 async fn tls_connect() {
-    let advisor = Advisor::start(Quirks::default()).await;
+    let advisor = Advisor::start(Version::V3, Quirks::default()).await;
     advisor.connected(advisor.options("device")).await.close().await;
     assert_eq!(advisor.gateway.attempts().len(), 1);
 }
@@ -15,7 +15,7 @@ async fn tls_connect() {
 /// A payload of 128 KB comes in TLS records of 16 KiB.
 #[tokio::test]
 async fn tls_receive_maximum_size_fragments() {
-    let advisor = Advisor::start(Quirks::default()).await;
+    let advisor = Advisor::start(Version::V3, Quirks::default()).await;
     let device = advisor.connected(advisor.options("device")).await;
     let subscribing = device.subscribe("test_1", Qos::AtLeastOnce);
     let mut subscription = within("a SUBACK", subscribing).await.unwrap();
@@ -33,7 +33,7 @@ async fn tls_receive_maximum_size_fragments() {
 #[tokio::test]
 async fn tls_support_aws_iot_cipher_suites() {
     for tls in [TlsVersions::Both, TlsVersions::Tls12] {
-        let advisor = Advisor::start(Quirks { tls, ..Quirks::default() }).await;
+        let advisor = Advisor::start(Version::V3, Quirks { tls, ..Quirks::default() }).await;
         advisor.connected(advisor.options("device")).await.close().await;
         let suites = advisor.gateway.offered_suites();
         for recommended in ["TLS13_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"] {
@@ -45,7 +45,7 @@ async fn tls_support_aws_iot_cipher_suites() {
 #[tokio::test]
 async fn tls_large_size_server_cert() {
     let quirks = Quirks { certificate: Certificate::Large, ..Quirks::default() };
-    let advisor = Advisor::start(quirks).await;
+    let advisor = Advisor::start(Version::V3, quirks).await;
     advisor.connected(advisor.options("device")).await.close().await;
 }
 
@@ -66,8 +66,8 @@ async fn refused(advisor: &Advisor, tls: Option<TlsOptions>) -> TlsFault {
 
 #[tokio::test]
 async fn tls_unsecure_server_cert() {
-    let advisor = Advisor::start(Quirks::default()).await;
-    let stranger = Advisor::start(Quirks::default()).await;
+    let advisor = Advisor::start(Version::V3, Quirks::default()).await;
+    let stranger = Advisor::start(Version::V3, Quirks::default()).await;
     let other_ca = TlsOptions::ca_file(stranger.gateway.ca_file()).unwrap();
     assert_eq!(refused(&advisor, Some(other_ca)).await, TlsFault::UnknownCa);
 }
@@ -75,13 +75,13 @@ async fn tls_unsecure_server_cert() {
 #[tokio::test]
 async fn tls_incorrect_subject_name_server_cert() {
     let quirks = Quirks { certificate: Certificate::WrongName, ..Quirks::default() };
-    let advisor = Advisor::start(quirks).await;
+    let advisor = Advisor::start(Version::V3, quirks).await;
     assert_eq!(refused(&advisor, None).await, TlsFault::WrongName);
 }
 
 #[tokio::test]
 async fn tls_expired_server_cert() {
     let quirks = Quirks { certificate: Certificate::Expired, ..Quirks::default() };
-    let advisor = Advisor::start(quirks).await;
+    let advisor = Advisor::start(Version::V3, quirks).await;
     assert_eq!(refused(&advisor, None).await, TlsFault::Expired);
 }
