@@ -314,7 +314,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
     /// server reference, user properties.
     pub fn last_properties(&self) -> Properties<'_> {
         let packet = self.last.map(|front| {
-            Packet::decode(
+            Packet::decode_from_server(
                 self.opening.connect.version.in_build(),
                 front.header,
                 front.body(&self.inbox),

@@ -1,7 +1,8 @@
 //! What a server takes (MQTT 5.0 §3.2.2.3).
 
 use crate::{
-    FixedHeader, Head, Packet, PacketType, Properties, Qos, ReasonCode, Subscription, Version,
+    FixedHeader, Head, PacketType, Properties, Publish, Qos, ReasonCode, Subscribe, Subscription,
+    Version,
 };
 
 /// What the server takes on a connection, as CONNACK says; everything, where it says nothing.
@@ -41,6 +42,9 @@ impl Limits {
 
     pub(crate) fn of(connack: &Properties<'_>) -> Self {
         let none = Self::NONE;
+        if !Version::V5.is_in_build() {
+            return none;
+        }
         let available = |property: Option<bool>| property.unwrap_or(true);
         Self {
             receive_maximum: connack.receive_maximum().map_or(none.receive_maximum, |it| it.get()),
@@ -60,12 +64,18 @@ impl Limits {
 
     /// Whether a packet of `len` bytes may be sent ([MQTT-3.2.2-15]).
     pub(crate) fn check_len(&self, len: usize) -> Result<(), ReasonCode> {
+        if !Version::V5.is_in_build() {
+            return Ok(());
+        }
         let fits = u32::try_from(len).is_ok_and(|len| len <= self.maximum_packet_size);
         if fits { Ok(()) } else { Err(ReasonCode::PACKET_TOO_LARGE) }
     }
 
     /// Whether a message may be sent ([MQTT-3.2.2-11], [MQTT-3.2.2-14]).
     pub(crate) fn check_message(&self, head: &Head<'_>) -> Result<(), ReasonCode> {
+        if !Version::V5.is_in_build() {
+            return Ok(());
+        }
         if head.qos > self.maximum_qos {
             return Err(ReasonCode::QOS_NOT_SUPPORTED);
         }
@@ -81,6 +91,9 @@ impl Limits {
         mut wishes: impl Iterator<Item = Subscription<'a>>,
         properties: &Properties<'_>,
     ) -> Result<(), ReasonCode> {
+        if !Version::V5.is_in_build() {
+            return Ok(());
+        }
         let identified = properties.subscription_identifiers().next().is_some();
         if identified && !self.subscription_identifier_available {
             return Err(ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED);
@@ -99,6 +112,9 @@ impl Limits {
     /// Whether a packet that was encoded before the limits were known may be sent; of the payload of a
     /// PUBLISH, any part may be there.
     pub(crate) fn check_packet(&self, version: Version, packet: &[u8]) -> Result<(), ReasonCode> {
+        if !Version::V5.is_in_build() {
+            return Ok(());
+        }
         let Ok(Some((header, header_len))) = FixedHeader::decode(version, packet) else {
             return Ok(());
         };
@@ -107,12 +123,12 @@ impl Limits {
             return Ok(());
         }
         let body = packet.get(header_len..).unwrap_or_default();
-        match Packet::decode(version, header, body) {
-            Ok(Packet::Publish(publish)) => self.check_message(&publish.message.head),
-            Ok(Packet::Subscribe(subscribe)) => {
+        if header.packet_type == PacketType::Subscribe {
+            return Subscribe::decode(version, body).map_or(Ok(()), |subscribe| {
                 self.check_subscriptions(subscribe.subscriptions(), &subscribe.properties)
-            }
-            _ => Ok(()),
+            });
         }
+        Publish::decode(version, header.flags, body)
+            .map_or(Ok(()), |publish| self.check_message(&publish.message.head))
     }
 }

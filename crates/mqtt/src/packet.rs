@@ -36,9 +36,24 @@ impl<'a> Packet<'a> {
         header: FixedHeader,
         body: &'a [u8],
     ) -> Result<Self, Malformed> {
-        let ack = |kind| Ack::decode(version, kind, body).map(Self::Ack);
         match header.packet_type {
             PacketType::Connect => Connect::decode(body).map(Self::Connect),
+            PacketType::Subscribe => Subscribe::decode(version, body).map(Self::Subscribe),
+            PacketType::Unsubscribe => Unsubscribe::decode(version, body).map(Self::Unsubscribe),
+            PacketType::Pingreq => ack::check_bare(body).map(|()| Self::Pingreq),
+            _ => Self::decode_from_server(version, header, body),
+        }
+    }
+
+    /// The same for a client, which needs no decoder for what only clients send: that is of the wrong
+    /// [type](Malformed::Type).
+    pub fn decode_from_server(
+        version: Version,
+        header: FixedHeader,
+        body: &'a [u8],
+    ) -> Result<Self, Malformed> {
+        let ack = |kind| Ack::decode(version, kind, body).map(Self::Ack);
+        match header.packet_type {
             PacketType::Connack => Connack::decode(version, body).map(Self::Connack),
             PacketType::Publish if flags_are_legal(header.flags) => {
                 Publish::decode_body(version, header.flags, body).map(Self::Publish)
@@ -48,14 +63,15 @@ impl<'a> Packet<'a> {
             PacketType::Pubrec => ack(AckKind::Pubrec),
             PacketType::Pubrel => ack(AckKind::Pubrel),
             PacketType::Pubcomp => ack(AckKind::Pubcomp),
-            PacketType::Subscribe => Subscribe::decode(version, body).map(Self::Subscribe),
             PacketType::Suback => Suback::decode(version, body).map(Self::Suback),
-            PacketType::Unsubscribe => Unsubscribe::decode(version, body).map(Self::Unsubscribe),
             PacketType::Unsuback => Unsuback::decode(version, body).map(Self::Unsuback),
-            PacketType::Pingreq => ack::check_bare(body).map(|()| Self::Pingreq),
             PacketType::Pingresp => ack::check_bare(body).map(|()| Self::Pingresp),
             PacketType::Disconnect => Disconnect::decode(version, body).map(Self::Disconnect),
             PacketType::Auth => Auth::decode(body).map(Self::Auth),
+            PacketType::Connect
+            | PacketType::Subscribe
+            | PacketType::Unsubscribe
+            | PacketType::Pingreq => Err(Malformed::Type),
         }
     }
 

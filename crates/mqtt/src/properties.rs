@@ -56,7 +56,7 @@ impl<'a> Properties<'a> {
     pub const fn is_empty(&self) -> bool {
         match self.form {
             Form::None => true,
-            Form::Wire(bytes) => bytes.is_empty(),
+            Form::Wire(bytes) => !Version::V5.is_in_build() || bytes.is_empty(),
             Form::List(list) => list.is_empty(),
         }
     }

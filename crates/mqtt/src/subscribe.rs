@@ -1,10 +1,12 @@
 //! SUBSCRIBE and UNSUBSCRIBE (MQTT 3.1.1 §3.8, §3.10, MQTT 5.0 §3.8, §3.10).
 
 use crate::{
-    Malformed, PacketId, PacketType, Properties, Qos, SharedFilter, TopicError, Version,
+    FixedHeader, Malformed, PacketId, PacketType, Properties, Qos, SharedFilter, TopicError,
+    Version,
     ack::take_packet_id,
     check_filter,
     encode::text,
+    header::take_varint,
     properties::Place,
     suback::put_front,
     text::{field_len, put_field, take_str},
@@ -356,6 +358,26 @@ impl PartialEq for Unsubscribe<'_> {
 }
 
 impl Eq for Unsubscribe<'_> {}
+
+/// How many filters a SUBSCRIBE or UNSUBSCRIBE has that this side has made, and so needs no other look.
+pub(crate) fn count_filters(version: Version, packet: &[u8]) -> Option<usize> {
+    let (header, len) = FixedHeader::decode(version, packet).ok()??;
+    let mut body = Reader::new(packet.get(len..)?);
+    body.u16()?;
+    if version.in_build() == Version::V5 {
+        let len = take_varint(&mut body).ok()?;
+        body.take(len)?;
+    }
+    let options = usize::from(header.packet_type == PacketType::Subscribe);
+    let mut count: usize = 0;
+    // Each turn takes a filter: two bytes and more.
+    while !body.is_empty() {
+        let len = usize::from(body.u16()?).saturating_add(options);
+        body.take(len)?;
+        count = count.saturating_add(1);
+    }
+    Some(count)
+}
 
 /// v3.1.1: [MQTT-3.8.3-3], [MQTT-3.10.3-2] At least one.
 const fn check_not_empty(version: Version, list: &[u8]) -> Result<(), Malformed> {

@@ -148,7 +148,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
             if id.is_none_or(|id| session.is_waiting_for(id)) {
                 return Ok(false);
             }
-            let packet = Packet::decode(version, header, body)?;
+            let packet = Packet::decode_from_server(version, header, body)?;
             check_unasked(&self.opening.connect, &packet)?;
             session.handle_packet(&packet)?;
         } else {

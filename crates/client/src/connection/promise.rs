@@ -1,13 +1,17 @@
 //! What the CONNECT says that this side takes.
 
 use super::Connection;
-use crate::{Oversize, Properties, Property};
+use crate::{Oversize, Properties, Property, Version};
 use core::num::{NonZeroU16, NonZeroU32};
 use dunlin_octet::Buffer;
 
 impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
     /// The properties of the CONNECT that follow from the memory of both ends.
     pub(super) fn own_properties<const N: usize>(&self) -> ([Property<'static>; 3], usize) {
+        let mut list = [Property::TopicAliasMaximum(0); 3];
+        if self.opening.connect.version.in_build() == Version::V3 {
+            return (list, 0);
+        }
         let given = &self.opening.connect.properties;
         let receive_maximum = u16::try_from(N).ok().and_then(NonZeroU16::new);
         let maximum_packet_size = u32::try_from(self.inbox.limit()).ok().and_then(NonZeroU32::new);
@@ -22,7 +26,6 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
                 .map(Property::MaximumPacketSize),
             (topic_alias_maximum > 0).then_some(Property::TopicAliasMaximum(topic_alias_maximum)),
         ];
-        let mut list = [Property::TopicAliasMaximum(0); 3];
         let mut len: usize = 0;
         for property in own.into_iter().flatten() {
             if let Some(place) = list.get_mut(len) {

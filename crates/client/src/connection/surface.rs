@@ -52,7 +52,7 @@ fn on_message<'t, B: Buffer, A: Buffer, S: Buffer, const N: usize>(
 ) -> Result<Option<Event<'t>>, Error> {
     let publish = Publish::decode(version, front.header.flags, front.body(inbox))?;
     let Publish { message: Message { head, payload }, duplicate, packet_id } = publish;
-    if head.properties.is_empty() {
+    if version == Version::V3 || head.properties.is_empty() {
         return hand_over(publish, session);
     }
     // By its fields, for the same reason.
@@ -93,11 +93,21 @@ fn on_other<'t, B: Buffer, S: Buffer, const N: usize>(
     timers: &mut Timers,
     now: Instant,
 ) -> Result<Option<Event<'t>>, Error> {
-    let packet = Packet::decode(connect.version.in_build(), front.header, front.body(inbox))?;
+    let version = connect.version.in_build();
+    let packet = match front.header.packet_type {
+        // Whatever a client sends is refused by the session, however it is made.
+        PacketType::Connect
+        | PacketType::Subscribe
+        | PacketType::Unsubscribe
+        | PacketType::Pingreq => Packet::Pingreq,
+        _ => Packet::decode_from_server(version, front.header, front.body(inbox))?,
+    };
     check(connect, &packet)?;
     let event = session.handle_packet(&packet)?;
     timers.handle_packet(front.header.packet_type, now);
-    if let Some(keep_alive_s) = packet.properties().server_keep_alive_s() {
+    if version == Version::V5
+        && let Some(keep_alive_s) = packet.properties().server_keep_alive_s()
+    {
         timers.set_keep_alive(keep_alive_s);
     }
     Ok(event)
@@ -118,6 +128,9 @@ pub(super) fn resolve<'t, A: Buffer>(
 
 /// What a packet must be beside well-formed.
 fn check(connect: &Connect<'_>, packet: &Packet<'_>) -> Result<(), Error> {
+    if connect.version.in_build() == Version::V3 {
+        return Ok(());
+    }
     check_unasked(connect, packet)?;
     let properties = match packet {
         Packet::Connack(connack) if !connack.reason.is_error() => connack.properties,
@@ -134,6 +147,9 @@ fn check(connect: &Connect<'_>, packet: &Packet<'_>) -> Result<(), Error> {
 
 /// [MQTT-3.1.2-29] No reason strings and user properties that were not asked for.
 pub(super) fn check_unasked(connect: &Connect<'_>, packet: &Packet<'_>) -> Result<(), Error> {
+    if connect.version.in_build() == Version::V3 {
+        return Ok(());
+    }
     let free = matches!(packet, Packet::Publish(_) | Packet::Connack(_) | Packet::Disconnect(_));
     let properties = packet.properties();
     if free || properties.is_empty() {

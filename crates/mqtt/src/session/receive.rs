@@ -1,10 +1,10 @@
 //! What packets of the server do to a session.
 
-use super::{FILTERS_MAX, Phase, Session, Turn, is_message_of};
+use super::{Phase, Session, Turn, is_message_of};
 use crate::{
     Ack, AckKind, AckMode, AckToken, Auth, Connack, Error, Event, Limits, Message, Misbehaved,
     Packet, PacketId, PacketType, Publish, Qos, ReasonCode, Resumption, Suback, Token, Unsuback,
-    Version, line::Answer, received::digest,
+    Version, line::Answer, received::digest, subscribe::count_filters,
 };
 use dunlin_octet::Buffer;
 
@@ -40,7 +40,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
                 return Ok(delivery.event(publish.message, publish.duplicate));
             }
             Packet::Connack(connack) => return self.on_connack(*connack).map(Some),
-            Packet::Auth(auth) => return self.on_auth(auth).map(Some),
+            Packet::Auth(auth) if self.version() == Version::V5 => {
+                return self.on_auth(auth).map(Some);
+            }
             // [MQTT-3.2.0-1], [MQTT-3.14.0-1]
             _ if self.phase == Phase::Opening => return Err(Misbehaved::BeforeConnack.into()),
             _ => {}
@@ -120,11 +122,13 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.unanswered = false;
         self.take_up(resumption);
         let properties = connack.properties;
-        self.limits = Limits::of(&properties);
-        self.unfit = self.limits
-            != Limits { topic_alias_maximum: self.limits.topic_alias_maximum, ..Limits::NONE };
-        if let Some(expiry_s) = properties.session_expiry_interval_s() {
-            self.asked.expiry_s = expiry_s;
+        if self.version() == Version::V5 {
+            self.limits = Limits::of(&properties);
+            self.unfit = self.limits
+                != Limits { topic_alias_maximum: self.limits.topic_alias_maximum, ..Limits::NONE };
+            if let Some(expiry_s) = properties.session_expiry_interval_s() {
+                self.asked.expiry_s = expiry_s;
+            }
         }
         // v3.1.1: [MQTT-3.1.2-6] A clean session ends with its connection; in MQTT 5.0, one that expires
         // at once.
@@ -336,12 +340,10 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         if packet.first() != Some(&packet_type.first()) {
             return Err(Misbehaved::Acknowledgement.into());
         }
-        let filters = match Packet::decode_front(version, packet)? {
-            Some((Packet::Subscribe(it), _)) => count(it.subscriptions()),
+        let filters = match packet_type {
             // v3.1.1: UNSUBACK has no answers.
-            Some((Packet::Unsubscribe(_), _)) if version == Version::V3 => 0,
-            Some((Packet::Unsubscribe(it), _)) => count(it.filters()),
-            _ => return Err(Misbehaved::Acknowledgement.into()),
+            PacketType::Unsubscribe if version == Version::V3 => 0,
+            _ => count_filters(version, packet).ok_or(Misbehaved::Acknowledgement)?,
         };
         // [MQTT-3.8.4-6], [MQTT-3.11.3-1] One answer for each filter.
         if filters != len {
@@ -357,9 +359,4 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
 fn digest_of(publish: &Publish<'_>) -> u32 {
     let payload = publish.message.payload;
     digest(publish.message.head.topic, payload.len(), payload)
-}
-
-/// How many filters a request has.
-fn count(filters: impl Iterator) -> usize {
-    filters.take(FILTERS_MAX).fold(0, |count, _| count.saturating_add(1))
 }

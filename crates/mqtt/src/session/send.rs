@@ -2,8 +2,8 @@
 
 use super::{Asked, Current, Phase, Piece, Session, Turn, is_message_of};
 use crate::{
-    Ack, AckKind, AckToken, Connect, Packet, PacketId, PacketType, Qos, ReasonCode, Token, Version,
-    line::Answer, outbox::STAMPS,
+    Ack, AckKind, AckToken, Connect, Disconnect, FixedHeader, PacketId, PacketType, Qos,
+    ReasonCode, Token, Version, line::Answer, outbox::STAMPS,
 };
 use dunlin_octet::Buffer;
 
@@ -140,8 +140,13 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.disconnecting = None;
         self.leaving = false;
         let version = self.version();
-        let packet = self.poll_packet().map(|packet| Packet::decode_front(version, packet));
-        if let Some(Ok(Some((Packet::Disconnect(disconnect), _)))) = packet
+        if version == Version::V3 {
+            return;
+        }
+        let packet = self.poll_packet().unwrap_or_default();
+        if let Ok(Some((_, len))) = FixedHeader::decode(version, packet)
+            && let Ok(disconnect) =
+                Disconnect::decode(version, packet.get(len..).unwrap_or_default())
             && let Some(expiry_s) = disconnect.properties.session_expiry_interval_s()
         {
             self.asked.expiry_s = expiry_s;
@@ -181,7 +186,8 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     ///
     /// Until this returns `None`, no packet that was accepted is sent.
     pub fn poll_rejected(&mut self) -> Option<(Token, ReasonCode)> {
-        if !self.unfit {
+        // Servers of MQTT 3.1.1 have no limits to name.
+        if self.version() == Version::V3 || !self.unfit {
             return None;
         }
         let mut found = None;
