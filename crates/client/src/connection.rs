@@ -1,6 +1,7 @@
 //! One transport's life, from the first byte to the last.
 
 mod intake;
+#[cfg_attr(not(feature = "oversize"), path = "connection/oversize/absent.rs")]
 mod oversize;
 mod patience;
 mod promise;
@@ -190,7 +191,9 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         match ready {
             Ok(Some(Ready::Packet(front))) => self.surface(front, session, now),
             Ok(Some(Ready::Event(event))) => Ok(Some(event)),
+            #[cfg(feature = "oversize")]
             Ok(Some(Ready::Begin(front, len))) => self.surface_begin(front, len, session),
+            #[cfg(feature = "oversize")]
             Ok(Some(Ready::Chunk { offset, len })) => Ok(Some(self.surface_chunk(offset, len))),
             Ok(None) => Ok(None),
             Err(error) => Err(self.fail(error)),

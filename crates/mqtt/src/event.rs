@@ -52,18 +52,22 @@ pub enum AckMode {
 ///
 /// What stands in front of the payload must fit the buffer: a longer topic or longer properties end the
 /// connection. With [`Oversize::Skip`] and [`Oversize::Stream`], CONNECT announces a Maximum Packet Size
-/// only if its properties have one; that one counts, and may be larger than the buffer.
+/// only if its properties have one; that one counts, and may be larger than the buffer. These two need the
+/// feature `oversize`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Oversize {
     /// The connection ends; MQTT 5.0 tells the server beforehand not to send it.
     #[default]
     Refuse,
     /// It is taken off the wire without being kept, and [`Event::Skipped`] says so. It is refused in
     /// MQTT 5.0 (0x97, quota exceeded) and acknowledged in MQTT 3.1.1: it does not come again.
+    #[cfg(feature = "oversize")]
     Skip,
     /// It is handed over in pieces: [`Event::MessageBegin`], [`Event::MessageChunk`],
     /// [`Event::MessageEnd`].
+    #[cfg(feature = "oversize")]
     Stream,
 }
 

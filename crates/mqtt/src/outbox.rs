@@ -1,14 +1,13 @@
 //! Packets that the server has not acknowledged yet, encoded once and in order.
 
 mod entry;
+#[cfg_attr(not(feature = "oversize"), path = "outbox/flow/absent.rs")]
 mod flow;
 mod recorded;
 
 use crate::{PacketType, Qos, publish::DUP};
 use dunlin_octet::{Buffer, Reader, Writer};
-use entry::{
-    ABANDONED, AGAIN, DEAD, GONE, HELD_UNRECORDED, PARKED, RELEASED, SENT, STREAMED, UNMATCHED,
-};
+use entry::{AGAIN, DEAD, GONE, HELD_UNRECORDED, PARKED, RELEASED, SENT, UNMATCHED};
 pub(crate) use entry::{Entry, STAMPS};
 use flow::Flow;
 

@@ -1,11 +1,14 @@
 //! The client's session: what outlives connections.
 
 mod command;
+#[cfg(feature = "oversize")]
 mod oversize;
+mod piece;
 mod receive;
 mod record;
 mod restore;
 mod send;
+#[cfg_attr(not(feature = "oversize"), path = "session/stream/absent.rs")]
 mod stream;
 
 use crate::{
@@ -14,10 +17,11 @@ use crate::{
 };
 use core::num::NonZeroU16;
 use dunlin_octet::Buffer;
+#[cfg(feature = "oversize")]
 use oversize::Begun;
+pub use piece::{Piece, Wanted};
 pub use receive::Delivery;
 use record::Journal;
-pub use stream::{Piece, Wanted};
 
 /// Most filters in one SUBSCRIBE or UNSUBSCRIBE.
 const FILTERS_MAX: usize = 1_024;
@@ -101,6 +105,7 @@ pub struct Session<B, const INFLIGHT: usize> {
     /// The message handed over last, to be acknowledged when the program comes back.
     held: Option<AckToken>,
     /// The message that is coming in pieces.
+    #[cfg(feature = "oversize")]
     begun: Option<Begun>,
     next_token: u32,
     sent: Option<Token>,
@@ -116,6 +121,7 @@ pub struct Session<B, const INFLIGHT: usize> {
     /// Something went out again on the current connection: answers may come twice.
     resent: bool,
     /// A message has been abandoned that was half out: nothing can follow on this connection.
+    #[cfg(feature = "oversize")]
     cut_off: bool,
     /// Packets may wait that the limits of the server do not allow.
     unfit: bool,
@@ -155,6 +161,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             phase: Phase::Offline,
             current: Current::Nothing,
             held: None,
+            #[cfg(feature = "oversize")]
             begun: None,
             next_token: 0,
             sent: None,
@@ -163,6 +170,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             connect_sent: false,
             unanswered: false,
             resent: false,
+            #[cfg(feature = "oversize")]
             cut_off: false,
             unfit: false,
             parked_acks: 0,

@@ -24,6 +24,7 @@ const FORMS: &[(&str, &str)] = &[
     ("websocket, 3.1.1", "websocket,v3"),
     ("websocket, both", "websocket"),
     ("websocket, both, signed", "signed"),
+    ("websocket, all", "websocket,oversize"),
 ];
 
 /// The forms whose instructions are counted, in images of their own.

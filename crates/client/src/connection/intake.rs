@@ -40,8 +40,10 @@ pub(super) enum Ready {
     /// A packet that an event will lie in.
     Packet(Front),
     /// All of a message but its payload, which is so long.
+    #[cfg(feature = "oversize")]
     Begin(Front, usize),
     /// A piece of a payload, at the front of the stream.
+    #[cfg(feature = "oversize")]
     Chunk { offset: usize, len: usize },
 }
 

@@ -1,9 +1,6 @@
 //! What makes stream bytes of raw ones.
 
-#[cfg(feature = "ws")]
-mod websocket;
-#[cfg(not(feature = "ws"))]
-#[path = "wire/absent.rs"]
+#[cfg_attr(not(feature = "ws"), path = "wire/absent.rs")]
 mod websocket;
 
 pub(super) use websocket::WebSocket;

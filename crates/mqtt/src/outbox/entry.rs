@@ -59,12 +59,12 @@ impl Entry {
 
     /// Whether its payload is supplied while it goes out.
     pub(crate) const fn is_streamed(self) -> bool {
-        self.flags & STREAMED != 0
+        cfg!(feature = "oversize") && self.flags & STREAMED != 0
     }
 
     /// Whether its payload cannot be supplied again.
     pub(crate) const fn is_abandoned(self) -> bool {
-        self.flags & ABANDONED != 0
+        cfg!(feature = "oversize") && self.flags & ABANDONED != 0
     }
 
     /// Whether it is parked.

@@ -1,6 +1,9 @@
 //! A packet whose payload is not kept: it is supplied while it goes out.
 
-use super::{ABANDONED, Entry, Outbox, STREAMED};
+use super::{
+    Entry, Outbox,
+    entry::{ABANDONED, STREAMED},
+};
 use crate::{FixedHeader, Publish, Version};
 use dunlin_octet::{Buffer, copy, shift};
 

@@ -16,6 +16,7 @@ use dunlin_octet::{Buffer, Count, Text, Window, Writer};
 pub(super) enum Kept {
     Whole,
     /// Only so many bytes of its payload, which is so long.
+    #[cfg(feature = "oversize")]
     Window(usize, usize),
 }
 
@@ -313,6 +314,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         }
         let len = match kept {
             Kept::Whole => len,
+            #[cfg(feature = "oversize")]
             Kept::Window(window, payload) => len.saturating_sub(payload).saturating_add(window),
         };
         let at = self.place(len).map_err(|no_room| match no_room {
@@ -325,6 +327,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         let key = id.map_or(0, PacketId::value);
         match kept {
             Kept::Whole => self.outbox.push(at, len, token, key),
+            #[cfg(feature = "oversize")]
             Kept::Window(..) => self.outbox.push_streamed(at, len, token, key),
         };
         self.record_new(id, at);

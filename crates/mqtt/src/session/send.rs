@@ -38,8 +38,6 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
                 .map_or(inflight, |maximum| maximum.get().min(inflight)),
         };
         self.current = Current::Nothing;
-        self.begun = None;
-        self.cut_off = false;
         // What was handed over last is not handed over again, and so counts as taken.
         self.handle_release();
         self.owed.reset();
@@ -48,7 +46,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.completed.clear();
         self.outbox.drop_parked();
         self.outbox.rewind(self.stamp);
-        self.drop_all_abandoned();
+        self.reset_long();
         self.resent = false;
         self.incoming = 0;
         self.parked_acks = 0;
@@ -86,7 +84,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// The next packet to send, or the next piece of it; until [`Session::handle_sent`] the same one, to
     /// which [`Session::supply`] may have added.
     pub fn poll_piece(&mut self) -> Option<Piece<'_>> {
-        if self.cut_off {
+        if self.is_cut_off() {
             return None;
         }
         if self.current == Current::Nothing {

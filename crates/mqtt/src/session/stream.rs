@@ -1,6 +1,6 @@
 //! Messages whose payload the program supplies while they go out.
 
-use super::{Current, Phase, Session};
+use super::{Current, Phase, Session, Wanted};
 use crate::{
     Head, PacketId, PublishError, Qos, Token,
     line::Answer,
@@ -9,29 +9,6 @@ use crate::{
     session::command::Kept,
 };
 use dunlin_octet::{Buffer, Writer};
-
-/// What goes out next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Piece<'s> {
-    /// The bytes.
-    pub bytes: &'s [u8],
-    /// Unless they are a whole packet: how many more of the same packet follow in later pieces, which
-    /// nothing else may come between.
-    pub behind: Option<usize>,
-}
-
-/// A payload that goes on to be supplied, by [`Session::supply`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Wanted {
-    /// What [`Session::publish_stream`] returned.
-    pub token: Token,
-    /// Where in the payload it goes on, in bytes: again at 0 when the message goes out once more.
-    pub offset: usize,
-    /// How many bytes there is room for.
-    pub room: usize,
-}
 
 impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// Accepts a message whose payload of `len` bytes is not kept, but supplied while it goes out: the
@@ -103,8 +80,15 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         core::mem::replace(&mut self.cut_off, false)
     }
 
-    /// A new connection: what was abandoned does not go out again.
-    pub(super) fn drop_all_abandoned(&mut self) {
+    /// The same, without making it forgotten.
+    pub(super) const fn is_cut_off(&self) -> bool {
+        self.cut_off
+    }
+
+    /// A new connection: no message has begun, and what was abandoned does not go out again.
+    pub(super) fn reset_long(&mut self) {
+        self.begun = None;
+        self.cut_off = false;
         let lost = |entry: Entry| entry.is_abandoned() && !entry.is_released();
         while let Some((at, entry)) = self.outbox.find_entry(lost) {
             self.drop_abandoned(at, entry);
@@ -134,12 +118,5 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
                 self.unfinished = self.unfinished.saturating_add(1);
             }
         }
-    }
-
-    pub(super) fn drop_entry(&mut self, at: usize, entry: Entry) {
-        if let Some(id) = PacketId::new(entry.id) {
-            self.end(id);
-        }
-        self.outbox.release(at);
     }
 }
