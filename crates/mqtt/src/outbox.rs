@@ -6,7 +6,7 @@ mod flow;
 mod recorded;
 
 use crate::{PacketType, Qos, publish::DUP};
-use dunlin_octet::{Buffer, Reader, Writer};
+use dunlin_octet::Buffer;
 use entry::{AGAIN, DEAD, GONE, HELD_UNRECORDED, PARKED, RELEASED, SENT, UNMATCHED};
 pub(crate) use entry::{Entry, STAMPS};
 use flow::Flow;
@@ -123,12 +123,8 @@ impl<B: Buffer> Outbox<B> {
 
     /// The bookkeeping of the packet at `at`.
     pub(crate) fn entry(&self, at: usize) -> Entry {
-        let mut header = Reader::new(self.memory.bytes().get(at..).unwrap_or_default());
-        let len = header.u32().and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
-        let token = header.u32().unwrap_or(0);
-        let id = header.u16().unwrap_or(0);
-        let flags = header.u16().unwrap_or(DEAD);
-        Entry { len, token, id, flags }
+        let header = self.memory.bytes().get(at..).and_then(<[u8]>::first_chunk);
+        header.map_or(Entry { len: 0, token: 0, id: 0, flags: DEAD }, Entry::from_bytes)
     }
 
     /// The packet at `at`.
@@ -422,21 +418,18 @@ impl<B: Buffer> Outbox<B> {
     }
 
     /// Where the packet behind the one at `at` begins.
+    #[cfg_attr(target_pointer_width = "32", inline(never))]
     const fn after(&self, at: usize, entry: Entry) -> usize {
         let next = at.saturating_add(ENTRY_HEADER).saturating_add(entry.len);
         if self.wrapped && next == self.end { 0 } else { next }
     }
 
     fn set_entry(&mut self, at: usize, entry: Entry) {
-        let memory = self.memory.bytes_mut().get_mut(at..).unwrap_or_default();
-        let mut header = Writer::new(memory);
-        let len = u32::try_from(entry.len).unwrap_or(u32::MAX);
+        let header = self.memory.bytes_mut().get_mut(at..).and_then(<[u8]>::first_chunk_mut);
         // A place always has room for its header: `find` has seen to it.
-        let _ = header
-            .put_u32(len)
-            .and_then(|()| header.put_u32(entry.token))
-            .and_then(|()| header.put_u16(entry.id))
-            .and_then(|()| header.put_u16(entry.flags));
+        if let Some(header) = header {
+            *header = entry.to_bytes();
+        }
     }
 
     pub(crate) fn packet_mut(&mut self, at: usize, len: usize) -> &mut [u8] {

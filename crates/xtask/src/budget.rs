@@ -34,6 +34,15 @@ const COUNTED: &[(&str, &str)] = &[
     ("websocket, both", "websocket,counted"),
 ];
 
+/// What each is meant to take at most, in bytes; printed beside what it takes.
+const BUDGETS: &[(&str, &str, u64)] = &[
+    ("stream, 3.1.1", "flash", 12_000),
+    ("websocket, 3.1.1", "flash", 20_000),
+    ("websocket, both, signed", "flash", 36_000),
+    ("websocket, both, signed", "stack", 2_048),
+    ("websocket, both, signed", "state", 1_024),
+];
+
 /// By form and by what is measured.
 type Figures = BTreeMap<(String, String), u64>;
 
@@ -43,7 +52,7 @@ pub(crate) fn run(records: bool) -> Outcome {
     add_targets(&[TARGET])?;
     let measured = measure()?;
     for ((form, what), figure) in &measured {
-        println!("{form:<24} {what:<10} {figure:>7}");
+        println!("{form:<24} {what:<10} {figure:>7}{}", beside(form, what));
     }
     let file = root().join("tests/firmware/budget/recorded.tsv");
     if records {
@@ -53,6 +62,12 @@ pub(crate) fn run(records: bool) -> Outcome {
     }
     let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     compare(&measured, &read(&text)?)
+}
+
+/// The budget, where there is one.
+fn beside(form: &str, what: &str) -> String {
+    let budget = BUDGETS.iter().find(|(f, w, _)| (*f, *w) == (form, what));
+    budget.map_or_else(String::new, |(.., most)| format!(" of {most:>6}"))
 }
 
 fn measure() -> Result<Figures, String> {
@@ -169,6 +184,15 @@ mod tests {
         let recorded = figures("a\tflash\t1000");
         assert!(compare(&figures("a\tflash\t1000\na\tstack\t1"), &recorded).is_err());
         assert!(compare(&Figures::new(), &recorded).is_err());
+    }
+
+    #[test]
+    fn budget_that_names_no_form_is_found() {
+        for (budgeted, ..) in BUDGETS {
+            assert!(FORMS.iter().any(|(form, _)| form == budgeted), "{budgeted}");
+        }
+        assert_eq!(beside("stream, 3.1.1", "flash"), " of  12000");
+        assert_eq!(beside("stream, 3.1.1", "published"), "");
     }
 
     #[test]
