@@ -14,9 +14,9 @@ pub enum Error {
     /// [`Runner::with_connect_timeout`](crate::Runner::with_connect_timeout) has passed before the
     /// transport stood.
     ConnectTimedOut,
-    /// There was nothing to connect with: [`Access`](crate::Access) said so.
-    Access,
-    /// The core refused to open a connection: what [`Access`](crate::Access) gave cannot be sent.
+    /// There was nothing to connect with: the [`Provider`](crate::Provider) said so.
+    Unavailable,
+    /// The core refused to open a connection: what the [`Provider`](crate::Provider) gave cannot be sent.
     Open(OpenError),
     /// The connection has ended.
     Ended {
@@ -56,7 +56,7 @@ impl fmt::Display for Error {
         match self {
             Self::Connect(kind) => write!(f, "the transport could not be established: {kind:?}"),
             Self::ConnectTimedOut => f.write_str("the transport could not be established in time"),
-            Self::Access => f.write_str("there are no credentials to connect with"),
+            Self::Unavailable => f.write_str("there are no credentials to connect with"),
             Self::Open(error) => write!(f, "the connection cannot be opened: {error}"),
             Self::Ended { error, io: None } => error.fmt(f),
             Self::Ended { error, io: Some(kind) } => write!(f, "{error}: {kind:?}"),

@@ -52,7 +52,6 @@
 #[cfg(test)]
 extern crate std;
 
-mod access;
 mod client;
 mod connector;
 mod error;
@@ -71,9 +70,11 @@ mod runner;
 mod shared;
 mod subscription;
 
-pub use access::{Access, Fixed, Unavailable};
 pub use client::Client;
 pub use connector::{Connector, Line, Talk};
+#[cfg(feature = "aws")]
+pub use dunlin_drive::pubsub::aws;
+pub use dunlin_drive::pubsub::{Fixed, Provider, Unavailable};
 pub use dunlin_drive::{Backoff, dunlin};
 pub use error::{Error, PublishError, SubscribeError};
 pub use events::{EVENTS_MAX, Event, Events, Status};

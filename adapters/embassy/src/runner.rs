@@ -1,6 +1,6 @@
 //! One connection after another.
 
-use crate::{Access, Connector, Error, Event, Talk, shared::Shared};
+use crate::{Connector, Error, Event, Provider, Talk, shared::Shared};
 use core::{
     cell::Cell,
     future::{Future, poll_fn},
@@ -83,10 +83,10 @@ impl<'r, M: RawMutex, const N: usize> Runner<'r, M, N> {
     /// Can be called again then, and goes on with the same session. Dropping the future, as before a long
     /// sleep, cuts the connection off and ends nothing: what was accepted, and whoever waits, waits for
     /// the next call.
-    pub async fn run<C: Connector, A: Access>(
+    pub async fn run<C: Connector, P: Provider>(
         &mut self,
         connector: &mut C,
-        access: &mut A,
+        provider: &mut P,
         entropy: &mut dyn Entropy,
     ) -> Error {
         let shared = self.shared;
@@ -94,7 +94,7 @@ impl<'r, M: RawMutex, const N: usize> Runner<'r, M, N> {
         shared.with(|state| state.desk.ended = None);
         loop {
             shared.with(|state| state.desk.handle_connecting());
-            let error = self.attempt(connector, access, entropy).await;
+            let error = self.attempt(connector, provider, entropy).await;
             let (connected, closing_now) = shared.with(|state| {
                 state.handle_ended(error);
                 (state.desk.connected.take(), state.desk.closing)
@@ -117,24 +117,24 @@ impl<'r, M: RawMutex, const N: usize> Runner<'r, M, N> {
     }
 
     /// One connection from its credentials to its end; says why it ended.
-    async fn attempt<C: Connector, A: Access>(
+    async fn attempt<C: Connector, P: Provider>(
         &mut self,
         connector: &mut C,
-        access: &mut A,
+        provider: &mut P,
         entropy: &mut dyn Entropy,
     ) -> Error {
         let shared = self.shared;
         let deadline = Instant::now().saturating_add(self.connect_timeout);
-        let fresh = until(access.refresh(), stop(shared, deadline)).await;
+        let fresh = until(provider.refresh(), stop(shared, deadline)).await;
         match fresh {
             Some(Ok(())) => {}
-            Some(Err(_)) => return Error::Access,
+            Some(Err(_)) => return Error::Unavailable,
             None => return self.stopped(),
         }
         let progress = Progress::new(deadline);
         let Self { buffers, .. } = self;
         let conversation =
-            Conversation { shared, buffers, access: &*access, entropy, progress: &progress };
+            Conversation { shared, buffers, provider: &*provider, entropy, progress: &progress };
         let carried = until(connector.carry(conversation), progress.over(shared)).await;
         match (carried, progress.error.get()) {
             (_, Some(error)) => error,
@@ -216,15 +216,15 @@ impl Progress {
 }
 
 /// Speaks with the server over an established transport until that ends.
-struct Conversation<'a, 'r, M: RawMutex, A, const N: usize> {
+struct Conversation<'a, 'r, M: RawMutex, P, const N: usize> {
     shared: &'r Shared<'r, M, N>,
     buffers: &'a mut Buffers<'r>,
-    access: &'a A,
+    provider: &'a P,
     entropy: &'a mut dyn Entropy,
     progress: &'a Progress,
 }
 
-impl<M: RawMutex, A: Access, const N: usize> Talk for Conversation<'_, '_, M, A, N> {
+impl<M: RawMutex, P: Provider, const N: usize> Talk for Conversation<'_, '_, M, P, N> {
     /// The end stands in [`Progress`], for it must be known even if closing takes too long.
     type Output = ();
 
@@ -236,15 +236,15 @@ impl<M: RawMutex, A: Access, const N: usize> Talk for Conversation<'_, '_, M, A,
     }
 }
 
-impl<M: RawMutex, A: Access, const N: usize> Conversation<'_, '_, M, A, N> {
+impl<M: RawMutex, P: Provider, const N: usize> Conversation<'_, '_, M, P, N> {
     async fn converse<R: Read, W: Write<Error = R::Error>>(
         self,
         reader: &mut R,
         writer: &mut W,
     ) -> Error {
-        let Self { shared, buffers: Buffers { rx, tx, read }, access, entropy, progress } = self;
-        let Ok(transport) = access.transport() else { return Error::Access };
-        let connect = access.connect();
+        let Self { shared, buffers: Buffers { rx, tx, read }, provider, entropy, progress } = self;
+        let Ok(transport) = provider.transport() else { return Error::Unavailable };
+        let connect = provider.connect();
         let deadline = dunlin::Instant::from_millis(progress.deadline.as_millis());
         let opened = shared.with(|state| {
             let session = &mut state.session;
@@ -264,7 +264,7 @@ impl<M: RawMutex, A: Access, const N: usize> Conversation<'_, '_, M, A, N> {
         let pipe = Pipe { reader, writer, rx: read, tx };
         let Ended { error, io } = drive(&mut connection, &mut host, pipe).await;
         if let Some(refusal) = connection.refusal() {
-            access.handle_refusal(&refusal);
+            provider.handle_refusal(&refusal);
         }
         Error::Ended { error, io: io.map(|error| error.kind()) }
     }

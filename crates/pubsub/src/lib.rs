@@ -17,13 +17,17 @@
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "aws")]
+pub mod aws;
 mod backoff;
+mod provider;
 mod router;
 mod state;
 mod topic;
 
 pub use backoff::{Backoff, DISCONNECTED_WAIT_MS};
 pub use dunlin;
+pub use provider::{Fixed, Provider, Unavailable};
 pub use router::{Holders, LEVELS_MAX, Node, Route, Router, Subscriber, Subscribers};
 pub use state::{Change, ConnectionState, Facts, Intent, Link, Reachability, StateMonitor};
 pub use topic::{Matching, matches, without_share};

@@ -18,6 +18,7 @@ use card::Card;
 use core::fmt;
 use dunlin_embassy::{
     Backoff, Client, Connector, Error, Fixed, Resources, Runner, TcpConnector,
+    aws::TARGET_LEN,
     dunlin::{Config, Connect, Oversize, Transport, ws},
 };
 use embassy_executor::Spawner;
@@ -87,11 +88,13 @@ async fn converse(
     let mut random = |bytes: &mut [u8]| random.fill(bytes);
     let connect = Connect { version: order.version, keep_alive_s: 45, ..Connect::new("firmware") };
     let signed = match guest {
-        Some(guest) => Some(Signed::guest(connect, guest)),
-        None => (order.scenario == "signed").then(|| Signed::user(connect)),
+        Some(guest) => Some(Signed::guest(guest)),
+        None => (order.scenario == "signed").then(Signed::user),
     };
-    if let Some(mut signed) = signed {
-        return runner.run(connector, &mut signed, &mut random).await;
+    if let Some(signed) = signed {
+        let mut target = [0; TARGET_LEN];
+        let mut provider = signed.provider(connect, &mut target);
+        return runner.run(connector, &mut provider, &mut random).await;
     }
     let transport = match ws::Request::new(host::ADDRESS, &"/mqtt", &[]) {
         Ok(request) => Transport::WebSocket(request),

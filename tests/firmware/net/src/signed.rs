@@ -2,18 +2,13 @@
 
 use crate::{guest::Guest, host};
 use core::cell::Cell;
-use dunlin_aws::{
-    ClockOffset, Expiring, Lifetime, UnixTime, signed_target,
-    sigv4::{Credentials, Key},
-};
+use dunlin_aws::{ClockOffset, Expiring, Lifetime, UnixTime, sigv4::Credentials};
 use dunlin_embassy::{
-    Access, Unavailable,
-    dunlin::{Connect, Transport, ws},
+    Unavailable,
+    aws::{AwsIot, CredentialsProvider},
+    dunlin::Connect,
 };
-use shared::{
-    Target,
-    cognito::{CREDENTIALS_MAX, Kept},
-};
+use shared::cognito::{CREDENTIALS_MAX, Kept};
 
 /// Who the server seems to be; the other side of the wire knows where it is.
 const HOST: &str = "firmware.iot.us-east-1.amazonaws.com";
@@ -26,59 +21,57 @@ const CREDENTIALS: Credentials<'static> = Credentials {
     session_token: None,
 };
 
-/// Signs each upgrade request, and learns the time from a refusal.
+/// Keys to sign with, and a clock that learns from refusals.
 pub struct Signed {
-    connect: Connect<'static>,
     guest: Option<Guest>,
     kept: Option<Kept>,
-    key: Key,
     offset: Cell<ClockOffset>,
-    target: Target,
 }
 
 impl Signed {
     /// With the key of a user, which does not end.
-    pub fn user(connect: Connect<'static>) -> Self {
+    pub fn user() -> Self {
         let kept = Expiring::new([0; CREDENTIALS_MAX], &CREDENTIALS, Lifetime::ENDLESS);
-        Self::new(connect, None, kept)
+        Self { guest: None, kept, offset: Cell::default() }
     }
 
     /// With the keys of a guest, each fetched when it is due.
-    pub fn guest(connect: Connect<'static>, guest: Guest) -> Self {
-        Self::new(connect, Some(guest), None)
+    pub fn guest(guest: Guest) -> Self {
+        Self { guest: Some(guest), kept: None, offset: Cell::default() }
     }
 
-    fn new(connect: Connect<'static>, guest: Option<Guest>, kept: Option<Kept>) -> Self {
-        let (offset, target) = (Cell::default(), Target::new());
-        Self { connect, guest, kept, key: Key::new(), offset, target }
+    /// What the runner takes; `memory` holds one target.
+    pub fn provider<'a>(self, connect: Connect<'a>, memory: &'a mut [u8]) -> AwsIot<'a, Self> {
+        AwsIot::new(HOST, REGION, connect, self, memory)
+    }
+
+    fn corrected(&self) -> UnixTime {
+        self.offset.get().correct(clock())
     }
 }
 
-impl Access for Signed {
+impl CredentialsProvider for Signed {
     async fn refresh(&mut self) -> Result<(), Unavailable> {
-        let now = self.offset.get().correct(clock());
+        let now = self.corrected();
         let due = |kept: &Kept| kept.lifetime().is_due(now);
         if self.kept.as_ref().is_none_or(due) {
             let guest = self.guest.as_mut().ok_or(Unavailable)?;
             self.kept = Some(guest.credentials(now).await?);
         }
-        let kept = self.kept.as_ref().ok_or(Unavailable)?;
-        let target = signed_target(kept.credentials(), REGION, HOST, now, &mut self.key);
-        self.target.keep(&target.map_err(|_| Unavailable)?).ok_or(Unavailable)
+        Ok(())
     }
 
-    fn transport(&self) -> Result<Transport<'_>, Unavailable> {
-        let request = ws::Request::new(HOST, &self.target, &[]).map_err(|_| Unavailable)?;
-        Ok(Transport::WebSocket(request))
+    fn credentials(&self) -> Option<Credentials<'_>> {
+        Some(self.kept.as_ref()?.credentials())
     }
 
-    fn connect(&self) -> Connect<'_> {
-        self.connect
+    fn now(&self) -> Option<UnixTime> {
+        Some(self.corrected())
     }
 
-    fn handle_refusal(&self, refusal: &ws::Refusal<'_>) {
+    fn handle_date(&self, date: Option<&str>) {
         let mut offset = self.offset.get();
-        if offset.learn_from_date(clock(), refusal.field("Date")) {
+        if offset.learn_from_date(clock(), date) {
             host::say(format_args!("clock corrected by {} s", offset.ahead_s()));
         }
         self.offset.set(offset);

@@ -1,28 +1,19 @@
-//! A way into AWS IoT Core for a guest of an identity pool.
+//! Credentials for a guest of an identity pool.
 
 use crate::{
     cognito::{self, ANSWER_MAX, Identity, Kept},
     door::{Door, House},
     settings,
-    target::Target,
 };
-use dunlin_aws::{Endpoint, signed_target, sigv4::Key};
-use dunlin_embassy::{
-    Access, Unavailable,
-    dunlin::{Connect, Transport, ws},
-};
+use dunlin_aws::{UnixTime, sigv4::Credentials};
+use dunlin_embassy::{Unavailable, aws::CredentialsProvider};
 
-/// Seconds between two signs of life: half of what makes AWS IoT Core give a client up.
-const KEEP_ALIVE_S: u16 = 60;
-
-/// Fetches credentials when they are due, and signs each upgrade request.
+/// Fetches the time and credentials when they are due.
 pub(crate) struct Guest<'h, F> {
     house: &'h House<'h, F>,
     cognito: Door<'h, F>,
     identity: Option<Identity>,
     kept: Option<Kept>,
-    key: Key,
-    target: Target,
     answer: &'h mut [u8; ANSWER_MAX],
 }
 
@@ -38,24 +29,12 @@ impl<'h, F: FnMut(&mut [u8])> Guest<'h, F> {
             cognito: Door { house, host: cognito_host },
             identity: settings::IDENTITY.and_then(|name| Identity::try_from(name).ok()),
             kept: None,
-            key: Key::new(),
-            target: Target::new(),
             answer,
         }
     }
-
-    /// Signs with what there is.
-    fn sign(&mut self) -> Option<()> {
-        let Self { kept, key, target, house, .. } = self;
-        let region = Endpoint::parse(settings::ENDPOINT)?.region;
-        let credentials = kept.as_ref()?.credentials();
-        let now = house.clock.now()?;
-        let signed = signed_target(credentials, region, settings::ENDPOINT, now, key).ok()?;
-        target.keep(&signed)
-    }
 }
 
-impl<F: FnMut(&mut [u8])> Access for Guest<'_, F> {
+impl<F: FnMut(&mut [u8])> CredentialsProvider for Guest<'_, F> {
     async fn refresh(&mut self) -> Result<(), Unavailable> {
         let house = self.house;
         let now = match house.clock.now() {
@@ -78,19 +57,18 @@ impl<F: FnMut(&mut [u8])> Access for Guest<'_, F> {
             let new = cognito::fetch_credentials(host, identity, now, cognito, answer).await?;
             self.kept = Some(new);
         }
-        self.sign().ok_or(Unavailable)
+        Ok(())
     }
 
-    fn transport(&self) -> Result<Transport<'_>, Unavailable> {
-        let request = ws::Request::new(settings::ENDPOINT, &self.target, &[]);
-        request.map(Transport::WebSocket).map_err(|_| Unavailable)
+    fn credentials(&self) -> Option<Credentials<'_>> {
+        Some(self.kept.as_ref()?.credentials())
     }
 
-    fn connect(&self) -> Connect<'_> {
-        Connect { keep_alive_s: KEEP_ALIVE_S, ..Connect::new(settings::THING) }
+    fn now(&self) -> Option<UnixTime> {
+        self.house.clock.now()
     }
 
-    fn handle_refusal(&self, refusal: &ws::Refusal<'_>) {
-        self.house.clock.learn_from_date(refusal.field("Date"));
+    fn handle_date(&self, date: Option<&str>) {
+        self.house.clock.learn_from_date(date);
     }
 }

@@ -27,17 +27,20 @@ mod door;
 mod guest;
 mod report;
 mod settings;
-mod target;
 
 pub use report::{Command, Device};
 pub use settings::{PASSPHRASE, SSID};
-pub use target::Target;
 
 use clock::Clock;
 use cognito::ANSWER_MAX;
 use core::cell::RefCell;
 use door::{Door, House, Wire};
-use dunlin_embassy::{Client, Error, Resources, Runner, SubscribeError, dunlin::Config};
+use dunlin_aws::Endpoint;
+use dunlin_embassy::{
+    Client, Error, Provider, Resources, Runner, SubscribeError,
+    aws::{AwsIot, TARGET_LEN},
+    dunlin::{Config, Connect},
+};
 use embassy_futures::select::{Either, select};
 use embassy_net::Stack;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
@@ -46,6 +49,9 @@ use guest::Guest;
 
 /// Longest packet that comes whole, in bytes.
 const RECEIVE_MAX: usize = 1024;
+
+/// Seconds between two signs of life: half of what makes AWS IoT Core give a client up.
+const KEEP_ALIVE_S: u16 = 60;
 
 /// How long a connection may take: the time, two exchanges with Cognito, and the connection itself, each
 /// with a handshake of its own.
@@ -83,6 +89,8 @@ impl Default for Memory {
 pub enum End {
     /// The pool's name does not begin with a region.
     Pool,
+    /// The endpoint's name has no region.
+    Endpoint,
     /// The connection has ended for good.
     Connection(Error),
     /// Commands cannot be subscribed to.
@@ -102,8 +110,12 @@ pub async fn run(
     let (client, runner) = client.client(Config::new());
     let house = House { stack, wire, random: RefCell::new(random), clock: Clock::new() };
     let Some(cognito_host) = cognito::host_of(settings::POOL) else { return End::Pool };
-    let mut guest = Guest::new(&house, &cognito_host, answer);
-    match select(keep_connected(runner, &house, &mut guest), report::report(client, device)).await {
+    let Some(endpoint) = Endpoint::parse(settings::ENDPOINT) else { return End::Endpoint };
+    let guest = Guest::new(&house, &cognito_host, answer);
+    let connect = Connect { keep_alive_s: KEEP_ALIVE_S, ..Connect::new(settings::THING) };
+    let mut target = [0; TARGET_LEN];
+    let provider = AwsIot::new(settings::ENDPOINT, endpoint.region, connect, guest, &mut target);
+    match select(keep_connected(runner, &house, provider), report::report(client, device)).await {
         Either::First(error) => End::Connection(error),
         Either::Second(error) => End::Commands(error),
     }
@@ -112,10 +124,10 @@ pub async fn run(
 async fn keep_connected<F: FnMut(&mut [u8])>(
     runner: Runner<'static, NoopRawMutex, 8>,
     house: &House<'_, F>,
-    guest: &mut Guest<'_, F>,
+    mut provider: impl Provider,
 ) -> Error {
     let mut runner = runner.with_connect_timeout(CONNECT_TIMEOUT);
     let mut door = Door { house, host: settings::ENDPOINT };
     let mut random = |bytes: &mut [u8]| house.fill(bytes);
-    runner.run(&mut door, guest, &mut random).await
+    runner.run(&mut door, &mut provider, &mut random).await
 }

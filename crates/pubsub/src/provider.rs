@@ -1,14 +1,14 @@
-//! What each connection begins with.
+//! How a provider is reached, connection by connection.
 
-use dunlin_drive::dunlin::{Connect, Transport, ws};
+use dunlin::{Connect, Transport, ws};
 
-/// The request and the CONNECT of each connection, made afresh: a signature lives for minutes, a token
-/// for an hour.
+/// How a broker is reached: the request and the CONNECT of each connection, made afresh, for a signature
+/// lives for minutes and a token for an hour.
 ///
-/// The runner calls [`Access::refresh`] before each connection, then the others.
-pub trait Access {
-    /// Fetches credentials and signs, where that is needed; after an error the runner waits and tries
-    /// again.
+/// Whoever connects calls [`Provider::refresh`] before each connection, then the others.
+pub trait Provider {
+    /// Fetches credentials and signs, where that is needed; after an error there is another attempt, when
+    /// [`Backoff`](crate::Backoff) says so.
     ///
     /// May be dropped at any await, when the client is closed or the time to connect has passed.
     #[expect(async_fn_in_trait, reason = "firmware's executor does not send futures")]
@@ -31,7 +31,7 @@ pub trait Access {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Unavailable;
 
-/// The same for every connection: nothing is signed.
+/// Any broker that wants nothing but the same for every connection, over WebSocket or not.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Fixed<'a> {
@@ -41,7 +41,7 @@ pub struct Fixed<'a> {
     pub connect: Connect<'a>,
 }
 
-impl Access for Fixed<'_> {
+impl Provider for Fixed<'_> {
     fn transport(&self) -> Result<Transport<'_>, Unavailable> {
         Ok(self.transport)
     }
