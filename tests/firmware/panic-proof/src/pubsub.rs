@@ -1,17 +1,26 @@
-//! dunlin-pubsub: the router in memory of any length, the states, backoff, topics.
+//! dunlin-pubsub: the router in memory of any length, the states, backoff, topics, providers.
 
-use crate::opaque::{bytes, keep, number, show, text};
-use core::hint::black_box;
-use dunlin::{Closed, Error, Instant, KeepAlive, ReasonCode};
-use dunlin_pubsub::{
-    Backoff, Change, ConnectionState, Facts, Intent, Link, Matching, Node, Reachability, Route,
-    Router, StateMonitor, Subscriber, matches, without_share,
+use crate::opaque::{bytes, keep, memory, number, show, text};
+use core::{
+    future::Future,
+    hint::black_box,
+    pin::pin,
+    task::{Context, Waker},
 };
+use dunlin::{Closed, Connect, Error, Instant, KeepAlive, ReasonCode, Transport};
+use dunlin_pubsub::aws::{AwsIot, CredentialsProvider};
+use dunlin_pubsub::{
+    Backoff, Change, ConnectionState, Facts, Fixed, Intent, Link, Matching, Node, Provider,
+    Reachability, Route, Router, StateMonitor, Subscriber, matches, without_share,
+};
+use dunlin_sigv4::{Credentials, UnixTime};
+use dunlin_ws::{Refusal, Upgrade};
 
 pub fn all() {
     router(&mut [Route::EMPTY; 4], &mut [Node::EMPTY; 8]);
     states();
     backoff();
+    providers();
     for matching in [Matching::Standard, Matching::Aws] {
         keep(matches(text(), text(), matching));
     }
@@ -89,5 +98,47 @@ fn backoff() {
         let now = Instant::from_millis(ms());
         let error = Error::Closed(Closed::Disconnected(ReasonCode::new(number() as u8)));
         keep(backoff.handle_ended(now, black_box(Some(error)), &mut fill));
+    }
+}
+
+/// Any credentials, at any time.
+struct Source;
+
+impl CredentialsProvider for Source {
+    fn credentials(&self) -> Option<Credentials<'_>> {
+        let session_token = (number() > 0).then(text);
+        Some(Credentials { access_key_id: text(), secret_access_key: text(), session_token })
+    }
+
+    fn now(&self) -> Option<UnixTime> {
+        (number() > 1).then(|| UnixTime::from_secs(number() as u64))
+    }
+
+    fn handle_date(&self, date: Option<&str>) {
+        keep(date);
+    }
+}
+
+fn providers() {
+    let connect = Connect::new(text());
+    let mut array = [0; 64];
+    let mut aws = AwsIot::new(text(), text(), connect, Source, memory(&mut array));
+    reach(&mut aws);
+    reach(&mut Fixed { transport: Transport::Stream, connect });
+}
+
+fn reach(provider: &mut impl Provider) {
+    let mut context = Context::from_waker(Waker::noop());
+    if pin!(provider.refresh()).poll(&mut context).is_ready() {
+        if let Ok(transport) = provider.transport() {
+            if let Transport::WebSocket(request) = transport {
+                let mut upgrade = Upgrade::new(request, text(), [7; 16]);
+                keep(upgrade.poll_transmit(memory(&mut [0; 64])));
+            }
+            keep(provider.connect());
+        }
+        if let Some(refusal) = Refusal::parse(bytes()) {
+            provider.handle_refusal(&refusal);
+        }
     }
 }
