@@ -15,9 +15,9 @@ use crate::{
     transmit::Transmit,
     ws,
 };
-use dunlin_mqtt::{Aliases, Packet, Properties, Session};
+use dunlin_mqtt::{Aliases, Connect, FixedHeader, Packet, Properties, Session};
 use dunlin_octet::{Buffer, Inbox, Writer};
-use intake::{Front, Ready};
+use intake::Ready;
 use oversize::Long;
 use promise::{longest_promised, promises_too_much};
 use wire::{WebSocket, Wire};
@@ -37,7 +37,7 @@ pub struct Connection<'o, B, A = [u8; 0]> {
     inbox: Inbox<B>,
     aliases: Aliases<A>,
     wire: Wire<'o>,
-    opening: Opening<'o>,
+    connect: Connect<'o>,
     transmit: Transmit,
     timers: Timers,
     /// Longest packet that the server may send, or that the inbox holds, in bytes.
@@ -57,8 +57,8 @@ pub struct Connection<'o, B, A = [u8; 0]> {
     /// The program has taken an event, and has not come back for the next.
     undrained: bool,
     failed: Option<Error>,
-    /// The packet that brought the end.
-    last: Option<Front>,
+    /// The packet at the front of the stream brought the end.
+    ended_by_packet: bool,
     /// What becomes of a packet without an answer.
     overdue: Overdue,
 }
@@ -103,7 +103,7 @@ impl<'o, B: Buffer> Connection<'o, B> {
             inbox,
             aliases: Aliases::NONE,
             wire,
-            opening,
+            connect: opening.connect,
             transmit: Transmit::new(framed),
             timers,
             surfaced: 0,
@@ -114,7 +114,7 @@ impl<'o, B: Buffer> Connection<'o, B> {
             blocked: false,
             undrained: false,
             failed: None,
-            last: None,
+            ended_by_packet: false,
             overdue: Overdue::Close,
         })
     }
@@ -128,7 +128,7 @@ impl<'o, B: Buffer> Connection<'o, B> {
             inbox: self.inbox,
             aliases,
             wire: self.wire,
-            opening: self.opening,
+            connect: self.connect,
             transmit: self.transmit,
             timers: self.timers,
             surfaced: self.surfaced,
@@ -139,7 +139,7 @@ impl<'o, B: Buffer> Connection<'o, B> {
             blocked: self.blocked,
             undrained: self.undrained,
             failed: self.failed,
-            last: self.last,
+            ended_by_packet: self.ended_by_packet,
             overdue: self.overdue,
         }
     }
@@ -316,15 +316,14 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
     /// What the server added to the CONNACK or DISCONNECT that ended the connection: a reason string, a
     /// server reference, user properties.
     pub fn last_properties(&self) -> Properties<'_> {
-        let packet = self.last.map(|front| {
-            Packet::decode_from_server(
-                self.opening.connect.version.in_build(),
-                front.header,
-                front.body(&self.inbox),
-            )
-        });
-        match packet {
-            Some(Ok(packet @ (Packet::Connack(_) | Packet::Disconnect(_)))) => packet.properties(),
+        let version = self.connect.version.in_build();
+        let stream = if self.ended_by_packet { self.inbox.stream() } else { &[] };
+        let Ok(Some((header, len))) = FixedHeader::decode(version, stream) else {
+            return Properties::NONE;
+        };
+        let body = stream.get(len..len.saturating_add(header.remaining)).unwrap_or_default();
+        match Packet::decode_from_server(version, header, body) {
+            Ok(packet @ (Packet::Connack(_) | Packet::Disconnect(_))) => packet.properties(),
             _ => Properties::NONE,
         }
     }
@@ -347,7 +346,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
                 return;
             }
             let (own, len) = self.own_properties::<N>();
-            let connect = self.opening.connect.with(own.get(..len).unwrap_or_default());
+            let connect = self.connect.with(own.get(..len).unwrap_or_default());
             if self.transmit.put_connect(&connect, out, entropy) {
                 return;
             }

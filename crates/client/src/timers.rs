@@ -77,12 +77,29 @@ pub enum KeepAlive {
 /// In how many parts the time for an answer is measured.
 pub(crate) const ANSWER_TICKS: u16 = 4;
 
+/// A point in time or none, in half of the memory of an `Option`.
+#[derive(Clone, Copy, Debug)]
+struct Moment(u64);
+
+impl Moment {
+    /// The end of time, which no clock reaches.
+    const NONE: Self = Self(u64::MAX);
+
+    const fn at(instant: Instant) -> Self {
+        Self(instant.0)
+    }
+
+    const fn known(self) -> Option<Instant> {
+        if self.0 == Self::NONE.0 { None } else { Some(Instant(self.0)) }
+    }
+}
+
 /// When to look for answers that are overdue.
 #[derive(Clone, Copy, Debug)]
 struct Answers {
     tick_ms: u64,
     /// While something waits for its answer: when the next part is over.
-    next: Option<Instant>,
+    next: Moment,
     /// A part is over that nobody has taken.
     ticked: bool,
 }
@@ -90,39 +107,42 @@ struct Answers {
 /// The clockwork of one connection.
 #[derive(Debug)]
 pub(crate) struct Timers {
-    /// Until the server has accepted: by when it must have.
-    opening: Option<(Instant, Stage)>,
+    /// By when the server must have accepted.
+    deadline: Instant,
+    /// Until it has: what is waited for.
+    opening: Option<Stage>,
     /// Since when the opening is in its stage, and how long it may be in any.
     stage_since: Instant,
     stage_timeout_ms: u64,
-    keep_alive_ms: u64,
+    keep_alive_ms: u32,
     last_sent: Instant,
     last_received: Instant,
     /// Since when a PINGREQ waits for its answer.
-    pinged: Option<Instant>,
+    pinged: Moment,
     /// Since when the good-bye waits for its answer.
-    closing: Option<Instant>,
+    closing: Moment,
     answers: Option<Answers>,
 }
 
 impl Timers {
     pub(crate) fn new(now: Instant, deadline: Instant, keep_alive_s: u16) -> Self {
         Self {
-            opening: Some((deadline, Stage::Upgrade)),
+            deadline,
+            opening: Some(Stage::Upgrade),
             stage_since: now,
             stage_timeout_ms: u64::MAX,
-            keep_alive_ms: u64::from(keep_alive_s).saturating_mul(1_000),
+            keep_alive_ms: u32::from(keep_alive_s).saturating_mul(1_000),
             last_sent: now,
             last_received: now,
-            pinged: None,
-            closing: None,
+            pinged: Moment::NONE,
+            closing: Moment::NONE,
             answers: None,
         }
     }
 
     /// The last byte that came has ended the upgrade, or there is none.
     pub(crate) const fn handle_upgraded(&mut self) {
-        if let Some((_, stage)) = &mut self.opening {
+        if let Some(stage) = &mut self.opening {
             *stage = Stage::Connack;
             self.stage_since = self.last_received;
         }
@@ -137,7 +157,7 @@ impl Timers {
     pub(crate) const fn handle_packet(&mut self, packet_type: PacketType, now: Instant) {
         match packet_type {
             PacketType::Connack => self.opening = None,
-            PacketType::Pingresp => self.pinged = None,
+            PacketType::Pingresp => self.pinged = Moment::NONE,
             // Our packets arrive, if slowly: the answer to PINGREQ is waited for anew.
             PacketType::Puback
             | PacketType::Pubrec
@@ -145,9 +165,9 @@ impl Timers {
             | PacketType::Pubrel
             | PacketType::Suback
             | PacketType::Unsuback
-                if self.pinged.is_some() =>
+                if self.pinged.known().is_some() =>
             {
-                self.pinged = Some(now);
+                self.pinged = Moment::at(now);
             }
             _ => {}
         }
@@ -155,21 +175,21 @@ impl Timers {
 
     /// The server wants another keep alive ([MQTT-3.1.2-21]).
     pub(crate) fn set_keep_alive(&mut self, keep_alive_s: u16) {
-        self.keep_alive_ms = u64::from(keep_alive_s).saturating_mul(1_000);
+        self.keep_alive_ms = u32::from(keep_alive_s).saturating_mul(1_000);
     }
 
     /// From now on, answers are to come within `timeout_ms`.
     pub(crate) const fn set_answer_timeout(&mut self, timeout_ms: u64) {
         // Rounded up: no answer is overdue too early.
         let tick_ms = timeout_ms.saturating_add(3) >> 2;
-        self.answers = Some(Answers { tick_ms, next: None, ticked: false });
+        self.answers = Some(Answers { tick_ms, next: Moment::NONE, ticked: false });
     }
 
     /// Whether something waits for its answer.
     pub(crate) fn set_waiting(&mut self, waits: bool, now: Instant) {
         if let Some(answers) = &mut self.answers {
-            let next = answers.next.unwrap_or(now.after(answers.tick_ms));
-            answers.next = waits.then_some(next);
+            let next = answers.next.known().unwrap_or(now.after(answers.tick_ms));
+            answers.next = if waits { Moment::at(next) } else { Moment::NONE };
         }
     }
 
@@ -189,11 +209,11 @@ impl Timers {
 
     /// The good-bye has been said.
     pub(crate) const fn handle_closing(&mut self, now: Instant) {
-        self.closing = Some(now);
+        self.closing = Moment::at(now);
     }
 
     pub(crate) const fn is_closing(&self) -> bool {
-        self.closing.is_some()
+        self.closing.known().is_some()
     }
 
     pub(crate) const fn is_opening(&self) -> bool {
@@ -202,32 +222,32 @@ impl Timers {
 
     /// Whether parts of a packet went out after a PINGREQ was due.
     pub(crate) fn sent_since_ping(&self) -> bool {
-        self.pinged.is_some_and(|since| self.last_sent > since)
+        self.pinged.known().is_some_and(|since| self.last_sent > since)
     }
 
     /// Whether anything came after the PINGREQ that waits for its answer.
     pub(crate) fn heard_since_ping(&self) -> bool {
-        self.pinged.is_some_and(|since| self.last_received > since)
+        self.pinged.known().is_some_and(|since| self.last_received > since)
     }
 
     /// A PINGREQ has gone out, or is due again: its answer is waited for from now on.
     pub(crate) const fn handle_pinged(&mut self, now: Instant) {
-        self.pinged = Some(now);
+        self.pinged = Moment::at(now);
     }
 
     /// When the answer to the PINGREQ that is out will be late.
     pub(crate) fn late_at(&self) -> Option<Instant> {
-        self.pinged.map(|since| since.after(self.ping_timeout_ms() >> 1))
+        self.pinged.known().map(|since| since.after(self.ping_timeout_ms() >> 1))
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        if let Some(since) = self.closing {
+        if let Some(since) = self.closing.known() {
             return Some(since.after(CLOSE_TIMEOUT_MS));
         }
-        if let Some((deadline, _)) = self.opening {
-            return Some(deadline.min(self.stage_since.after(self.stage_timeout_ms)));
+        if self.opening.is_some() {
+            return Some(self.deadline.min(self.stage_since.after(self.stage_timeout_ms)));
         }
-        let alive = match (self.keep_alive_ms, self.pinged) {
+        let alive = match (self.keep_alive_ms, self.pinged.known()) {
             (0, _) => None,
             (_, Some(since)) => Some(since.after(self.ping_timeout_ms())),
             (_, None) => Some(self.next_ping()),
@@ -240,7 +260,7 @@ impl Timers {
 
     /// When the next part of the time for answers is over; one that is over is to be taken first.
     fn next_tick(&self) -> Option<Instant> {
-        self.answers.and_then(|answers| answers.next)
+        self.answers.and_then(|answers| answers.next.known())
     }
 
     /// What has run out at `now`; a ping that is due begins to wait for its answer.
@@ -248,23 +268,23 @@ impl Timers {
         if self.next_deadline().is_none_or(|deadline| now < deadline) {
             return None;
         }
-        if self.closing.is_some() {
+        if self.closing.known().is_some() {
             return Some(Due::Closed);
         }
-        if let Some((_, stage)) = self.opening {
+        if let Some(stage) = self.opening {
             return Some(Due::TimedOut(stage));
         }
         if self.next_tick().is_some_and(|tick| now >= tick)
             && let Some(answers) = &mut self.answers
         {
             answers.ticked = true;
-            answers.next = Some(now.after(answers.tick_ms));
+            answers.next = Moment::at(now.after(answers.tick_ms));
             return Some(Due::Tick);
         }
-        if self.pinged.is_some() {
+        if self.pinged.known().is_some() {
             return Some(Due::TimedOut(Stage::Pingresp));
         }
-        self.pinged = Some(now);
+        self.pinged = Moment::at(now);
         Some(Due::Ping)
     }
 
@@ -273,10 +293,10 @@ impl Timers {
     /// there.
     fn next_ping(&self) -> Instant {
         let quiet_since = self.last_sent.min(self.last_received);
-        quiet_since.after(self.keep_alive_ms.saturating_sub(self.keep_alive_ms >> 2))
+        quiet_since.after(self.keep_alive_ms.saturating_sub(self.keep_alive_ms >> 2).into())
     }
 
     fn ping_timeout_ms(&self) -> u64 {
-        (self.keep_alive_ms >> 1).min(PING_TIMEOUT_MAX_MS)
+        u64::from(self.keep_alive_ms >> 1).min(PING_TIMEOUT_MAX_MS)
     }
 }

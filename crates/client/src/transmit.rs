@@ -50,7 +50,7 @@ pub(crate) struct Transmit {
     /// Bytes of a packet have been put since somebody asked.
     moved: bool,
     pub(crate) ping_due: bool,
-    pong: Option<([u8; PONG_MAX], usize)>,
+    pong: Option<([u8; PONG_MAX], u8)>,
     /// Why this side hangs up, to be said by DISCONNECT.
     good_bye: Option<ReasonCode>,
     close: Option<CloseCode>,
@@ -92,7 +92,7 @@ impl Transmit {
     pub(crate) fn queue_pong(&mut self, payload: &[u8]) {
         let mut kept = [0; PONG_MAX];
         let len = dunlin_octet::copy(payload, &mut kept);
-        self.pong = Some((kept, len));
+        self.pong = u8::try_from(len).ok().map(|len| (kept, len));
     }
 
     /// Nothing but a DISCONNECT, if a reason is given, and a Close will be sent from now on: no Close on
@@ -135,7 +135,7 @@ impl Transmit {
         if self.is_framed()
             && let Some((payload, len)) = self.pong
         {
-            let payload = payload.get(..len).unwrap_or_default();
+            let payload = payload.get(..usize::from(len)).unwrap_or_default();
             // Memory of less than `TRANSMIT_MIN` bytes never has room for it; nothing waits for that.
             if !put_control_frame(out, entropy, Opcode::Pong, payload) && !out.is_empty() {
                 return true;

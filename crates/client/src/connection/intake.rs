@@ -142,7 +142,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         if !(exactly_once || answer) {
             return Ok(false);
         }
-        let version = self.opening.connect.version.in_build();
+        let version = self.connect.version.in_build();
         let Self { inbox, aliases, .. } = self;
         let body = front.body(inbox);
         if answer {
@@ -151,7 +151,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
                 return Ok(false);
             }
             let packet = Packet::decode_from_server(version, header, body)?;
-            check_unasked(&self.opening.connect, &packet)?;
+            check_unasked(&self.connect, &packet)?;
             session.handle_packet(&packet)?;
         } else {
             let publish = Publish::decode(version, header.flags, body)?;
@@ -167,7 +167,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
 
     /// Decodes a packet of which nothing lies in the event; `None` for all others.
     fn decode_owned(&self, front: Front) -> Result<Option<Packet<'static>>, Error> {
-        let version = self.opening.connect.version.in_build();
+        let version = self.connect.version.in_build();
         let body = front.body(&self.inbox);
         let kind = match front.header.packet_type {
             PacketType::Puback => AckKind::Puback,
@@ -184,7 +184,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         let ack = Ack::decode(version, kind, body)?;
         let silent = kind == AckKind::Pubrel || (kind == AckKind::Pubrec && !ack.reason.is_error());
         if !ack.properties.is_empty() {
-            check_unasked(&self.opening.connect, &Packet::Ack(ack))?;
+            check_unasked(&self.connect, &Packet::Ack(ack))?;
             if !silent {
                 return Ok(None);
             }
@@ -241,7 +241,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         #[cfg(test)]
         super::tests::examined::count_header(have);
         let Some((header, header_len)) =
-            FixedHeader::decode(self.opening.connect.version.in_build(), stream)?
+            FixedHeader::decode(self.connect.version.in_build(), stream)?
         else {
             self.awaited = if have == 0 { 0 } else { have.saturating_add(1) };
             return Ok(None);
@@ -289,7 +289,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
             if self.wire.is_upgrading() {
                 self.transmit.finish();
             } else {
-                let reason = disconnect_reason(self.opening.connect.version.in_build(), error);
+                let reason = disconnect_reason(self.connect.version.in_build(), error);
                 self.transmit.queue_last(reason, error.close_code());
             }
         }

@@ -44,13 +44,13 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         let len = header_len.saturating_add(header.remaining);
         let publish = header.packet_type == PacketType::Publish;
         // [MQTT-3.1.2-24] No packet is longer than the announced maximum.
-        let longest = longest_promised(&self.opening.connect.properties);
+        let longest = longest_promised(&self.connect.properties);
         if self.oversize == Oversize::Refuse || !publish || len > longest {
             return Err(too_large.into());
         }
         let stream = self.inbox.stream();
         let body = stream.get(header_len..).unwrap_or_default();
-        let version = self.opening.connect.version.in_build();
+        let version = self.connect.version.in_build();
         let fields = Publish::head_len(version, header.flags, body);
         let len = header_len.saturating_add(fields);
         let Some(rest) = header.remaining.checked_sub(fields) else {
@@ -123,8 +123,8 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         len: usize,
         session: &mut Session<S, N>,
     ) -> Result<bool, Error> {
-        let Self { inbox, aliases, long, opening, .. } = self;
-        let version = opening.connect.version.in_build();
+        let Self { inbox, aliases, long, connect, .. } = self;
+        let version = connect.version.in_build();
         let publish = Publish::decode(version, front.header.flags, front.body(inbox))?;
         let publish = resolve(aliases, publish)?;
         if !session.is_long_repeat(&publish, len) {
@@ -144,8 +144,8 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         len: usize,
         session: &mut Session<S, N>,
     ) -> Result<Option<Event<'t>>, Error> {
-        let Self { inbox, aliases, long, surfaced, transmit, failed, opening, .. } = self;
-        let version = opening.connect.version.in_build();
+        let Self { inbox, aliases, long, surfaced, transmit, failed, connect, .. } = self;
+        let version = connect.version.in_build();
         *surfaced = front.len;
         Publish::decode(version, front.header.flags, front.body(inbox))
             .map_err(Error::from)

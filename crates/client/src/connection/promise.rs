@@ -9,10 +9,10 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
     /// The properties of the CONNECT that follow from the memory of both ends.
     pub(super) fn own_properties<const N: usize>(&self) -> ([Property<'static>; 3], usize) {
         let mut list = [Property::TopicAliasMaximum(0); 3];
-        if self.opening.connect.version.in_build() == Version::V3 {
+        if self.connect.version.in_build() == Version::V3 {
             return (list, 0);
         }
-        let given = &self.opening.connect.properties;
+        let given = &self.connect.properties;
         let receive_maximum = u16::try_from(N).ok().and_then(NonZeroU16::new);
         let maximum_packet_size = u32::try_from(self.inbox.limit()).ok().and_then(NonZeroU32::new);
         let topic_alias_maximum = self.aliases.maximum();

@@ -18,9 +18,18 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         now: Instant,
     ) -> Result<Option<Event<'t>>, Error> {
         // Borrowed field by field: the event lies in the inbox, the rest may change beside it.
-        let Self { inbox, transmit, surfaced, failed, last, aliases, timers, opening, .. } = self;
+        let Self {
+            inbox,
+            transmit,
+            surfaced,
+            failed,
+            ended_by_packet,
+            aliases,
+            timers,
+            connect,
+            ..
+        } = self;
         *surfaced = front.len;
-        let connect = &opening.connect;
         let handled = match front.header.packet_type {
             PacketType::Publish => {
                 on_message(connect.version.in_build(), front, inbox, aliases, session)
@@ -28,7 +37,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
             _ => on_other(connect, front, inbox, session, timers, now),
         };
         if let Err(error) = &handled {
-            *last = Some(front);
+            *ended_by_packet = true;
             *failed = Some(*error);
             transmit.queue_last(
                 disconnect_reason(connect.version.in_build(), *error),
