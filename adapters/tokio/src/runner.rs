@@ -190,8 +190,10 @@ impl Attempt<'_> {
             Err(()) => return Error::Closed,
         };
         let ended = {
-            let talking = self.open(client_id, deadline, &mut reader, &mut writer);
-            let mut talking = pin!(beside(talking, self.renew()));
+            // Pinned here: a future that is an argument of another is kept twice.
+            let talking = pin!(self.open(client_id, deadline, &mut reader, &mut writer));
+            let renewing = pin!(self.renew());
+            let mut talking = pin!(beside(talking, renewing));
             match race(&mut talking, shared.closing.notified()).await {
                 Ok(error) => error,
                 // The good-bye is under way, if the server knows us at all.

@@ -6,7 +6,7 @@ use dunlin_drive::dunlin::{self, Closed, Entropy};
 use std::{
     convert::Infallible,
     future::{Future, pending, poll_fn},
-    pin::pin,
+    pin::Pin,
     task::Poll,
     time::Duration,
 };
@@ -75,10 +75,9 @@ pub(super) const fn is_renewal(error: &Error) -> bool {
 
 /// The output of `future`, with `other` polled beside it.
 pub(super) async fn beside<T>(
-    future: impl Future<Output = T>,
-    other: impl Future<Output = Infallible>,
+    mut future: Pin<&mut impl Future<Output = T>>,
+    mut other: Pin<&mut impl Future<Output = Infallible>>,
 ) -> T {
-    let (mut future, mut other) = (pin!(future), pin!(other));
     poll_fn(|cx| {
         let Poll::Pending = other.as_mut().poll(cx);
         future.as_mut().poll(cx)
