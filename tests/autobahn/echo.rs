@@ -185,6 +185,8 @@ impl<'a> Echo<'a> {
 struct Memory(Vec<u8>);
 
 impl Buffer for Memory {
+    type Places<T: dunlin::octet::Entry, const N: usize> = [T; N];
+
     fn bytes(&self) -> &[u8] {
         &self.0
     }

@@ -28,7 +28,7 @@ pub trait Host<const N: usize> {
 
 /// What is reached under the lock.
 #[expect(missing_debug_implementations, reason = "it lends trait objects")]
-pub struct Scope<'s, O, const N: usize> {
+pub struct Scope<'s, O: Buffer, const N: usize> {
     /// The session.
     pub session: &'s mut Session<O, N>,
     /// What happens with events.
@@ -38,7 +38,7 @@ pub struct Scope<'s, O, const N: usize> {
 }
 
 /// What happens with events.
-pub trait Program<O, const N: usize> {
+pub trait Program<O: Buffer, const N: usize> {
     /// Whether the next event can be taken; if not, `cx` is woken when it can.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 

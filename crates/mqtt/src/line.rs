@@ -1,6 +1,7 @@
 //! Answers that wait in line.
 
 use crate::{PacketId, ReasonCode};
+use dunlin_octet::Places;
 
 /// An answer in the second half of QoS 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,16 +24,16 @@ impl Answer {
 
 /// A queue of up to `N` answers.
 #[derive(Debug)]
-pub(crate) struct Line<const N: usize> {
-    answers: [Option<Answer>; N],
+pub(crate) struct Line<const N: usize, P = [Option<Answer>; N]> {
+    answers: P,
     /// As many answers as there are slots: less than 65,535.
     first: u16,
     len: u16,
 }
 
-impl<const N: usize> Line<N> {
+impl<const N: usize, P: Places<Option<Answer>>> Line<N, P> {
     pub(crate) const fn new() -> Self {
-        Self { answers: [None; N], first: 0, len: 0 }
+        Self { answers: P::EMPTY, first: 0, len: 0 }
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -47,7 +48,7 @@ impl<const N: usize> Line<N> {
     pub(crate) fn push(&mut self, answer: Answer) {
         let place = self.place(self.len.into());
         if !self.is_full()
-            && let Some(place) = self.answers.get_mut(place)
+            && let Some(place) = self.answers.reach(place)
         {
             *place = Some(answer);
             self.len = self.len.saturating_add(1);
@@ -57,7 +58,7 @@ impl<const N: usize> Line<N> {
     /// The same, unless one for the same exchange waits there already.
     pub(crate) fn push_once(&mut self, answer: Answer) {
         let waits = (0..usize::from(self.len)).any(|behind| {
-            let waiting = self.answers.get(self.place(behind)).copied().flatten();
+            let waiting = self.answers.made().get(self.place(behind)).copied().flatten();
             waiting.is_some_and(|waiting| waiting.packet_id == answer.packet_id)
         });
         if !waits {
@@ -70,7 +71,7 @@ impl<const N: usize> Line<N> {
         if self.len == 0 {
             return None;
         }
-        let answer = self.answers.get(usize::from(self.first)).copied().flatten();
+        let answer = self.answers.made().get(usize::from(self.first)).copied().flatten();
         self.first = u16::try_from(self.place(1)).unwrap_or(0);
         self.len = self.len.saturating_sub(1);
         answer
@@ -89,7 +90,7 @@ mod tests {
     #[test]
     fn answers_leave_in_the_order_they_came() {
         let id = |id| Answer::new(PacketId::new(id).unwrap(), id % 2 == 0);
-        let mut line = Line::<2>::new();
+        let mut line = <Line<2>>::new();
         for round in 1..=5 {
             line.push(id(round));
             line.push(id(round + 10));

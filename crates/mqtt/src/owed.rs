@@ -1,9 +1,10 @@
 //! Acknowledgements that this side owes, in the order in which the messages came.
 
 use crate::{Ack, AckKind, AckToken, PacketId, ReasonCode};
+use dunlin_octet::{Entry, Places};
 
 #[derive(Clone, Copy, Debug)]
-struct Debt {
+pub(crate) struct Debt {
     id: u16,
     kind: AckKind,
     /// The program has let go of the message.
@@ -11,14 +12,16 @@ struct Debt {
     reason: ReasonCode,
 }
 
-const NOTHING: Debt =
-    Debt { id: 0, kind: AckKind::Puback, due: false, reason: ReasonCode::SUCCESS };
+impl Entry for Debt {
+    const EMPTY: Self =
+        Self { id: 0, kind: AckKind::Puback, due: false, reason: ReasonCode::SUCCESS };
+}
 
 /// A queue of up to `N` acknowledgements; those in front go out as soon as they are due
 /// (v3.1.1: [MQTT-4.6.0-2]).
 #[derive(Debug)]
-pub(crate) struct Owed<const N: usize> {
-    debts: [Debt; N],
+pub(crate) struct Owed<const N: usize, P = [Debt; N]> {
+    debts: P,
     /// As many debts as there are slots: less than 65,535.
     first: u16,
     len: u16,
@@ -26,9 +29,9 @@ pub(crate) struct Owed<const N: usize> {
     epoch: u16,
 }
 
-impl<const N: usize> Owed<N> {
+impl<const N: usize, P: Places<Debt>> Owed<N, P> {
     pub(crate) const fn new() -> Self {
-        Self { debts: [NOTHING; N], first: 0, len: 0, epoch: 0 }
+        Self { debts: P::EMPTY, first: 0, len: 0, epoch: 0 }
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -50,8 +53,8 @@ impl<const N: usize> Owed<N> {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn push(&mut self, id: PacketId, kind: AckKind) -> Option<AckToken> {
         let token = self.next_token(id)?;
-        let debt = self.debts.get_mut(usize::from(token.place))?;
-        *debt = Debt { id: id.value(), kind, ..NOTHING };
+        let debt = self.debts.reach(usize::from(token.place))?;
+        *debt = Debt { id: id.value(), kind, ..Debt::EMPTY };
         self.len = self.len.saturating_add(1);
         Some(token)
     }
@@ -68,7 +71,7 @@ impl<const N: usize> Owed<N> {
     /// The program has let go of the message; says whether it still waited for that.
     pub(crate) fn settle(&mut self, token: AckToken, reason: ReasonCode) -> bool {
         let held = self.is_held(token);
-        if held && let Some(debt) = self.debts.get_mut(usize::from(token.place)) {
+        if held && let Some(debt) = self.debts.reach(usize::from(token.place)) {
             debt.due = true;
             debt.reason = reason;
         }
@@ -78,7 +81,7 @@ impl<const N: usize> Owed<N> {
     /// Whether the message still waits for the program.
     pub(crate) fn is_held(&self, token: AckToken) -> bool {
         let place = usize::from(token.place);
-        let Some(debt) = self.debts.get(place) else { return false };
+        let Some(debt) = self.debts.made().get(place) else { return false };
         token.epoch == self.epoch
             && Self::is_within(place, self.first, self.len)
             && debt.id == token.packet_id.value()
@@ -88,7 +91,7 @@ impl<const N: usize> Owed<N> {
     /// Whether an acknowledgement of this kind for `id` has yet to go out on this connection.
     pub(crate) fn owes(&self, id: PacketId, kind: AckKind) -> bool {
         (0..usize::from(self.len)).any(|behind| {
-            let debt = self.debts.get(self.place(behind));
+            let debt = self.debts.made().get(self.place(behind));
             debt.is_some_and(|debt| debt.id == id.value() && debt.kind == kind)
         })
     }
@@ -96,7 +99,7 @@ impl<const N: usize> Owed<N> {
     /// The program has let go of the message of QoS 2, however often it came on this connection.
     pub(crate) fn settle_repeats(&mut self, id: PacketId, reason: ReasonCode) {
         let (first, len) = (self.first, self.len);
-        for (place, debt) in self.debts.iter_mut().enumerate() {
+        for (place, debt) in self.debts.made_mut().iter_mut().enumerate() {
             let is_its = debt.id == id.value() && debt.kind == AckKind::Pubrec;
             if is_its && Self::is_within(place, first, len) && !debt.due {
                 debt.due = true;
@@ -107,7 +110,7 @@ impl<const N: usize> Owed<N> {
 
     /// The acknowledgement that goes out next, if the one in front is due.
     pub(crate) fn due(&self) -> Option<Ack<'static>> {
-        let debt = self.debts.get(usize::from(self.first))?;
+        let debt = self.debts.made().get(usize::from(self.first))?;
         if self.len == 0 || !debt.due {
             return None;
         }
@@ -146,7 +149,7 @@ mod tests {
     /// v3.1.1: [MQTT-4.6.0-2] [MQTT-4.6.0-3]
     #[test]
     fn acknowledgements_leave_in_the_order_of_the_messages() {
-        let mut owed = Owed::<2>::new();
+        let mut owed = <Owed<2>>::new();
         let first = owed.push(id(7), AckKind::Puback).unwrap();
         let second = owed.push(id(8), AckKind::Pubrec).unwrap();
         assert_eq!(owed.push(id(9), AckKind::Puback), None);
@@ -164,7 +167,7 @@ mod tests {
 
     #[test]
     fn tokens_of_an_earlier_connection_are_void() {
-        let mut owed = Owed::<2>::new();
+        let mut owed = <Owed<2>>::new();
         let stale = owed.push(id(7), AckKind::Puback).unwrap();
         owed.reset();
         let fresh = owed.push(id(7), AckKind::Puback).unwrap();

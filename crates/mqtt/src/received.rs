@@ -3,6 +3,7 @@
 mod recorded;
 
 use crate::{AckToken, PacketId, ReasonCode};
+use dunlin_octet::{Entry, Places};
 
 /// Stands in a token for a message of QoS 2, whose place is found by its identifier.
 pub(crate) const EXACTLY_ONCE: u16 = u16::MAX;
@@ -27,7 +28,7 @@ const DOUBTFUL: u8 = 1 << 1;
 const COUNTED: u8 = 1 << 2;
 
 #[derive(Clone, Copy, Debug)]
-struct Arrival {
+pub(crate) struct Arrival {
     id: u16,
     /// Tells this message from an earlier one with the same identifier.
     serial: u16,
@@ -39,14 +40,16 @@ struct Arrival {
     stored: Stored,
 }
 
-const NOTHING: Arrival = Arrival {
-    id: 0,
-    serial: 0,
-    digest: 0,
-    flags: 0,
-    reason: ReasonCode::SUCCESS,
-    stored: Stored::Nothing,
-};
+impl Entry for Arrival {
+    const EMPTY: Self = Self {
+        id: 0,
+        serial: 0,
+        digest: 0,
+        flags: 0,
+        reason: ReasonCode::SUCCESS,
+        stored: Stored::Nothing,
+    };
+}
 
 impl Arrival {
     const fn is(&self, flag: u8) -> bool {
@@ -83,8 +86,8 @@ impl Arrival {
 /// A server with more than `N` under way goes beyond what can be remembered: the oldest that the program
 /// has taken are forgotten then, and would be handed over twice if they came again.
 #[derive(Debug)]
-pub(crate) struct Received<const N: usize> {
-    arrivals: [Arrival; N],
+pub(crate) struct Received<const N: usize, P = [Arrival; N]> {
+    arrivals: P,
     len: usize,
     serial: u16,
     /// How many of them count towards the Receive Maximum.
@@ -97,11 +100,10 @@ pub(crate) struct Received<const N: usize> {
     evicted: Option<PacketId>,
 }
 
-impl<const N: usize> Received<N> {
+impl<const N: usize, P: Places<Arrival>> Received<N, P> {
     pub(crate) const fn new() -> Self {
-        let arrivals = [NOTHING; N];
         Self {
-            arrivals,
+            arrivals: P::EMPTY,
             len: 0,
             serial: 0,
             counted: 0,
@@ -127,7 +129,7 @@ impl<const N: usize> Received<N> {
 
     /// The server may have forgotten them: one that is not marked as a repetition is another message.
     pub(crate) fn doubt(&mut self) {
-        for arrival in &mut self.arrivals {
+        for arrival in self.arrivals.made_mut() {
             arrival.flags |= DOUBTFUL;
         }
         self.doubted = true;
@@ -135,7 +137,7 @@ impl<const N: usize> Received<N> {
 
     /// A new connection: nothing counts towards the Receive Maximum.
     pub(crate) fn reset(&mut self) {
-        for arrival in &mut self.arrivals {
+        for arrival in self.arrivals.made_mut() {
             arrival.flags &= !COUNTED;
         }
         self.counted = 0;
@@ -155,7 +157,7 @@ impl<const N: usize> Received<N> {
 
     /// Whether the message counts towards the Receive Maximum.
     pub(crate) fn is_counted(&self, id: PacketId) -> bool {
-        let known = self.find(id).and_then(|place| self.arrivals.get(place));
+        let known = self.find(id).and_then(|place| self.arrivals.made().get(place));
         known.is_some_and(|arrival| arrival.is(COUNTED))
     }
 
@@ -164,7 +166,7 @@ impl<const N: usize> Received<N> {
     /// One that is not marked as a repetition, and has another content, is none: a server that was rolled
     /// back to an older state uses identifiers again.
     pub(crate) fn is_repeat(&self, id: PacketId, duplicate: bool, digest: u32) -> bool {
-        let known = self.find(id).and_then(|place| self.arrivals.get(place));
+        let known = self.find(id).and_then(|place| self.arrivals.made().get(place));
         known.is_some_and(|arrival| {
             let same = arrival.digest == digest;
             // In doubt, only what is both can be nothing else.
@@ -188,9 +190,9 @@ impl<const N: usize> Received<N> {
         let token = self.next_token(id);
         let serial = token.epoch;
         let stored = if gone.is_some() { Stored::Earlier } else { Stored::Nothing };
-        let arrival = Arrival { id: id.value(), serial, digest, stored, ..NOTHING };
+        let arrival = Arrival { id: id.value(), serial, digest, stored, ..Arrival::EMPTY };
         match gone {
-            Some(place) => *self.arrivals.get_mut(place)? = arrival,
+            Some(place) => *self.arrivals.reach(place)? = arrival,
             None => self.append(arrival)?,
         }
         self.serial = serial;
@@ -204,7 +206,7 @@ impl<const N: usize> Received<N> {
 
     /// What the program said of the message with this identifier, if it has let go of it.
     pub(crate) fn verdict(&self, id: PacketId) -> Option<ReasonCode> {
-        let arrival = self.arrivals.get(self.find(id)?)?;
+        let arrival = self.arrivals.made().get(self.find(id)?)?;
         arrival.is(TAKEN).then_some(arrival.reason)
     }
 
@@ -241,7 +243,7 @@ impl<const N: usize> Received<N> {
     }
 
     fn live(&self) -> &[Arrival] {
-        self.arrivals.get(..self.len).unwrap_or_default()
+        self.arrivals.made().get(..self.len).unwrap_or_default()
     }
 
     fn find(&self, id: PacketId) -> Option<usize> {
@@ -249,7 +251,7 @@ impl<const N: usize> Received<N> {
     }
 
     fn append(&mut self, arrival: Arrival) -> Option<()> {
-        *self.arrivals.get_mut(self.len)? = arrival;
+        *self.arrivals.reach(self.len)? = arrival;
         self.len = self.len.saturating_add(1);
         self.unrecorded = self.unrecorded.saturating_add(arrival.is_unrecorded().into());
         Some(())
@@ -258,8 +260,8 @@ impl<const N: usize> Received<N> {
     /// Makes a place free, whatever a store has of it.
     fn erase(&mut self, place: usize) {
         let last = self.len.saturating_sub(1);
-        let Some(moved) = self.arrivals.get(last).copied() else { return };
-        if let Some(gone) = self.arrivals.get_mut(place) {
+        let Some(moved) = self.arrivals.made().get(last).copied() else { return };
+        if let Some(gone) = self.arrivals.reach(place) {
             let gone = core::mem::replace(gone, moved);
             self.unrecorded = self.unrecorded.saturating_sub(gone.is_unrecorded().into());
             self.counted = self.counted.saturating_sub(gone.is(COUNTED).into());
@@ -269,7 +271,7 @@ impl<const N: usize> Received<N> {
 
     /// Changes an arrival, and keeps the counts.
     fn update(&mut self, place: usize, change: impl FnOnce(&mut Arrival)) {
-        let Some(arrival) = self.arrivals.get_mut(place) else { return };
+        let Some(arrival) = self.arrivals.reach(place) else { return };
         let before = *arrival;
         change(arrival);
         let after = *arrival;

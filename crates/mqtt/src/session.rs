@@ -13,7 +13,11 @@ mod stream;
 
 use crate::{
     AckToken, Config, FixedHeader, Limits, Oversize, PacketType, Qos, ReasonCode, Token, Version,
-    line::Line, outbox::Outbox, owed::Owed, received::Received, slots::Slots,
+    line::{Answer, Line},
+    outbox::Outbox,
+    owed::{Debt, Owed},
+    received::{Arrival, Received},
+    slots::{Slot, Slots},
 };
 use core::num::NonZeroU16;
 use dunlin_octet::Buffer;
@@ -83,15 +87,15 @@ struct Asked {
 /// `outbox` is memory for packets until they are acknowledged, with 12 bytes beside each; `INFLIGHT`
 /// is how many exchanges can wait for an answer at a time, in each direction.
 #[derive(Debug)]
-pub struct Session<B, const INFLIGHT: usize> {
+pub struct Session<B: Buffer, const INFLIGHT: usize> {
     outbox: Outbox<B>,
-    slots: Slots<INFLIGHT>,
-    owed: Owed<INFLIGHT>,
+    slots: Slots<INFLIGHT, B::Places<Slot, INFLIGHT>>,
+    owed: Owed<INFLIGHT, B::Places<Debt, INFLIGHT>>,
     /// Messages of QoS 2 whose PUBREC has come: PUBREL is to be sent.
-    released: Line<INFLIGHT>,
+    released: Line<INFLIGHT, B::Places<Option<Answer>, INFLIGHT>>,
     /// Messages of QoS 2 whose PUBREL has come: PUBCOMP is to be sent.
-    completed: Line<INFLIGHT>,
-    received: Received<INFLIGHT>,
+    completed: Line<INFLIGHT, B::Places<Option<Answer>, INFLIGHT>>,
+    received: Received<INFLIGHT, B::Places<Arrival, INFLIGHT>>,
     /// Messages that the server is following now: in MQTT 3.1.1 only those of QoS 2, unless there is a
     /// limit for all.
     unfinished: u16,

@@ -3,6 +3,7 @@
 mod restored;
 
 use crate::PacketId;
+use dunlin_octet::{Entry, Places};
 
 /// Marks a slot that is free; the other bits then name the next free one.
 const FREE: u32 = 0x8000_0000;
@@ -15,13 +16,17 @@ const UNCHANGED: u16 = u16::MAX - 1;
 
 /// One exchange in flight, or a free place for one.
 #[derive(Clone, Copy, Debug)]
-struct Slot {
+pub(crate) struct Slot {
     /// The identifier in use, or used last; 0 when never used.
     id: u16,
     /// The next slot with a change that the store has not seen.
     changed: u16,
     /// Where the packet stands in the outbox, [`ENDED`], or [`FREE`] with the next free slot.
     at: u32,
+}
+
+impl Entry for Slot {
+    const EMPTY: Self = Self { id: 0, changed: UNCHANGED, at: FREE };
 }
 
 /// A slot with a change that the store has not seen.
@@ -40,8 +45,8 @@ pub(crate) enum Changed {
 /// a slot that carries another one. Only what was restored from a session with another `N` may stand
 /// elsewhere, as a guest.
 #[derive(Debug)]
-pub(crate) struct Slots<const N: usize> {
-    slots: [Slot; N],
+pub(crate) struct Slots<const N: usize, P = [Slot; N]> {
+    slots: P,
     /// Slots from here on have never been used.
     fresh: u16,
     oldest_free: u16,
@@ -55,13 +60,13 @@ pub(crate) struct Slots<const N: usize> {
     guests: u16,
 }
 
-impl<const N: usize> Slots<N> {
+impl<const N: usize, P: Places<Slot>> Slots<N, P> {
     const SIZE_IS_LEGAL: () = assert!(N >= 1 && N < 65_535, "in flight: 1 to 65,534");
 
     pub(crate) const fn new() -> Self {
         let () = Self::SIZE_IS_LEGAL;
         Self {
-            slots: [Slot { id: 0, changed: UNCHANGED, at: FREE }; N],
+            slots: P::EMPTY,
             fresh: 0,
             oldest_free: NONE,
             newest_free: NONE,
@@ -99,14 +104,14 @@ impl<const N: usize> Slots<N> {
 
     /// Where the packet stands that `id` identifies, if any does.
     pub(crate) fn find(&self, id: PacketId) -> Option<usize> {
-        let slot = self.slots.get(self.place_of(id)?)?;
+        let slot = self.slots.made().get(self.place_of(id)?)?;
         if slot.at == ENDED { None } else { usize::try_from(slot.at).ok() }
     }
 
     /// The packet that `id` identifies has moved.
     pub(crate) fn relocate(&mut self, id: PacketId, at: usize) {
         let place = self.place_of(id);
-        if let Some(slot) = place.and_then(|place| self.slots.get_mut(place)) {
+        if let Some(slot) = place.and_then(|place| self.slots.reach(place)) {
             slot.at = place_bits(at);
         }
     }
@@ -115,7 +120,7 @@ impl<const N: usize> Slots<N> {
     pub(crate) fn free(&mut self, id: PacketId) {
         let Some(index) = self.place_of(id) else { return };
         let is_guest = index != Self::home(id);
-        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Some(slot) = self.slots.reach(index) else { return };
         if slot.at == ENDED {
             self.ended = self.ended.saturating_sub(1);
         }
@@ -131,7 +136,7 @@ impl<const N: usize> Slots<N> {
     /// The exchange is over, which the store has to learn before its slot is free.
     pub(crate) fn end(&mut self, id: PacketId) {
         let place = self.place_of(id);
-        if let Some(slot) = place.and_then(|place| self.slots.get_mut(place))
+        if let Some(slot) = place.and_then(|place| self.slots.reach(place))
             && slot.at != ENDED
         {
             slot.at = ENDED;
@@ -142,13 +147,13 @@ impl<const N: usize> Slots<N> {
     /// The exchange has a change that the store has not seen.
     pub(crate) fn push_changed(&mut self, id: PacketId) {
         let Some(place) = self.place_of(id) else { return };
-        let Some(slot) = self.slots.get_mut(place) else { return };
+        let Some(slot) = self.slots.reach(place) else { return };
         if slot.changed != UNCHANGED {
             return;
         }
         slot.changed = NONE;
         let index = u16::try_from(place).unwrap_or(NONE);
-        match self.slots.get_mut(usize::from(self.last_changed)) {
+        match self.slots.reach(usize::from(self.last_changed)) {
             Some(last) => last.changed = index,
             None => self.first_changed = index,
         }
@@ -157,7 +162,7 @@ impl<const N: usize> Slots<N> {
 
     /// The exchange that has had changes for longest.
     pub(crate) fn changed(&self) -> Option<(PacketId, Changed)> {
-        let slot = self.slots.get(usize::from(self.first_changed))?;
+        let slot = self.slots.made().get(usize::from(self.first_changed))?;
         let changed = if slot.at == ENDED {
             Changed::Ended
         } else {
@@ -168,7 +173,7 @@ impl<const N: usize> Slots<N> {
 
     /// The store has seen all changes of that exchange.
     pub(crate) fn pop_changed(&mut self) {
-        let Some(slot) = self.slots.get_mut(usize::from(self.first_changed)) else { return };
+        let Some(slot) = self.slots.reach(usize::from(self.first_changed)) else { return };
         self.first_changed = core::mem::replace(&mut slot.changed, UNCHANGED);
         if self.first_changed == NONE {
             self.last_changed = NONE;
@@ -187,7 +192,7 @@ impl<const N: usize> Slots<N> {
             return Some(index);
         }
         let index = self.oldest_free;
-        let slot = self.slots.get(usize::from(index))?;
+        let slot = self.slots.made().get(usize::from(index))?;
         self.oldest_free = u16::try_from(slot.at & !FREE).unwrap_or(NONE);
         if self.oldest_free == NONE {
             self.newest_free = NONE;
@@ -197,7 +202,7 @@ impl<const N: usize> Slots<N> {
 
     fn append_free(&mut self, index: usize) {
         let index = u16::try_from(index).unwrap_or(NONE);
-        match self.slots.get_mut(usize::from(self.newest_free)) {
+        match self.slots.reach(usize::from(self.newest_free)) {
             Some(newest) => newest.at = FREE | u32::from(index),
             None => self.oldest_free = index,
         }
@@ -208,20 +213,20 @@ impl<const N: usize> Slots<N> {
     fn following(&self, index: u16) -> u16 {
         let step = u16::try_from(N).unwrap_or(u16::MAX);
         let first = index.saturating_add(1);
-        match self.slots.get(usize::from(index)).map_or(0, |slot| slot.id) {
+        match self.slots.made().get(usize::from(index)).map_or(0, |slot| slot.id) {
             0 => first,
             last => last.checked_add(step).unwrap_or(first),
         }
     }
 
     fn set_id(&mut self, index: u16, id: u16) {
-        if let Some(slot) = self.slots.get_mut(usize::from(index)) {
+        if let Some(slot) = self.slots.reach(usize::from(index)) {
             slot.id = id;
         }
     }
 
     fn set(&mut self, index: u16, id: u16, at: usize) {
-        if let Some(slot) = self.slots.get_mut(usize::from(index)) {
+        if let Some(slot) = self.slots.reach(usize::from(index)) {
             *slot = Slot { id, changed: UNCHANGED, at: place_bits(at) };
             self.used = self.used.saturating_add(1);
         }
@@ -231,10 +236,10 @@ impl<const N: usize> Slots<N> {
     fn place_of(&self, id: PacketId) -> Option<usize> {
         let carries = |slot: &Slot| slot.id == id.value() && slot.at & FREE == 0;
         let home = Self::home(id);
-        if self.slots.get(home).is_some_and(carries) {
+        if self.slots.made().get(home).is_some_and(carries) {
             return Some(home);
         }
-        if self.guests == 0 { None } else { self.slots.iter().position(carries) }
+        if self.guests == 0 { None } else { self.slots.made().iter().position(carries) }
     }
 
     /// The slot that `id` belongs to.
@@ -262,7 +267,7 @@ mod tests {
     /// [MQTT-2.2.1-3], v3.1.1: [MQTT-2.3.1-2]
     #[test]
     fn identifiers_are_unused_and_come_back_as_late_as_they_can() {
-        let mut slots = Slots::<4>::new();
+        let mut slots = <Slots<4>>::new();
         let ids: Vec<_> = (0..4).map(|at| slots.take(at).unwrap()).collect();
         assert_eq!(ids.iter().map(|id| id.value()).collect::<Vec<_>>(), [1, 2, 3, 4]);
         assert!(slots.is_full());
@@ -282,7 +287,7 @@ mod tests {
     /// [MQTT-2.2.1-3], v3.1.1: [MQTT-2.3.1-1] [MQTT-2.3.1-2]
     #[test]
     fn identifiers_wrap_without_zero_and_without_meeting() {
-        let mut slots = Slots::<7>::new();
+        let mut slots = <Slots<7>>::new();
         let held = slots.take(0).unwrap();
         for round in 0..100_000 {
             let id = slots.take(round).unwrap();

@@ -28,7 +28,7 @@ mod reader;
 mod sink;
 mod writer;
 
-pub use buffer::Buffer;
+pub use buffer::{Buffer, Entry, Places};
 pub use inbox::Inbox;
 pub use mask::{copy_masked, mask};
 pub use moves::{copy, shift};

@@ -463,6 +463,8 @@ fn pong_and_ping_wait_for_the_end_of_the_frame_that_is_half_out() {
 struct Growing(Vec<u8>);
 
 impl Buffer for Growing {
+    type Places<T: dunlin_octet::Entry, const N: usize> = [T; N];
+
     fn bytes(&self) -> &[u8] {
         &self.0
     }

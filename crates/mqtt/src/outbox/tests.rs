@@ -126,6 +126,8 @@ struct Grows {
 }
 
 impl Buffer for Grows {
+    type Places<T: dunlin_octet::Entry, const N: usize> = [T; N];
+
     fn bytes(&self) -> &[u8] {
         &self.memory
     }

@@ -1,9 +1,10 @@
 //! What a store learns of messages that have come.
 
-use super::{Arrival, DOUBTFUL, NOTHING, Received, Stored, TAKEN};
+use super::{Arrival, DOUBTFUL, Received, Stored, TAKEN};
 use crate::{PacketId, record::Record};
+use dunlin_octet::{Entry, Places};
 
-impl<const N: usize> Received<N> {
+impl<const N: usize, P: Places<Arrival>> Received<N, P> {
     /// Whether a store is to learn something.
     pub(crate) const fn has_unrecorded(&self) -> bool {
         self.unrecorded > 0 || self.evicted.is_some()
@@ -87,7 +88,7 @@ impl<const N: usize> Received<N> {
         let serial = self.serial.wrapping_add(1);
         let flags = if doubtful { TAKEN | DOUBTFUL } else { TAKEN };
         let stored = Stored::Same;
-        self.append(Arrival { id: id.value(), serial, digest, flags, stored, ..NOTHING });
+        self.append(Arrival { id: id.value(), serial, digest, flags, stored, ..Arrival::EMPTY });
         self.serial = serial;
     }
 

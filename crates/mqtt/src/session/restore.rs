@@ -146,7 +146,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
 }
 
 /// All of a session that a crash must not lose.
-struct State<'s, B, const INFLIGHT: usize>(&'s Session<B, INFLIGHT>);
+struct State<'s, B: Buffer, const INFLIGHT: usize>(&'s Session<B, INFLIGHT>);
 
 impl<B: Buffer, const INFLIGHT: usize> Text for State<'_, B, INFLIGHT> {
     fn write(&self, sink: &mut dyn Sink) {

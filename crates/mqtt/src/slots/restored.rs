@@ -1,9 +1,10 @@
 //! Identifiers that come from a store.
 
-use super::{FREE, NONE, Slots};
+use super::{FREE, NONE, Slot, Slots};
 use crate::PacketId;
+use dunlin_octet::Places;
 
-impl<const N: usize> Slots<N> {
+impl<const N: usize, P: Places<Slot>> Slots<N, P> {
     /// Whether `id` is in use.
     pub(crate) fn is_used(&self, id: PacketId) -> bool {
         self.place_of(id).is_some()
@@ -26,7 +27,7 @@ impl<const N: usize> Slots<N> {
         let home = Self::home(id);
         // Where the slot is in use, it carries a newer one, or a guest.
         if self.take_free(u16::try_from(home).unwrap_or(NONE)) {
-            if let Some(slot) = self.slots.get_mut(home) {
+            if let Some(slot) = self.slots.reach(home) {
                 slot.id = id.value();
                 slot.at = FREE | u32::from(NONE);
             }
@@ -38,7 +39,7 @@ impl<const N: usize> Slots<N> {
     pub(crate) fn for_each_used_up(&self, mut visit: impl FnMut(PacketId)) {
         let mut index = self.oldest_free;
         for _ in 0..N {
-            let Some(slot) = self.slots.get(usize::from(index)) else { break };
+            let Some(slot) = self.slots.made().get(usize::from(index)) else { break };
             if let Some(id) = PacketId::new(slot.id) {
                 visit(id);
             }
@@ -46,7 +47,7 @@ impl<const N: usize> Slots<N> {
         }
         let mut index = self.first_changed;
         for _ in 0..N {
-            let Some(slot) = self.slots.get(usize::from(index)) else { break };
+            let Some(slot) = self.slots.made().get(usize::from(index)) else { break };
             if let Some(id) = PacketId::new(slot.id).filter(|_| slot.at == super::ENDED) {
                 visit(id);
             }
@@ -62,7 +63,7 @@ impl<const N: usize> Slots<N> {
         }
         if index >= self.fresh {
             for unused in self.fresh..index {
-                if let Some(slot) = self.slots.get_mut(usize::from(unused)) {
+                if let Some(slot) = self.slots.reach(usize::from(unused)) {
                     slot.at = FREE | u32::from(NONE);
                 }
                 self.append_free(usize::from(unused));
@@ -73,7 +74,7 @@ impl<const N: usize> Slots<N> {
         let mut before = None;
         let mut at = self.oldest_free;
         for _ in 0..N {
-            let Some(slot) = self.slots.get(usize::from(at)) else { return false };
+            let Some(slot) = self.slots.made().get(usize::from(at)) else { return false };
             let next = u16::try_from(slot.at & !FREE).unwrap_or(NONE);
             if at == index {
                 self.unlink(before, next, index);
@@ -86,7 +87,7 @@ impl<const N: usize> Slots<N> {
     }
 
     fn unlink(&mut self, before: Option<u16>, next: u16, index: u16) {
-        match before.and_then(|before| self.slots.get_mut(usize::from(before))) {
+        match before.and_then(|before| self.slots.reach(usize::from(before))) {
             Some(before) => before.at = FREE | u32::from(next),
             None => self.oldest_free = next,
         }
@@ -107,13 +108,13 @@ mod tests {
 
     #[test]
     fn slots_restored_from_their_identifiers_go_on_as_the_old_ones() {
-        let mut old = Slots::<5>::new();
+        let mut old = <Slots<5>>::new();
         let ids: Vec<_> = (0..5).map(|at| old.take(at).unwrap()).collect();
         for at in [3, 0, 4] {
             old.free(ids[at]);
         }
         old.take(9).unwrap();
-        let mut new = Slots::<5>::new();
+        let mut new = <Slots<5>>::new();
         for (used, at) in [(2, 1), (3, 2), (9, 9)] {
             assert!(new.claim(id(used), at));
         }
@@ -128,7 +129,7 @@ mod tests {
     #[test]
     fn exchanges_of_fewer_slots_find_places_among_more_and_none_is_given_twice() {
         // 1 and 8 would both be at home in the first of seven slots.
-        let mut slots = Slots::<7>::new();
+        let mut slots = <Slots<7>>::new();
         for used in [1, 8, 15, 3] {
             assert!(slots.claim(id(used), usize::from(used)), "{used}");
         }

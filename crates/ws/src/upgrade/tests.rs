@@ -334,6 +334,8 @@ fn memory_of_the_longest_line_is_enough_and_less_is_an_error() {
 fn memory_that_grows_takes_a_line_of_any_legal_length() {
     struct Growing(Vec<u8>);
     impl Buffer for Growing {
+        type Places<T: dunlin_octet::Entry, const N: usize> = [T; N];
+
         fn bytes(&self) -> &[u8] {
             &self.0
         }

@@ -18,6 +18,8 @@ impl Memory {
 }
 
 impl Buffer for Memory {
+    type Places<T: dunlin::octet::Entry, const N: usize> = [T; N];
+
     fn bytes(&self) -> &[u8] {
         &self.bytes
     }

@@ -201,6 +201,8 @@ fn parked_packets_survive_a_move_of_the_memory() {
 struct Growing(Vec<u8>);
 
 impl Buffer for Growing {
+    type Places<T: dunlin_octet::Entry, const N: usize> = [T; N];
+
     fn bytes(&self) -> &[u8] {
         &self.0
     }
