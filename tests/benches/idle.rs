@@ -34,9 +34,8 @@ use tokio::{
 /// How many clients there are at a time.
 const CLIENTS: usize = 10_000;
 
-/// What one of ours is to come down to, in bytes; nearly half of what it takes are the places for 256
-/// messages under way in each direction.
-const CLIENT_GOAL: f64 = 12.0 * 1_024.0;
+/// What one of ours may take, in bytes; places for messages under way are made when there are any.
+const CLIENT_MAX: f64 = 12.0 * 1_024.0;
 
 /// No PINGREQ comes meanwhile.
 const KEEP_ALIVE_S: u16 = 3_600;
@@ -58,9 +57,9 @@ fn main() -> ExitCode {
     server.kill().unwrap();
     server.wait().unwrap();
     println!("memory of an idle client, of {CLIENTS}, over plain WebSocket:");
-    println!("  dunlin   {ours:>8.0} bytes, to be {CLIENT_GOAL:.0}");
+    println!("  dunlin   {ours:>8.0} bytes, at most {CLIENT_MAX:.0}");
     println!("  rumqttc  {theirs:>8.0} bytes");
-    if ours <= theirs { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if ours <= theirs && ours <= CLIENT_MAX { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Connects all, one after another, and lets go of them; how many bytes of heap each took meanwhile.
