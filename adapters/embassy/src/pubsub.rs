@@ -32,6 +32,8 @@
 
 mod deliveries;
 mod error;
+#[cfg(feature = "json")]
+mod json;
 mod publish;
 mod removal;
 mod subscribe;
@@ -40,6 +42,8 @@ pub use crate::events::{STATES_MAX, Watch};
 pub use deliveries::{Deliveries, Delivery, Undelivered};
 pub use dunlin_drive::pubsub::{ConnectionState, Reachability};
 pub use error::Error;
+#[cfg(feature = "json")]
+pub use json::{InvalidJson, JSON_DEPTH_MAX, JSON_ESCAPED_MAX};
 pub use publish::{Publish, Published, Report};
 pub use removal::{DRAIN_TIMEOUT, Drained};
 pub use subscribe::Subscribe;
@@ -154,7 +158,7 @@ impl<'r, M: RawMutex, const N: usize, const PROVIDERS: usize> PubSub<'r, M, N, P
         topics: [&'p str; TOPICS],
         payload: &'p [u8],
     ) -> Publish<'p, 'r, M, N, PROVIDERS, TOPICS> {
-        Publish::new(self, topics, payload)
+        Publish::new(self, topics, Ok(payload))
     }
 
     /// Subscribes at all providers that are there now, or at [one](Subscribe::provider).

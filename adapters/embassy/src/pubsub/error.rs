@@ -18,6 +18,9 @@ pub enum Error<'r> {
     Full,
     /// Not a single topic was given.
     NoTopic,
+    /// The value has no form in JSON, or none that fits into the memory lent.
+    #[cfg(feature = "json")]
+    Json,
     /// No provider takes the subscription; this is what the first one said.
     Subscribe {
         /// The provider.
@@ -35,6 +38,8 @@ impl fmt::Display for Error<'_> {
             Self::DuplicateProvider => f.write_str("there is such a provider already"),
             Self::Full => f.write_str("no room for another provider"),
             Self::NoTopic => f.write_str("there is no topic: give one at least"),
+            #[cfg(feature = "json")]
+            Self::Json => f.write_str("the value does not fit into its memory as JSON: lend more"),
             Self::Subscribe { provider, error } => write!(f, "provider {provider}: {error}"),
         }
     }

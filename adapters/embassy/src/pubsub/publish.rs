@@ -21,7 +21,7 @@ pub struct Publish<'p, 'r, M: RawMutex, const N: usize, const PROVIDERS: usize, 
     pubsub: &'p PubSub<'r, M, N, PROVIDERS>,
     provider: Option<&'p str>,
     topics: [&'p str; TOPICS],
-    text: Text<'p>,
+    text: Result<Text<'p>, Error<'r>>,
     under_way: Option<[Option<UnderWay<'r, M, N, TOPICS>>; PROVIDERS]>,
 }
 
@@ -62,11 +62,14 @@ impl<'p, 'r, M: RawMutex, const N: usize, const PROVIDERS: usize, const TOPICS: 
     pub(super) const fn new(
         pubsub: &'p PubSub<'r, M, N, PROVIDERS>,
         topics: [&'p str; TOPICS],
-        payload: &'p [u8],
+        payload: Result<&'p [u8], Error<'r>>,
     ) -> Self {
         const { assert!(TOPICS > 0, "there is no topic: give one at least") }
         let (qos, retained, properties) = (Qos::AtLeastOnce, false, Properties::NONE);
-        let text = Text { payload, qos, retained, properties };
+        let text = match payload {
+            Ok(payload) => Ok(Text { payload, qos, retained, properties }),
+            Err(error) => Err(error),
+        };
         Self { pubsub, provider: None, topics, text, under_way: None }
     }
 
@@ -76,21 +79,22 @@ impl<'p, 'r, M: RawMutex, const N: usize, const PROVIDERS: usize, const TOPICS: 
     }
 
     /// At this QoS.
-    pub fn qos(mut self, qos: Qos) -> Self {
-        self.text.qos = qos;
-        self
+    pub fn qos(self, qos: Qos) -> Self {
+        self.with(|text| Text { qos, ..text })
     }
 
     /// To be kept for new subscribers, in place of what was kept before.
-    pub fn retained(mut self) -> Self {
-        self.text.retained = true;
-        self
+    pub fn retained(self) -> Self {
+        self.with(|text| Text { retained: true, ..text })
     }
 
     /// What else there is to say of it; only for providers of MQTT 5.0.
-    pub fn properties(mut self, properties: Properties<'p>) -> Self {
-        self.text.properties = properties;
-        self
+    pub fn properties(self, properties: Properties<'p>) -> Self {
+        self.with(|text| Text { properties, ..text })
+    }
+
+    fn with(self, change: impl FnOnce(Text<'p>) -> Text<'p>) -> Self {
+        Self { text: self.text.map(change), ..self }
     }
 }
 
@@ -101,6 +105,7 @@ impl<'p, 'r, M: RawMutex, const N: usize, const PROVIDERS: usize, const TOPICS: 
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { pubsub, provider, topics, text, under_way } = self.get_mut();
+        let text = (*text)?;
         let under_way = match under_way {
             Some(under_way) => under_way,
             none => {
@@ -111,7 +116,7 @@ impl<'p, 'r, M: RawMutex, const N: usize, const PROVIDERS: usize, const TOPICS: 
         let mut over = true;
         // All get it before the first is waited for: one that is away holds up no other.
         for provider in under_way.iter_mut().flatten() {
-            over &= provider.poll(topics, *text, cx).is_ready();
+            over &= provider.poll(topics, text, cx).is_ready();
         }
         if !over {
             return Poll::Pending;

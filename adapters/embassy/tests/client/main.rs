@@ -12,6 +12,7 @@
 )]
 
 mod dropped;
+mod json;
 mod pubsub;
 mod subscriptions;
 mod world;

@@ -12,7 +12,7 @@ use dunlin_embassy::{
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embedded_io_async::ErrorKind;
 
-type Two<'r> = PubSub<'r, NoopRawMutex, 4, 2>;
+pub(crate) type Two<'r> = PubSub<'r, NoopRawMutex, 4, 2>;
 
 /// A message as a test compares it: provider, topic and payload.
 type Heard = (String, String, Vec<u8>);
@@ -43,7 +43,7 @@ fn states(world: &mut World<'_>, watch: &mut Watch<'_, NoopRawMutex, 4>) -> Vec<
 
 /// Runs `test` with the providers `old` (MQTT 3.1.1) and `new` (MQTT 5), both connected; a connection that
 /// is lost is made again `retry_s` seconds later.
-fn with_two(
+pub(crate) fn with_two(
     clock: &Clock,
     retry_s: u64,
     test: impl for<'r> FnOnce(&Two<'r>, [Handle<'r>; 2], &mut World<'_>, [&Broker; 2]),
