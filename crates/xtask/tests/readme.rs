@@ -2,7 +2,8 @@
 //!
 //! Checked are lines that start with `cargo ` inside code blocks, every line with "MSRV", and table rows
 //! of the form ``| what it is | 131,072 bytes | `dunlin_ws::SOME_MAX` |``, whose last cell names a
-//! constant by its crate and its name. A unit KiB or MiB multiplies; any other text is ignored.
+//! constant by its crate and its name. A unit KiB or MiB multiplies; any other text is ignored. Sizes are
+//! those that `cargo x size` has recorded.
 use crate::support::{packages, root, sources};
 use std::collections::BTreeSet;
 use std::fs;
@@ -66,6 +67,28 @@ fn readme_limits_are_those_of_the_source() {
         let stated = number(value).unwrap_or_else(|| panic!("not a number: {value:?}"));
         assert_eq!(stated, constant(path), "README says {value} for {path}");
     }
+}
+
+/// The table names what was measured in backticks, as the record of `cargo x size` does.
+#[test]
+fn readme_sizes_are_those_recorded() {
+    let recorded = root().join("tests/firmware/budget/recorded.tsv");
+    let recorded = fs::read_to_string(recorded).unwrap();
+    let readme = readme();
+    let mut stated = BTreeSet::new();
+    for line in readme.lines().filter_map(|line| line.strip_prefix("| `")) {
+        let cells: Vec<&str> = line.trim_end_matches(" |").split(" | ").collect();
+        let [name, flash, stack, state] = cells[..] else { continue };
+        let name = name.split('`').next().unwrap();
+        for (what, value) in [("flash", flash), ("stack", stack), ("state", state)] {
+            let row = format!("{name}\t{what}\t{}", value.replace(',', ""));
+            assert!(recorded.lines().any(|line| line == row), "README says {row:?}");
+        }
+        stated.insert(name);
+    }
+    let names: BTreeSet<&str> =
+        recorded.lines().filter_map(|line| line.split('\t').next()).collect();
+    assert_eq!(stated, names, "README shows all forms that are measured");
 }
 
 #[test]
