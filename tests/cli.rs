@@ -25,28 +25,16 @@ mod publishing;
 mod subscribing;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use support::mosquitto::{Mosquitto, Options};
-use support::process::{Command, Output, RUN_LIMIT, Running, dunlin};
-use tokio::time::{interval, timeout};
+use support::process::{Command, Output, Running, dunlin};
 
 /// What must never be seen; tests use it wherever a secret goes.
 const SECRET: &str = "s3cr3t-s3cr3t";
 
 async fn mosquitto() -> Mosquitto {
     Mosquitto::start(Options::default()).await
-}
-
-/// Waits until the broker has written `words` into its log.
-async fn logged(broker: &Mosquitto, words: &str) {
-    let mut look = interval(Duration::from_millis(10));
-    let found = async {
-        while !broker.log().contains(words) {
-            look.tick().await;
-        }
-    };
-    assert!(timeout(RUN_LIMIT, found).await.is_ok(), "{words} is not in\n{}", broker.log());
 }
 
 /// `dunlin broker` on free ports, and the URLs it says.

@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    SECRET, assert_failed, binary, embedded, logged, messages, mosquitto, publish, published,
-    subscriber,
+    SECRET, assert_failed, binary, embedded, messages, mosquitto, publish, published, subscriber,
 };
 use support::mosquitto::{Mosquitto, Options, Storage};
 use support::process::dunlin;
@@ -183,7 +182,7 @@ async fn signal_ends_it_with_a_good_bye() {
         assert_eq!(sub.line().await, "a here");
         lines.signal(signal).await;
         // Not before: the end of its input would end it as well.
-        logged(&broker, &format!("Client {signal} disconnected.")).await;
+        broker.logged(&format!("Client {signal} disconnected.")).await;
         let output = lines.finish().await;
         output.expect_code(code);
         assert_eq!(output.stderr, "");

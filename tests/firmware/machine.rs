@@ -80,6 +80,13 @@ impl Machine {
         self
     }
 
+    /// Has it speak with AWS IoT Core, too, which listens in the clear at `port`.
+    #[must_use]
+    pub(crate) fn cloud(mut self, port: u16) -> Self {
+        self.words.push(format!("cloud={port}"));
+        self
+    }
+
     /// Starts the board with its broker at `broker`.
     pub(crate) fn start(self, broker: SocketAddr) -> Running {
         std::fs::create_dir_all(&self.captures).expect("captures have a folder");

@@ -15,8 +15,9 @@
 
 mod guest;
 mod machine;
-mod retained;
+mod providers;
 mod unwrapped;
+mod visitor;
 mod wrapped;
 
 use machine::{Board, Machine};
@@ -28,12 +29,13 @@ use support::aws_iot::{Attempt, AwsIot, Judgement, Quirks};
 use support::mosquitto::{Mosquitto, Options};
 use tokio::task::JoinHandle;
 
+use visitor::Visitor;
 use wrapped::Wrapped;
 
 /// This side's part of a scenario, which ends with what the firmware has said.
 type Play = fn(Machine) -> JoinHandle<String>;
 
-const SCENARIOS: [(&str, Board, Play); 10] = [
+const SCENARIOS: [(&str, Board, Play); 11] = [
     ("exchange", Board::Net, |machine| tokio::spawn(alone(machine))),
     ("large", Board::Net, |machine| tokio::spawn(large(machine))),
     ("restart", Board::Net, |machine| tokio::spawn(restart(machine))),
@@ -41,6 +43,7 @@ const SCENARIOS: [(&str, Board, Play); 10] = [
     ("wss", Board::Net, |machine| tokio::spawn(wss(machine))),
     ("impostor", Board::Net, |machine| tokio::spawn(impostor(machine))),
     ("guest", Board::Net, |machine| tokio::spawn(guest::play(machine))),
+    ("pubsub", Board::Net, |machine| tokio::spawn(providers::play(machine))),
     ("soak", Board::Net, |machine| tokio::spawn(alone(machine))),
     ("arm-line", Board::ArmLine, |machine| tokio::spawn(alone(machine))),
     ("riscv-line", Board::RiscvLine, |machine| tokio::spawn(alone(machine))),
@@ -106,7 +109,7 @@ async fn large(machine: Machine) -> String {
     let broker = Mosquitto::start(Options::default()).await;
     let pattern = |at: usize| (at ^ at >> 8 ^ at >> 16).to_le_bytes()[0];
     let payload: Vec<u8> = (0..128 << 10).map(pattern).collect();
-    retained::publish(broker.tcp_addr(), "firmware/large", &payload).await;
+    Visitor::connect(broker.tcp_addr()).await.leave("firmware/large", &payload).await;
     machine.start(broker.ws_addr()).finish().await.text()
 }
 

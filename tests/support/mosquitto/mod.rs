@@ -21,6 +21,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::find_program;
+use crate::process::RUN_LIMIT;
 use wire::{PROBE_LIMIT, UPGRADE, connect_packet, metronome, open, ping, probe};
 
 /// How long a start may take before the test fails; a loaded machine needs under one second.
@@ -124,6 +125,16 @@ impl Mosquitto {
     pub fn log(&self) -> String {
         let bytes = fs::read(self.log_path()).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Waits until it has written `words` into its log.
+    pub async fn logged(&self, words: &str) {
+        let found = timeout(RUN_LIMIT, async {
+            while !self.log().contains(words) {
+                sleep(POLL_INTERVAL).await;
+            }
+        });
+        assert!(found.await.is_ok(), "{words} is not in\n{}", self.tail());
     }
 
     /// Waits until whatever was acknowledged before this call would outlive a [`Mosquitto::kill`].

@@ -9,6 +9,7 @@ mod clock;
 mod guest;
 mod host;
 mod order;
+mod providers;
 mod scenario;
 mod secured;
 mod signed;
@@ -86,21 +87,31 @@ async fn converse(
 ) -> Error {
     let mut random = Random(order.seed);
     let mut random = |bytes: &mut [u8]| random.fill(bytes);
-    let connect = Connect { version: order.version, keep_alive_s: 45, ..Connect::new("firmware") };
     let signed = match guest {
         Some(guest) => Some(Signed::guest(guest)),
         None => (order.scenario == "signed").then(Signed::user),
     };
-    if let Some(signed) = signed {
-        let mut target = [0; TARGET_LEN];
-        let mut provider = signed.provider(connect, &mut target);
-        return runner.run(connector, &mut provider, &mut random).await;
+    match signed {
+        Some(signed) => {
+            let mut target = [0; TARGET_LEN];
+            let mut provider = signed.provider(connect(order), &mut target);
+            runner.run(connector, &mut provider, &mut random).await
+        }
+        None => runner.run(connector, &mut plain(order), &mut random).await,
     }
+}
+
+fn connect(order: &Order) -> Connect<'static> {
+    Connect { version: order.version, keep_alive_s: 45, ..Connect::new("firmware") }
+}
+
+/// The way to a broker that lets everybody in.
+fn plain(order: &Order) -> Fixed<'static> {
     let transport = match ws::Request::new(host::ADDRESS, &"/mqtt", &[]) {
         Ok(request) => Transport::WebSocket(request),
         Err(invalid) => host::exit(Err(&invalid)),
     };
-    runner.run(connector, &mut Fixed { transport, connect }, &mut random).await
+    Fixed { transport, connect: connect(order) }
 }
 
 #[embassy_executor::main]
@@ -112,19 +123,31 @@ async fn main(spawner: Spawner) {
     let Some(core) = cortex_m::Peripherals::take() else { host::exit(Err(&"no core")) };
     clock::start(core.SYST);
     let stack = network(spawner, order.seed);
-    let config = Config::new().version(order.version).oversize(Oversize::Stream);
-    let (client, runner) = MEMORY.take().client(config);
-    let runner = runner.with_backoff(Backoff::new(50, 500, 30_000));
-    spawn(spawner, keep_connected(runner, stack, order));
-    match scenario::play(order, client).await {
-        Ok(()) => host::exit(Ok(())),
+    let outcome = match order.scenario {
+        "pubsub" => providers::play(order, spawner, stack).await,
+        _ => scenario::play(order, client(order, spawner, stack)).await,
+    };
+    match outcome {
+        Ok(()) => {
+            host::say(format_args!("stack {} bytes", stack::peak()));
+            host::exit(Ok(()))
+        }
         Err(why) => host::exit(Err(&why)),
     }
 }
 
+/// The only client of a run, kept connected; to be called once, for there is memory for one.
+fn client(order: &'static Order, spawner: Spawner, stack: Stack<'static>) -> Handle {
+    let config = Config::new().version(order.version).oversize(Oversize::Stream);
+    let (client, runner) = MEMORY.take().client(config);
+    let runner = runner.with_backoff(Backoff::new(50, 500, 30_000));
+    spawn(spawner, keep_connected(runner, stack, order));
+    client
+}
+
 /// QEMU's user network: its host side is 10.0.2.2.
 fn network(spawner: Spawner, seed: u64) -> Stack<'static> {
-    // The client's, the guest's, and DNS.
+    // The client's and the guest's, or those of two providers, and DNS.
     static RESOURCES: StaticCell<StackResources<3>> = StaticCell::new();
     let Some(card) = Card::start([2, 0, 0, 0, 0, 1]) else { host::exit(Err(&"no card")) };
     let config = embassy_net::Config::ipv4_static(StaticConfigV4 {

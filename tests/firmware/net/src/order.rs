@@ -21,6 +21,8 @@ pub struct Order {
     pub tls: Option<Tls>,
     /// Where credentials come from, if they have to be fetched.
     pub pool: Option<Pool>,
+    /// The port of a second broker, if there is one.
+    pub cloud: Option<u16>,
 }
 
 /// Who the server has to prove to be, and by whose word.
@@ -39,7 +41,7 @@ pub struct Pool {
 
 impl Order {
     /// `SCENARIO VERSION PORT SEED`, and whatever else the scenario needs: `tls=HOST:ROOT`, the root in
-    /// hexadecimal digits, and `pool=PORT:NAME`.
+    /// hexadecimal digits, `pool=PORT:NAME`, and `cloud=PORT`.
     pub fn read() -> Option<Self> {
         static LINE: ConstStaticCell<[u8; LINE_MAX]> = ConstStaticCell::new([0; LINE_MAX]);
         let mut words = host::arguments(LINE.take());
@@ -50,6 +52,7 @@ impl Order {
             seed: words.next()?.parse().ok()?,
             tls: None,
             pool: None,
+            cloud: None,
         };
         for word in words {
             match word.split_once('=')? {
@@ -58,6 +61,7 @@ impl Order {
                     let (port, name) = pool.split_once(':')?;
                     order.pool = Some(Pool { port: port.parse().ok()?, name });
                 }
+                ("cloud", port) => order.cloud = Some(port.parse().ok()?),
                 _ => return None,
             }
         }

@@ -5,6 +5,7 @@ use core::{cell::Cell, fmt};
 use dunlin_embassy::{
     Error, Event, PublishError, SUBSCRIPTIONS_MAX, Status, SubscribeError, Subscription,
     dunlin::{Message, Qos},
+    pubsub::{self, Undelivered},
 };
 use dunlin_embassy_tls::Fault;
 use embassy_futures::select::{Either, select};
@@ -13,7 +14,7 @@ use embassy_time::{Duration, TimeoutError, with_timeout};
 use embedded_io_async::ErrorKind;
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long an echo is waited for before it is asked for again.
 const ECHO_PATIENCE: Duration = Duration::from_millis(500);
@@ -45,6 +46,8 @@ pub enum Failure {
     Publish(PublishError),
     Subscribe(SubscribeError),
     Ended(Error),
+    PubSub(pubsub::Error<'static>),
+    Undelivered(Undelivered<'static>),
     Tls(Fault),
     Late,
     Other(&'static str),
@@ -57,6 +60,8 @@ impl fmt::Display for Failure {
             Self::Publish(error) => error.fmt(f),
             Self::Subscribe(error) => error.fmt(f),
             Self::Ended(error) => error.fmt(f),
+            Self::PubSub(error) => error.fmt(f),
+            Self::Undelivered(why) => why.fmt(f),
             Self::Tls(fault) => fault.fmt(f),
             Self::Late => f.write_str("nothing came in time"),
             Self::Other(what) => f.write_str(what),
@@ -79,6 +84,18 @@ impl From<SubscribeError> for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Ended(error)
+    }
+}
+
+impl From<pubsub::Error<'static>> for Failure {
+    fn from(error: pubsub::Error<'static>) -> Self {
+        Self::PubSub(error)
+    }
+}
+
+impl From<Undelivered<'static>> for Failure {
+    fn from(why: Undelivered<'static>) -> Self {
+        Self::Undelivered(why)
     }
 }
 
@@ -106,7 +123,6 @@ pub async fn play(order: &Order, client: Handle) -> Result<(), Failure> {
     with_timeout(PATIENCE, scenario).await??;
     with_timeout(PATIENCE, client.drain()).await??;
     client.close();
-    host::say(format_args!("stack {} bytes", stack::peak()));
     Ok(())
 }
 
