@@ -145,6 +145,13 @@ impl<C, F, K> fmt::Debug for TlsConnector<'_, C, F, K> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl<C, F, K> defmt::Format for TlsConnector<'_, C, F, K> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "TlsConnector {{ host: {=str} }}", self.host);
+    }
+}
+
 impl fmt::Debug for TlsMemory<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsMemory")
@@ -152,5 +159,18 @@ impl fmt::Debug for TlsMemory<'_> {
             .field("write", &self.write.len())
             .field("leaf", &self.leaf.len())
             .finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for TlsMemory<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "TlsMemory {{ read: {=usize}, write: {=usize}, leaf: {=usize} }}",
+            self.read.len(),
+            self.write.len(),
+            self.leaf.len()
+        );
     }
 }

@@ -37,3 +37,10 @@ impl<F> core::fmt::Debug for FillRng<F> {
         f.write_str("FillRng")
     }
 }
+
+#[cfg(feature = "defmt")]
+impl<F> defmt::Format for FillRng<F> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "FillRng");
+    }
+}

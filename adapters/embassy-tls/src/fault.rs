@@ -6,6 +6,7 @@ use embedded_tls::TlsError;
 
 /// Why a handshake failed, and what to do next.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Fault {
     /// No host to verify was given, or it is none.

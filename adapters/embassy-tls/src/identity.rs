@@ -11,6 +11,7 @@ pub struct Identity<'a> {
 
 /// A key that is none of P-256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct InvalidKey;
 
 impl<'a> Identity<'a> {
@@ -24,6 +25,13 @@ impl<'a> Identity<'a> {
 impl fmt::Debug for Identity<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Identity")
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Identity<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Identity");
     }
 }
 

@@ -31,6 +31,13 @@ pub struct Opening<'o, 'v> {
     pub identity: Option<&'o Identity<'o>>,
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Opening<'_, '_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Opening {{ host: {=str} }}", self.host);
+    }
+}
+
 /// Makes the handshake over `stream`, and refuses a server that has not proved who it is.
 ///
 /// Dropped before its end, the stream is of no use any more. What is read from the connection must not be

@@ -183,6 +183,18 @@ impl<Suite: TlsCipherSuite> fmt::Debug for Verifier<'_, Suite> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl<Suite: TlsCipherSuite> defmt::Format for Verifier<'_, Suite> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Verifier {{ host: {}, outcome: {} }}",
+            self.host.as_deref(),
+            self.outcome
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@ use dunlin_sigv4::{Credentials, InvalidInput, Key, Presigned, Request};
 /// A way into AWS IoT Core ("Protocols, port mappings, and authentication", AWS IoT Core developer
 /// guide).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Access {
     /// MQTT over WebSocket, with a signed request target: [`signed_target`].
@@ -22,6 +23,7 @@ pub enum Access {
 
 /// Where the proof of identity goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Proof {
     /// Into the target of the upgrade request.

@@ -37,6 +37,7 @@ struct Token<'a> {
 
 /// What cannot be sent to an authorizer. The caller is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum InvalidAuthorizer {
     /// The name has a character that no authorizer's has, or is too long.
@@ -134,8 +135,17 @@ impl fmt::Debug for Authorizer<'_> {
     }
 }
 
+/// Shows the name alone.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Authorizer<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Authorizer {{ name: {} }}", self.name);
+    }
+}
+
 /// A target that asks a custom authorizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct AuthorizerTarget<'a>(Authorizer<'a>);
 
 impl Text for AuthorizerTarget<'_> {
@@ -147,6 +157,7 @@ impl Text for AuthorizerTarget<'_> {
 
 /// A user name that asks a custom authorizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct AuthorizerUserName<'a> {
     user: &'a str,
     authorizer: Authorizer<'a>,

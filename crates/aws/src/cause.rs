@@ -19,6 +19,7 @@ const SHORT_LIVES_MIN: u32 = 2;
 ///
 /// Start from [`Seen::new`] and fill in what is known; what is not leaves the likelier cause.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Seen<'a> {
     /// The end itself.
     pub error: Error,
@@ -61,6 +62,7 @@ impl Seen<'_> {
 
 /// The likely cause; displayed, it says what happened and what to look at next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Cause {
     /// The clock is so far ahead, in seconds, or behind, that signatures are refused.
@@ -114,6 +116,7 @@ pub enum Cause {
 
 /// How a TLS handshake with AWS failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Handshake {
     /// The server's certificate is from an unknown authority.

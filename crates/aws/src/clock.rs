@@ -16,6 +16,7 @@ pub const CLOCK_CORRECTED_S: u64 = 120;
 /// device without a clock connects on its second attempt. Whoever has a better source, such as
 /// [`Sntp`](crate::Sntp), sets it by [`ClockOffset::set`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ClockOffset {
     ahead_s: i64,
 }

@@ -120,10 +120,26 @@ impl fmt::Debug for GetId<'_> {
     }
 }
 
+/// Shows the identity pool only.
+#[cfg(feature = "defmt")]
+impl defmt::Format for GetId<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "GetId {{ pool: {=str} }}", self.pool);
+    }
+}
+
 /// Shows the identity only.
 impl fmt::Debug for GetCredentials<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GetCredentials").field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+/// Shows the identity only.
+#[cfg(feature = "defmt")]
+impl defmt::Format for GetCredentials<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "GetCredentials {{ identity: {=str} }}", self.identity);
     }
 }
 

@@ -92,6 +92,14 @@ impl fmt::Debug for Denied<'_> {
     }
 }
 
+/// As displayed, but for the service's words, which may repeat what was sent.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Denied<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Denied {{ {}, kind: {=str} }}", self.status, self.kind);
+    }
+}
+
 /// Writes bytes as characters that no terminal obeys.
 struct Printed<'f, 'b> {
     f: &'f mut fmt::Formatter<'b>,

@@ -2,6 +2,7 @@
 
 /// A part of AWS with accounts and names of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Partition {
     /// The regions that are open to all.
@@ -47,6 +48,7 @@ impl Partition {
 
 /// What a host of AWS IoT is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Service {
     /// Messages, with a certificate of Amazon Trust Services (`…-ats`).
@@ -63,6 +65,7 @@ pub enum Service {
 
 /// What the name of an endpoint of AWS IoT Core says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Endpoint<'a> {
     /// The region that requests are signed for, as it was written.
     pub region: &'a str,

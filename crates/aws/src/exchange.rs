@@ -15,6 +15,7 @@ use dunlin_octet::{Count, Sink, Text};
 
 /// The host of a service, such as `cognito-identity.eu-central-1.amazonaws.com`, as text.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ServiceHost<'a> {
     /// As it stands in front: `iot`, `cognito-identity`.
     pub service: &'a str,
@@ -34,6 +35,7 @@ impl Text for ServiceHost<'_> {
 
 /// A complete answer, whatever it says.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Answer<'a> {
     head: Refusal<'a>,
 }
@@ -41,6 +43,7 @@ pub struct Answer<'a> {
 /// An answer that is not what was asked for.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum AnswerError<'a> {
     /// The service says no, and perhaps why.
     Denied(Denied<'a>),

@@ -14,6 +14,7 @@ const MARGIN_SHARE: u64 = 4;
 
 /// From when to when credentials are good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Lifetime {
     from: UnixTime,
     until: UnixTime,
@@ -100,6 +101,14 @@ impl fmt::Debug for Issued<'_> {
     }
 }
 
+/// Shows when they end, and nothing else.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Issued<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Issued {{ until: {} }}", self.until);
+    }
+}
+
 /// Credentials and their lifetime, in memory that is wiped when they are dropped.
 pub struct Expiring<B: Buffer> {
     memory: B,
@@ -166,6 +175,19 @@ impl<B: Buffer> fmt::Debug for Expiring<B> {
             .field("access_key_id", &self.credentials().access_key_id)
             .field("lifetime", &self.lifetime)
             .finish_non_exhaustive()
+    }
+}
+
+/// Shows the access key id and the lifetime only.
+#[cfg(feature = "defmt")]
+impl<B: Buffer> defmt::Format for Expiring<B> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Expiring {{ access_key_id: {=str}, {} }}",
+            self.credentials().access_key_id,
+            self.lifetime
+        );
     }
 }
 

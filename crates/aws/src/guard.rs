@@ -40,6 +40,7 @@ pub const fn session_expiry_s(wanted_s: u32) -> u32 {
 ///
 /// What MQTT itself forbids, it leaves to the session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Guard;
 
 impl Guard {

@@ -13,6 +13,7 @@ use dunlin_sigv4::{PercentEncoded, UnixTime};
 
 /// Asks for credentials of the role behind a role alias.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RoleAlias<'a> {
     host: &'a str,
     alias: &'a str,

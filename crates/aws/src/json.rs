@@ -92,9 +92,24 @@ impl fmt::Debug for Value<'_> {
     }
 }
 
+/// Shows nothing: an answer may hold a secret.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Value<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Value");
+    }
+}
+
 /// The members of an object, name by name.
 #[derive(Clone)]
 pub struct Members<'a>(Items<'a>);
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Members<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Members");
+    }
+}
 
 impl<'a> Iterator for Members<'a> {
     type Item = (Str<'a>, Value<'a>);
@@ -112,6 +127,13 @@ impl<'a> Iterator for Members<'a> {
 /// The elements of an array.
 #[derive(Clone)]
 pub struct Elements<'a>(Items<'a>);
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Elements<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Elements");
+    }
+}
 
 impl<'a> Iterator for Elements<'a> {
     type Item = Value<'a>;
@@ -175,6 +197,14 @@ impl fmt::Debug for Str<'_> {
     }
 }
 
+/// Shows nothing: it may be a secret.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Str<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Str");
+    }
+}
+
 /// Compares what comes with what is expected.
 struct Same<'a> {
     rest: &'a [u8],
@@ -193,6 +223,13 @@ impl Sink for Same<'_> {
 /// Text as a JSON string: writes itself in quotes and with escapes (RFC 8259 §7).
 #[derive(Clone, Copy)]
 pub struct Quoted<'a>(pub &'a str);
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Quoted<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Quoted");
+    }
+}
 
 impl Text for Quoted<'_> {
     fn write(&self, sink: &mut dyn Sink) {

@@ -17,6 +17,7 @@ const SECOND_MS: u32 = 1_000;
 /// Two token buckets whose burst and whose refill in a second add up to the limit, so that no second,
 /// wherever it begins, has more.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Limiter {
     messages: Bucket,
     bytes: Bucket,
@@ -63,6 +64,7 @@ impl Default for Limiter {
 
 /// A token bucket, in thousandths of a token.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 struct Bucket {
     burst: i64,
     /// Per second in tokens is per millisecond in thousandths.
@@ -113,12 +115,14 @@ const fn thousandths(tokens: u32) -> i64 {
 ///
 /// Identifiers are told apart by 64 bits of them: that two share a turn is rare, and harmless.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ConnectTurns<const N: usize> {
     /// When each may connect again.
     turns: [Option<Turn>; N],
 }
 
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 struct Turn {
     client: u64,
     over: Instant,

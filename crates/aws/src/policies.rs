@@ -27,6 +27,7 @@ const EXISTS: &str = "ResourceAlreadyExistsException";
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Action<'a> {
     /// Attaches a policy; nothing changes where it is attached already.
@@ -61,6 +62,7 @@ pub enum Action<'a> {
 
 /// Who asks, where and when.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Signer<'a> {
     /// Those of an administrator, or of somebody who is allowed just this.
     pub credentials: Credentials<'a>,
@@ -74,6 +76,7 @@ pub struct Signer<'a> {
 
 /// An action that cannot be asked for. The caller is at fault; nothing was signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ActionError {
     /// The name of the policy or of its target is empty.
@@ -220,9 +223,24 @@ impl fmt::Debug for Signed<'_> {
     }
 }
 
+/// Shows the action only.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Signed<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Signed {{ {} }}", self.action);
+    }
+}
+
 impl fmt::Debug for Attached<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attached").finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Attached<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Attached");
     }
 }
 

@@ -6,6 +6,7 @@ use core::fmt;
 /// AWS General Reference; "AWS IoT differences from MQTT specifications" and "Reserved topics", AWS IoT
 /// Core developer guide).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Rule {
     /// Nothing goes with QoS 2.
@@ -124,6 +125,7 @@ impl Rule {
 
 /// What breaks a rule of AWS IoT Core, found before anything was sent. The caller is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Breach {
     /// The rule.
     pub rule: Rule,

@@ -31,6 +31,7 @@ const STRATUM_MAX: u8 = 15;
 /// [`Sntp::response`], and give up after some seconds. Ask rarely: once at the start, and then at most
 /// once an hour.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Sntp {
     /// In place of the time of sending, which nobody needs to know.
     nonce: [u8; 8],
@@ -38,6 +39,7 @@ pub struct Sntp {
 
 /// Why a datagram does not tell the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum SntpError {
     /// It is no answer to this question: wait for another one.

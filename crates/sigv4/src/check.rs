@@ -5,6 +5,7 @@ use core::fmt;
 
 /// Input that no signature can be made for. The caller is at fault; nothing was signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum InvalidInput {
     /// The access key id is empty, or has a slash, a blank or a control character.

@@ -24,6 +24,14 @@ impl fmt::Debug for Credentials<'_> {
     }
 }
 
+/// Shows the access key id only.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Credentials<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Credentials {{ access_key_id: {=str} }}", self.access_key_id);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -59,6 +59,7 @@ impl Sink for Encoded<'_> {
 /// Text as it stands in a path's segment, or in a name or value of a query: percent-encoded but for
 /// unreserved characters (RFC 3986 §2.3).
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct PercentEncoded<'a>(pub &'a str);
 
 impl Text for PercentEncoded<'_> {

@@ -84,6 +84,14 @@ impl fmt::Debug for Key {
     }
 }
 
+/// Shows nothing of the key.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Key {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Key");
+    }
+}
+
 /// A checksum of all that a key is derived from.
 ///
 /// It tells apart what changes by accident, a new day or new credentials, with 64 bits (as FNV-1a,

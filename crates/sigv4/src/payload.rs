@@ -12,6 +12,7 @@ const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495
 ///
 /// Writes itself as the value of `x-amz-content-sha256`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Payload {
     /// There is none: AWS IoT.
@@ -78,6 +79,14 @@ impl Sink for PayloadHash {
 impl fmt::Debug for PayloadHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PayloadHash").finish_non_exhaustive()
+    }
+}
+
+/// Shows nothing of what was hashed.
+#[cfg(feature = "defmt")]
+impl defmt::Format for PayloadHash {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "PayloadHash");
     }
 }
 

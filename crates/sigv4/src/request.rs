@@ -20,6 +20,7 @@ pub type Pair<'a> = (&'a str, &'a str);
 
 /// Where a session token goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Token {
     /// Into what is signed, as nearly all services want it.
     Signed,
@@ -180,6 +181,24 @@ impl fmt::Debug for Request<'_> {
             .field("host", &self.host)
             .field("path", &self.path)
             .finish_non_exhaustive()
+    }
+}
+
+/// Shows the access key id, the scope, and the request line without its query.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Request<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Request {{ access_key_id: {=str}, {=str}/{=str}, {}, {=str} {=str}{=str} }}",
+            self.credentials.access_key_id,
+            self.region,
+            self.service,
+            self.at,
+            self.method,
+            self.host,
+            self.path
+        );
     }
 }
 

@@ -54,6 +54,19 @@ impl fmt::Debug for Presigned<'_> {
     }
 }
 
+/// Shows the path and the access key id only.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Presigned<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Presigned {{ path: {=str}, access_key_id: {=str} }}",
+            self.request.path,
+            self.request.credentials.access_key_id
+        );
+    }
+}
+
 /// The headers that make a request a signed one; writing them again gives the same bytes.
 ///
 /// Writes itself as header lines, each with its line end, to be put behind the request line and
@@ -110,6 +123,19 @@ impl fmt::Debug for Authorized<'_> {
     }
 }
 
+/// Shows the path and the access key id only.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Authorized<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Authorized {{ path: {=str}, access_key_id: {=str} }}",
+            self.request.path,
+            self.request.credentials.access_key_id
+        );
+    }
+}
+
 /// The value of an `Authorization` header ("Create a signed request", add the signature).
 #[derive(Clone, Copy)]
 pub struct Authorization<'r, 'a>(&'r Authorized<'a>);
@@ -131,6 +157,19 @@ impl Text for Authorization<'_, '_> {
 impl fmt::Debug for Authorization<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt_redacted("Authorization", &self.0.request, f)
+    }
+}
+
+/// Shows the path and the access key id only.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Authorization<'_, '_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Authorization {{ path: {=str}, access_key_id: {=str} }}",
+            self.0.request.path,
+            self.0.request.credentials.access_key_id
+        );
     }
 }
 

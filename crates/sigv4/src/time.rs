@@ -9,6 +9,7 @@ use dunlin_octet::{Sink, Text};
 /// request signature"). That form has four digits for the year, so it ends with [`UnixTime::MAX`];
 /// a later time writes itself as `MAX`, and nothing can be signed with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct UnixTime(u64);
 
 impl UnixTime {
