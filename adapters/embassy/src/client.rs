@@ -174,3 +174,11 @@ impl<'r, M: RawMutex, const N: usize> Client<'r, M, N> {
         });
     }
 }
+
+/// Where its connection stands; takes the lock for a moment.
+#[cfg(feature = "defmt")]
+impl<M: RawMutex, const N: usize> defmt::Format for Client<'_, M, N> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Client {{ {} }}", self.status());
+    }
+}

@@ -50,3 +50,10 @@ impl<R: Read, W: Write<Error = R::Error>> Connector for Line<R, W> {
         Ok(talk.talk(&mut self.reader, &mut self.writer).await)
     }
 }
+
+#[cfg(feature = "defmt")]
+impl<R, W> defmt::Format for Line<R, W> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Line");
+    }
+}

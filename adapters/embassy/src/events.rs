@@ -215,6 +215,13 @@ impl<'r, M: RawMutex, const N: usize> Events<'r, M, N> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl<M: RawMutex, const N: usize> defmt::Format for Events<'_, M, N> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Events {{ next: {=u32} }}", self.next);
+    }
+}
+
 /// The states of a connection, first the one it is in.
 pub struct Watch<'r, M: RawMutex, const N: usize> {
     shared: &'r Shared<'r, M, N>,
@@ -239,5 +246,12 @@ impl<'r, M: RawMutex, const N: usize> Watch<'r, M, N> {
             poll_fn(|cx| self.shared.with(|state| state.desk.log.poll_state(self.next, cx))).await;
         self.next = next;
         state
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<M: RawMutex, const N: usize> defmt::Format for Watch<'_, M, N> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Watch {{ next: {=u32} }}", self.next);
     }
 }

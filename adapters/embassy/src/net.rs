@@ -63,6 +63,13 @@ impl Connector for TcpConnector<'_> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for TcpConnector<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "TcpConnector {{ {=str}:{=u16} }}", self.host, self.port);
+    }
+}
+
 /// The reading half of a connection.
 struct TcpRead<'c>(TcpReader<'c>);
 

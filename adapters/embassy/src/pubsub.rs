@@ -221,3 +221,17 @@ impl<M: RawMutex, const N: usize, const PROVIDERS: usize> Default for PubSub<'_,
         Self::new()
     }
 }
+
+/// How many providers it has; takes the lock for a moment.
+#[cfg(feature = "defmt")]
+impl<M: RawMutex, const N: usize, const PROVIDERS: usize> defmt::Format
+    for PubSub<'_, M, N, PROVIDERS>
+{
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "PubSub {{ providers: {=usize} }}",
+            self.with(|board| board.providers.iter().flatten().count())
+        );
+    }
+}

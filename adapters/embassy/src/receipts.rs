@@ -135,3 +135,10 @@ impl<M: RawMutex, const N: usize> Drop for Receipt<'_, M, N> {
         });
     }
 }
+
+#[cfg(feature = "defmt")]
+impl<M: RawMutex, const N: usize> defmt::Format for Receipt<'_, M, N> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Receipt {{ place: {=usize} }}", self.place);
+    }
+}

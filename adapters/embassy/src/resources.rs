@@ -102,3 +102,27 @@ impl<
         Self::new()
     }
 }
+
+/// How long its memories are.
+#[cfg(feature = "defmt")]
+impl<
+    M: RawMutex,
+    const RX: usize,
+    const TX: usize,
+    const OUTBOX: usize,
+    const QUEUE: usize,
+    const N: usize,
+    const FILTERS: usize,
+> defmt::Format for Resources<'_, M, RX, TX, OUTBOX, QUEUE, N, FILTERS>
+{
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Resources {{ rx: {=usize}, tx: {=usize}, outbox: {=usize}, queue: {=usize} }}",
+            RX,
+            TX,
+            OUTBOX,
+            QUEUE
+        );
+    }
+}

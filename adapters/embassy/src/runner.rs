@@ -153,6 +153,13 @@ impl<'r, M: RawMutex, const N: usize> Runner<'r, M, N> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl<M: RawMutex, const N: usize> defmt::Format for Runner<'_, M, N> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Runner {{ {} }}", self.backoff);
+    }
+}
+
 /// How far an attempt has come, for whoever decides that it takes too long.
 struct Progress {
     /// When it must be connected.

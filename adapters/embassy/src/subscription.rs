@@ -95,3 +95,11 @@ impl<M: RawMutex, const N: usize> Drop for Subscription<'_, M, N> {
         self.shared.with(|state| state.leave(self.filters));
     }
 }
+
+/// What it has lost; takes the lock for a moment.
+#[cfg(feature = "defmt")]
+impl<M: RawMutex, const N: usize> defmt::Format for Subscription<'_, M, N> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Subscription {{ lost: {=u32} }}", self.lost());
+    }
+}

@@ -380,5 +380,13 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
     }
 }
 
+/// How it stands, without the bytes that are in it.
+#[cfg(feature = "defmt")]
+impl<B: Buffer, A: Buffer> defmt::Format for Connection<'_, B, A> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Connection {{ {}, failed: {} }}", self.stage(), self.failed);
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -30,6 +30,13 @@ pub struct Pipe<'p, R, W, M = &'p mut [u8]> {
     pub tx: M,
 }
 
+#[cfg(feature = "defmt")]
+impl<R, W, M> defmt::Format for Pipe<'_, R, W, M> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Pipe");
+    }
+}
+
 /// Why a connection has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -31,6 +31,7 @@ type Opened<'f, F> = (Queue<'f, F>, &'f mut [u8]);
 
 /// Why a session could not be read from flash, or not be written to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum FlashError<E> {
     /// The flash says no.
@@ -257,5 +258,18 @@ impl<F: NorFlash> Store for FlashStore<'_, F> {
             }
         }
         Ok(Ok(()))
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<F> defmt::Format for FlashStore<'_, F> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "FlashStore {{ range: {=u32}..{=u32}, number: {=u32} }}",
+            self.range.start,
+            self.range.end,
+            self.number
+        );
     }
 }

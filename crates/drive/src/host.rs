@@ -37,6 +37,13 @@ pub struct Scope<'s, O: Buffer, const N: usize> {
     pub entropy: &'s mut dyn Entropy,
 }
 
+#[cfg(feature = "defmt")]
+impl<O: Buffer, const N: usize> defmt::Format for Scope<'_, O, N> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Scope {{ {} }}", &*self.session);
+    }
+}
+
 /// What happens with events.
 pub trait Program<O: Buffer, const N: usize> {
     /// Whether the next event can be taken; if not, `cx` is woken when it can.

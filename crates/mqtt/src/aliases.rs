@@ -148,5 +148,12 @@ impl<A: Buffer> Aliases<A> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl<A> defmt::Format for Aliases<A> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Aliases {{ maximum: {=u16} }}", self.maximum);
+    }
+}
+
 #[cfg(test)]
 mod tests;

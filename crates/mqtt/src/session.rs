@@ -279,6 +279,21 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     }
 }
 
+/// How far it is, without the messages that are in it.
+#[cfg(feature = "defmt")]
+impl<B: Buffer, const INFLIGHT: usize> defmt::Format for Session<B, INFLIGHT> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Session {{ {}, open: {=bool}, in_flight: {=usize}, unacknowledged: {=usize} }}",
+            self.version(),
+            self.is_open(),
+            self.in_flight(),
+            self.unacknowledged()
+        );
+    }
+}
+
 /// Whether a packet with this first byte is a message of at least this QoS, which is above 0.
 const fn is_message_of(least: Qos, first: u8) -> bool {
     let publish = first >> 4 == PacketType::Publish.first() >> 4;

@@ -23,6 +23,7 @@ const PREFIX: &str = "$share/";
 /// # Ok::<(), TopicError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SharedFilter<'a> {
     group: &'a str,
     filter: &'a str,

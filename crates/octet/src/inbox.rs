@@ -148,6 +148,19 @@ impl<B: Buffer> Inbox<B> {
     }
 }
 
+/// How much is in it, not what.
+#[cfg(feature = "defmt")]
+impl<B> defmt::Format for Inbox<B> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Inbox {{ stream: {=usize}, raw: {=usize} }}",
+            self.end.saturating_sub(self.start),
+            self.filled.saturating_sub(self.raw)
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -37,6 +37,7 @@ impl<T: Text + ?Sized> Text for &T {
 
 /// Counts bytes and keeps none.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Count {
     total: usize,
 }
@@ -93,6 +94,20 @@ impl Sink for Window<'_> {
         let kept = copy(wanted, place);
         self.filled = self.filled.saturating_add(kept);
         self.overflowed |= kept < wanted.len();
+    }
+}
+
+/// How much is in it, not what.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Window<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Window {{ skip: {=usize}, filled: {=usize}, overflowed: {=bool} }}",
+            self.skip,
+            self.filled,
+            self.overflowed
+        );
     }
 }
 

@@ -93,6 +93,14 @@ impl Writer<'_> {
     }
 }
 
+/// How much is in it, not what.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Writer<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Writer {{ at: {=usize}, len: {=usize} }}", self.at, self.memory.len());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -145,6 +145,20 @@ impl<C: CredentialsProvider> Provider for AwsIot<'_, C> {
     }
 }
 
+/// Neither the credentials nor the target, which is a secret for some minutes.
+#[cfg(feature = "defmt")]
+impl<C> defmt::Format for AwsIot<'_, C> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "AwsIot {{ host: {=str}, region: {=str}, {} }}",
+            self.host,
+            self.region,
+            self.connect
+        );
+    }
+}
+
 /// A signed target, apart from what it was signed with.
 struct Target<'a> {
     memory: &'a mut [u8],

@@ -12,6 +12,7 @@ pub const DISCONNECTED_WAIT_MS: u64 = 1_000;
 /// Unless it says otherwise, with decorrelated jitter: each wait is drawn between the least and three times
 /// the last one, so that ten thousand clients of a restarted server do not come back together.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Backoff {
     policy: Policy,
     last_ms: u64,
@@ -19,6 +20,7 @@ pub struct Backoff {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Policy {
     Jitter { least_ms: u64, most_ms: u64, stable_ms: u64 },
     Steps { first_ms: u64, then_ms: u64 },

@@ -14,6 +14,7 @@ pub const LEVELS_MAX: usize = 16;
 
 /// Names a subscriber of a [`Router`], which gives its name away again when it is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Subscriber(u32);
 
 impl Subscriber {
@@ -25,6 +26,7 @@ impl Subscriber {
 
 /// Whether somebody else subscribes to the same filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Holders {
     /// Others do.
     Others,
@@ -41,6 +43,7 @@ fn place(index: u32) -> usize {
 
 /// One filter of one subscriber.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Route<F> {
     /// `None` where the route is free.
     filter: Option<F>,
@@ -256,6 +259,13 @@ where
             at = route.after;
         }
         Holders::None
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<F, R, N> defmt::Format for Router<F, R, N> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Router {{ {}, wildcards: {=usize} }}", self.matching, self.wildcards);
     }
 }
 

@@ -37,6 +37,7 @@ pub enum Reachability {
 
 /// How far the connection is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Link {
     /// The server has accepted.
     Connected,
@@ -49,6 +50,7 @@ pub enum Link {
 
 /// Whether there should be a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Intent {
     /// There should.
     Connected,
@@ -59,6 +61,7 @@ pub enum Intent {
 
 /// All that the state of a connection follows from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Facts {
     /// Whether this machine has a network.
     pub network: Reachability,
@@ -72,6 +75,7 @@ pub struct Facts {
 
 /// Something that happened to a connection, or to the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Change {
     /// A connection is being made.
     OpeningConnection,
@@ -166,6 +170,7 @@ impl Facts {
 
 /// Follows one connection, and tells each new state once.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct StateMonitor {
     facts: Facts,
 }

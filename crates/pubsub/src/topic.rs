@@ -4,6 +4,7 @@ use dunlin::mqtt;
 
 /// Whose rules hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Matching {
     /// Those of MQTT.
     #[default]

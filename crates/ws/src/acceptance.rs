@@ -184,6 +184,18 @@ impl<'a> Acceptance<'a> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Acceptance<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Acceptance {{ subprotocol: {=str}, sent: {=usize} }}",
+            self.subprotocol,
+            self.sent
+        );
+    }
+}
+
 impl Seen {
     fn on_field(&mut self, name: &[u8], value: &[u8], own: &str) -> Result<(), RequestError> {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());

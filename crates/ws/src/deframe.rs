@@ -339,6 +339,20 @@ impl Deframer {
     }
 }
 
+/// Where it is, without what has come.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Deframer {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Deframer {{ {}, message: {}, left: {=u64} }}",
+            self.role,
+            self.message,
+            self.left
+        );
+    }
+}
+
 /// The code in the body of a Close; the reason behind it must be UTF-8 (§5.5.1).
 fn close_code(body: &[u8]) -> Result<Option<CloseCode>, Malformed> {
     let (code, reason) = match body {

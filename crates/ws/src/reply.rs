@@ -106,6 +106,13 @@ impl Default for Reply {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Reply {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Reply {{ outcome: {} }}", self.outcome);
+    }
+}
+
 impl From<UpgradeError> for ReplyError {
     fn from(error: UpgradeError) -> Self {
         match error {

@@ -137,6 +137,13 @@ impl<'a> Upgrade<'a> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Upgrade<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Upgrade {{ {}, sent: {=usize} }}", self.request, self.sent);
+    }
+}
+
 /// Whether bytes can still come in; memory that can grow does so, up to the longest head.
 pub(crate) fn has_room<B: Buffer>(inbox: &mut Inbox<B>) -> bool {
     let capacity = inbox.capacity();

@@ -247,3 +247,13 @@ impl<'r, M: RawMutex, const N: usize, const PROVIDERS: usize> Deliveries<'r, M, 
         parts.fold(0, |lost, part| lost.saturating_add(part.lost()))
     }
 }
+
+/// What they have lost; takes the locks of the clients for a moment.
+#[cfg(feature = "defmt")]
+impl<M: RawMutex, const N: usize, const PROVIDERS: usize> defmt::Format
+    for Deliveries<'_, M, N, PROVIDERS>
+{
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Deliveries {{ lost: {=u32} }}", self.lost());
+    }
+}

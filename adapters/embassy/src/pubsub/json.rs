@@ -13,6 +13,7 @@ pub const JSON_ESCAPED_MAX: usize = 128;
 
 /// Why a payload is no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum InvalidJson {
     /// More lists and objects stand within each other than [`JSON_DEPTH_MAX`].

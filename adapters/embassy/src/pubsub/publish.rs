@@ -126,6 +126,16 @@ impl<'p, 'r, M: RawMutex, const N: usize, const PROVIDERS: usize, const TOPICS: 
     }
 }
 
+/// Without the payload.
+#[cfg(feature = "defmt")]
+impl<M: RawMutex, const N: usize, const PROVIDERS: usize, const TOPICS: usize> defmt::Format
+    for Publish<'_, '_, M, N, PROVIDERS, TOPICS>
+{
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Publish {{ provider: {}, topics: {} }}", self.provider, self.topics);
+    }
+}
+
 impl<'r, M: RawMutex, const N: usize, const TOPICS: usize> UnderWay<'r, M, N, TOPICS> {
     const fn new(provider: Provider<'r, M, N>) -> Self {
         Self { provider, exchanges: [const { Exchange::Unsent }; TOPICS] }
@@ -191,6 +201,7 @@ pub struct Published<'p, 'r> {
 
 /// What became of a message at each provider, for each topic.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "a message may not have been taken"]
 pub struct Report<'p, 'r, const PROVIDERS: usize, const TOPICS: usize> {
     topics: [&'p str; TOPICS],

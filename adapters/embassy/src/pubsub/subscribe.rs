@@ -86,3 +86,12 @@ impl<'r, M: RawMutex, const N: usize, const PROVIDERS: usize> Future
         })
     }
 }
+
+#[cfg(feature = "defmt")]
+impl<M: RawMutex, const N: usize, const PROVIDERS: usize> defmt::Format
+    for Subscribe<'_, '_, M, N, PROVIDERS>
+{
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Subscribe {{ provider: {}, topics: {} }}", self.provider, self.topics);
+    }
+}

@@ -72,3 +72,16 @@ impl<'p> Parts<'p> {
         ]
     }
 }
+
+/// Lengths only: a payload is the program's.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Parts<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Parts {{ topic: {=usize}, rest: {=usize} }}",
+            self.topic.len(),
+            self.rest.len()
+        );
+    }
+}

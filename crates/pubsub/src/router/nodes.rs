@@ -4,6 +4,7 @@ use super::{LEVELS_MAX, NONE, is_exact};
 
 /// Where filters end, or what leads there.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Node {
     /// Of the levels up to here, or of a whole filter without wildcards.
     pub(super) hash: u64,

@@ -171,3 +171,10 @@ impl<F: AsRef<str>> Iterator for Subscribers<'_, F> {
         }
     }
 }
+
+#[cfg(feature = "defmt")]
+impl<F> defmt::Format for Subscribers<'_, F> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Subscribers {{ topic: {=str} }}", self.topic);
+    }
+}
