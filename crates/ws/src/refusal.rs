@@ -58,7 +58,6 @@ impl fmt::Display for Status {
 /// `date`, `content-type`, `location`, `retry-after`, `sec-websocket-version`, `www-authenticate`,
 /// `x-amzn-errortype` and `x-amzn-requestid`; all others have been dropped.
 #[derive(Clone, Copy)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Refusal<'a> {
     status: Status,
     fields: &'a [u8],
@@ -113,6 +112,14 @@ impl<'a> Refusal<'a> {
 impl fmt::Debug for Refusal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Refusal").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// Shows the status only, as `Debug` does.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Refusal<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Refusal {{ {} }}", self.status);
     }
 }
 

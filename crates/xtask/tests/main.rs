@@ -11,6 +11,7 @@
 )]
 
 mod layers;
+mod log;
 mod readme;
 mod sources;
 mod support;
