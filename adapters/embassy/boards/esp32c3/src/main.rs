@@ -4,6 +4,9 @@
 #![no_std]
 #![no_main]
 
+#[cfg(feature = "mbedtls")]
+mod noise;
+
 use embassy_executor::Spawner;
 use embassy_net::{Config, DhcpConfig, Stack, StackResources};
 use embassy_time::{Duration, Timer};
@@ -26,7 +29,12 @@ use static_cell::ConstStaticCell;
 esp_bootloader_esp_idf::esp_app_desc!();
 
 /// What the radio's driver allocates from, in bytes: as a station it takes up to 57 KB.
-const HEAP_LEN: usize = 72 * 1024;
+const RADIO_HEAP_LEN: usize = 72 * 1024;
+
+/// What Mbed TLS allocates from, in bytes: a connection takes 57 KB.
+const TLS_HEAP_LEN: usize = if cfg!(feature = "mbedtls") { 64 * 1024 } else { 0 };
+
+const HEAP_LEN: usize = RADIO_HEAP_LEN + TLS_HEAP_LEN;
 
 /// How long to wait before the network is tried again.
 const REJOIN: Duration = Duration::from_secs(5);
@@ -86,8 +94,18 @@ async fn main(spawner: Spawner) {
     sensor.power_up();
     let light = Output::new(p.GPIO7, Level::Low, OutputConfig::default());
     let mut board = Board { light, sensor };
+    #[cfg(feature = "mbedtls")]
+    let Some(tls) = noise::start_tls(rng) else { return };
     // With a probe, this is where to look why it has ended.
-    let _end = shared::run(stack, MEMORY.take(), |bytes| rng.read(bytes), &mut board).await;
+    let _end = shared::run(
+        stack,
+        MEMORY.take(),
+        |bytes| rng.read(bytes),
+        #[cfg(feature = "mbedtls")]
+        &tls,
+        &mut board,
+    )
+    .await;
 }
 
 fn start_radio(radio: WIFI<'static>) -> Result<WifiController<'static>, WifiError> {

@@ -1,11 +1,16 @@
 //! TLS connections, one at a time.
 
-use crate::{clock::Clock, settings};
+#[cfg(feature = "mbedtls")]
+use crate::mbedtls as tls;
+#[cfg(not(feature = "mbedtls"))]
+use crate::strict as tls;
+
+use crate::clock::Clock;
 use core::cell::RefCell;
 use dunlin_embassy::{Connector, Talk, TcpConnector};
-use dunlin_embassy_tls::{Fault, RECORD_READ_MAX, TlsConnector, TlsMemory};
 use embassy_net::Stack;
 use embedded_io_async::ErrorKind;
+use tls::{Fault, Records};
 
 const HTTPS_PORT: u16 = 443;
 
@@ -13,21 +18,12 @@ const HTTPS_PORT: u16 = 443;
 pub(crate) struct Wire {
     rx: [u8; 4096],
     tx: [u8; 2048],
-    /// Who sends what is not known, so that the longest record has to fit.
-    record_read: [u8; RECORD_READ_MAX],
-    record_write: [u8; 2048],
-    leaf: [u8; 2048],
+    records: Records,
 }
 
 impl Wire {
     pub(crate) const fn new() -> Self {
-        Self {
-            rx: [0; 4096],
-            tx: [0; 2048],
-            record_read: [0; RECORD_READ_MAX],
-            record_write: [0; 2048],
-            leaf: [0; 2048],
-        }
+        Self { rx: [0; 4096], tx: [0; 2048], records: Records::new() }
     }
 }
 
@@ -38,6 +34,8 @@ pub(crate) struct House<'h, F> {
     pub(crate) wire: &'h RefCell<Wire>,
     pub(crate) random: RefCell<F>,
     pub(crate) clock: Clock,
+    #[cfg(feature = "mbedtls")]
+    pub(crate) tls: mbedtls_rs::TlsReference<'h>,
 }
 
 impl<F: FnMut(&mut [u8])> House<'_, F> {
@@ -65,17 +63,8 @@ impl<F: FnMut(&mut [u8])> Connector for Door<'_, F> {
         let Self { house, host } = *self;
         let busy = Fault::Transport(ErrorKind::AddrInUse);
         let mut wire = house.wire.try_borrow_mut().map_err(|_| busy)?;
-        let Wire { rx, tx, record_read, record_write, leaf } = &mut *wire;
-        let mut tls = TlsConnector {
-            below: TcpConnector::new(house.stack, host, HTTPS_PORT, rx, tx),
-            host,
-            anchors: &[settings::ROOT],
-            alpn: &[],
-            identity: None,
-            random: |bytes: &mut [u8]| house.fill(bytes),
-            clock: || house.clock.now().map(|now| now.as_secs()),
-            memory: TlsMemory { read: record_read, write: record_write, leaf },
-        };
-        tls.carry(talk).await
+        let Wire { rx, tx, records } = &mut *wire;
+        let below = TcpConnector::new(house.stack, host, HTTPS_PORT, rx, tx);
+        records.secure(below, house, host).carry(talk).await
     }
 }

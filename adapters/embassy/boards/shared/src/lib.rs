@@ -16,6 +16,8 @@
 //! | `DUNLIN_TIME` | time server; `time.aws.com` where nothing is said |
 //! | `DUNLIN_SSID`, `DUNLIN_PASSPHRASE` | the Wi-Fi network |
 //!
+//! The feature `mbedtls` puts Mbed TLS in the place of `dunlin-embassy-tls`: TLS 1.2, and RSA.
+//!
 //! The role of the pool's guests must allow `iot:Connect` for the client, `iot:Publish` to
 //! `THING/readings`, and `iot:Subscribe` and `iot:Receive` for `THING/commands`.
 #![no_std]
@@ -25,9 +27,15 @@ mod clock;
 pub mod cognito;
 mod door;
 mod guest;
+#[cfg(feature = "mbedtls")]
+mod mbedtls;
 mod report;
 mod settings;
+#[cfg(not(feature = "mbedtls"))]
+mod strict;
 
+#[cfg(feature = "mbedtls")]
+pub use mbedtls_rs as mbed;
 pub use report::{Command, Device};
 pub use settings::{PASSPHRASE, SSID};
 
@@ -64,7 +72,8 @@ pub const SOCKETS_MAX: usize = 4;
 type ClientMemory = Resources<'static, NoopRawMutex, RECEIVE_MAX, 1024, 2048, { 2 * RECEIVE_MAX }>;
 type Handle = Client<'static, NoopRawMutex, 8>;
 
-/// All of the program's memory that is not on the stack, for a `ConstStaticCell`: 39 KB.
+/// All of the program's memory that is not on the stack, for a `ConstStaticCell`: 39 KB; 18 KB with the
+/// feature `mbedtls`, whose connections lie on the heap.
 pub struct Memory {
     client: ClientMemory,
     wire: RefCell<Wire>,
@@ -99,16 +108,24 @@ pub enum End {
 
 /// Keeps the board connected, publishes readings and obeys commands.
 ///
-/// `random` overwrites memory with randomness that is fit for keys.
+/// `random` overwrites memory with randomness that is fit for keys; `tls` is the library that does TLS.
 pub async fn run(
     stack: Stack<'static>,
     memory: &'static mut Memory,
     random: impl FnMut(&mut [u8]),
+    #[cfg(feature = "mbedtls")] tls: &mbed::Tls<'_>,
     device: &mut impl Device,
 ) -> End {
     let Memory { client, wire, answer } = memory;
     let (client, runner) = client.client(Config::new());
-    let house = House { stack, wire, random: RefCell::new(random), clock: Clock::new() };
+    let house = House {
+        stack,
+        wire,
+        random: RefCell::new(random),
+        clock: Clock::new(),
+        #[cfg(feature = "mbedtls")]
+        tls: tls.reference(),
+    };
     let Some(cognito_host) = cognito::host_of(settings::POOL) else { return End::Pool };
     let Some(endpoint) = Endpoint::parse(settings::ENDPOINT) else { return End::Endpoint };
     let guest = Guest::new(&house, &cognito_host, answer);
