@@ -5,7 +5,7 @@
 //! by more than [`SLACK`] has to say so by recording it anew.
 
 use crate::Outcome;
-use crate::elf::sections;
+use crate::elf::{functions, sections};
 use crate::process::{add_targets, capture, command, root, run as run_command, target_dir};
 use crate::setup;
 use std::collections::BTreeMap;
@@ -43,6 +43,9 @@ const BUDGETS: &[(&str, &str, u64)] = &[
     ("websocket, both, signed", "state", 1_024),
 ];
 
+/// Functions that are printed of a form beyond its budget: its largest.
+const LARGEST: usize = 12;
+
 /// By form and by what is measured.
 type Figures = BTreeMap<(String, String), u64>;
 
@@ -64,10 +67,13 @@ pub(crate) fn run(records: bool) -> Outcome {
     compare(&measured, &read(&text)?)
 }
 
-/// The budget, where there is one.
 fn beside(form: &str, what: &str) -> String {
-    let budget = BUDGETS.iter().find(|(f, w, _)| (*f, *w) == (form, what));
-    budget.map_or_else(String::new, |(.., most)| format!(" of {most:>6}"))
+    budget(form, what).map_or_else(String::new, |most| format!(" of {most:>6}"))
+}
+
+/// The budget, where there is one.
+fn budget(form: &str, what: &str) -> Option<u64> {
+    BUDGETS.iter().find(|(f, w, _)| (*f, *w) == (form, what)).map(|(.., most)| *most)
 }
 
 fn measure() -> Result<Figures, String> {
@@ -87,9 +93,14 @@ fn measure() -> Result<Figures, String> {
         let mut put = |what: &str, figure| {
             figures.insert((form.to_string(), what.to_owned()), figure);
         };
-        put("flash", flash.saturating_sub(harness.0));
+        let flash = flash.saturating_sub(harness.0);
+        put("flash", flash);
         put("stack", stack.saturating_sub(harness.1));
         put("state", state);
+        if budget(form, "flash").is_some_and(|most| flash > most) {
+            println!("{form}: beyond its budget of flash; largest are");
+            print_largest(&image)?;
+        }
     }
     for (form, features) in COUNTED {
         let said = play(&build(features)?)?;
@@ -119,6 +130,41 @@ fn flash(image: &PathBuf) -> Result<u64, String> {
     let sections = sections(&file).ok_or("the image is no ELF file")?;
     let sizes = sections.iter().filter(|section| [".text", ".rodata"].contains(&section.name));
     u64::try_from(sizes.map(|section| section.size).sum::<usize>()).map_err(|e| e.to_string())
+}
+
+/// The functions that take most of the flash, each with what is inlined into it.
+fn print_largest(image: &PathBuf) -> Outcome {
+    let file = fs::read(image).map_err(|error| format!("{}: {error}", image.display()))?;
+    let sections = sections(&file).ok_or("the image is no ELF file")?;
+    let mut functions = functions(&sections).ok_or("the image has no symbols")?;
+    functions.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
+    for (name, size) in functions.into_iter().take(LARGEST) {
+        println!("{size:>8}  {}", path(name));
+    }
+    Ok(())
+}
+
+/// What a mangled name stands for, without its hash; any other name as it is.
+fn path(name: &str) -> String {
+    let mut rest = name.strip_prefix("_ZN").unwrap_or_default();
+    let mut parts = Vec::new();
+    while let Some((len, behind)) = split_number(rest)
+        && let Some((part, behind)) = behind.split_at_checked(len)
+    {
+        parts.push(part);
+        rest = behind;
+    }
+    // The last part is the hash.
+    match parts.split_last() {
+        Some((_, parts)) if !parts.is_empty() => parts.join("::"),
+        _ => name.to_owned(),
+    }
+}
+
+fn split_number(text: &str) -> Option<(usize, &str)> {
+    let len = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at_checked(len)?;
+    Some((digits.parse().ok()?, rest))
 }
 
 /// Runs the image to its end, with success; what it said, by name.
@@ -177,6 +223,14 @@ mod tests {
         assert!(compare(&figures("a\tflash\t1020\nb\tflash\t50"), &recorded).is_ok());
         assert!(compare(&figures("a\tflash\t900\nb\tflash\t50"), &recorded).is_ok());
         assert!(compare(&figures("a\tflash\t1021\nb\tflash\t50"), &recorded).is_err());
+    }
+
+    #[test]
+    fn path_is_found_in_a_mangled_name() {
+        assert_eq!(path("_ZN6dunlin4open17h0123456789abcdefE"), "dunlin::open");
+        for name in ["memcpy", "_ZN", "_ZN9short", "_ZN17h0123456789abcdefE"] {
+            assert_eq!(path(name), name);
+        }
     }
 
     #[test]
