@@ -96,22 +96,30 @@ fn random(bytes: &mut [u8]) {
     ring::default_provider().secure_random.fill(bytes).unwrap();
 }
 
+type Connecting<'t> = TlsConnector<'t, Sockets, fn(&mut [u8]), fn() -> Option<u64>>;
+
+/// What connects to `listener`, and believes `anchors`.
+fn connector<'t>(listener: &TcpListener, anchors: &'t [&'t [u8]]) -> Connecting<'t> {
+    let [read, write, leaf] = [RECORD_READ_MAX, 4_096, 2_048].map(|len| Vec::leak(vec![0; len]));
+    TlsConnector {
+        below: Sockets(listener.local_addr().unwrap()),
+        host: "broker.example",
+        anchors,
+        alpn: &[],
+        identity: None,
+        random,
+        clock: || Some(NOW),
+        memory: TlsMemory { read, write, leaf },
+    }
+}
+
 #[tokio::test]
 async fn client_speaks_over_tls_and_comes_back_after_a_close() {
     let (root, config) = pki();
     let config = Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (mut read, mut write, mut leaf) = ([0; RECORD_READ_MAX], [0; 4_096], [0; 2_048]);
-    let mut connector = TlsConnector {
-        below: Sockets(listener.local_addr().unwrap()),
-        host: "broker.example",
-        anchors: &[&root],
-        alpn: &[],
-        identity: None,
-        random,
-        clock: || Some(NOW),
-        memory: TlsMemory { read: &mut read, write: &mut write, leaf: &mut leaf },
-    };
+    let anchors = [&root[..]];
+    let mut connector = connector(&listener, &anchors);
     let memory: &'static mut Memory = Box::leak(Box::new(Memory::new()));
     let (client, mut runner) = memory.client(Config::new());
     let mut access = Fixed { transport: Transport::Stream, connect: Connect::new("device") };
@@ -139,17 +147,8 @@ async fn server_that_is_not_believed_is_a_failed_connection() {
     let (other, _) = pki();
     let config = Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (mut read, mut write, mut leaf) = ([0; RECORD_READ_MAX], [0; 4_096], [0; 2_048]);
-    let mut connector = TlsConnector {
-        below: Sockets(listener.local_addr().unwrap()),
-        host: "broker.example",
-        anchors: &[&other],
-        alpn: &[],
-        identity: None,
-        random,
-        clock: || Some(NOW),
-        memory: TlsMemory { read: &mut read, write: &mut write, leaf: &mut leaf },
-    };
+    let anchors = [&other[..]];
+    let mut connector = connector(&listener, &anchors);
     let memory: &'static mut Memory = Box::leak(Box::new(Memory::new()));
     let (client, mut runner) = memory.client(Config::new());
     let mut access = Fixed { transport: Transport::Stream, connect: Connect::new("device") };
@@ -191,17 +190,8 @@ async fn server_that_says_good_bye_first_gets_no_record_it_cannot_read() {
     let (root, config) = pki();
     let config = Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (mut read, mut write, mut leaf) = ([0; RECORD_READ_MAX], [0; 4_096], [0; 2_048]);
-    let mut connector = TlsConnector {
-        below: Sockets(listener.local_addr().unwrap()),
-        host: "broker.example",
-        anchors: &[&root],
-        alpn: &[],
-        identity: None,
-        random,
-        clock: || Some(NOW),
-        memory: TlsMemory { read: &mut read, write: &mut write, leaf: &mut leaf },
-    };
+    let anchors = [&root[..]];
+    let mut connector = connector(&listener, &anchors);
     let serve = async {
         let (socket, _) = listener.accept().await.unwrap();
         let mut tls = TlsAcceptor::from(config).accept(socket).await.unwrap();

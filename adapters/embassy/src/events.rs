@@ -137,12 +137,9 @@ impl Log {
             Event::Connecting if self.leaving => {}
             Event::Connecting => self.handle(Change::OpeningConnection),
             Event::Connected(_) => {
-                self.handle(Change::Online);
-                self.handle(Change::KeepAlive);
-                self.handle(Change::ConnectionEstablished);
+                Change::CONNECTED.into_iter().for_each(|change| self.handle(change))
             }
-            Event::KeepAlive(KeepAlive::Healthy) => self.handle(Change::KeepAlive),
-            Event::KeepAlive(KeepAlive::Missed) => self.handle(Change::KeepAliveMissed),
+            Event::KeepAlive(keep_alive) => self.handle(keep_alive.into()),
             Event::Disconnected { error, .. } => {
                 if has_no_network(error) {
                     self.handle(Change::Offline);

@@ -97,6 +97,21 @@ pub enum Change {
     KeepAliveMissed,
 }
 
+impl Change {
+    /// What a server that has accepted tells, one after the other: there is a network, it answers, the
+    /// connection stands.
+    pub const CONNECTED: [Self; 3] = [Self::Online, Self::KeepAlive, Self::ConnectionEstablished];
+}
+
+impl From<KeepAlive> for Change {
+    fn from(keep_alive: KeepAlive) -> Self {
+        match keep_alive {
+            KeepAlive::Healthy => Self::KeepAlive,
+            KeepAlive::Missed => Self::KeepAliveMissed,
+        }
+    }
+}
+
 impl ConnectionState {
     /// The state that follows from `facts`.
     pub const fn of(facts: Facts) -> Self {

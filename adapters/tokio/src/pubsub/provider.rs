@@ -1,7 +1,7 @@
 //! One client among others, and how its connection is.
 
 use super::{ConnectionState, DRAIN_TIMEOUT, Drained, states::Listeners};
-use crate::{Client, ConnectError, Error, Event, KeepAlive};
+use crate::{Client, ConnectError, Error, Event};
 use dunlin_drive::pubsub::{Change, StateMonitor};
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -79,12 +79,9 @@ impl Link {
             Event::Connecting if self.is_removed() => {}
             Event::Connecting => self.handle(Change::OpeningConnection),
             Event::Connected(_) => {
-                self.handle(Change::Online);
-                self.handle(Change::KeepAlive);
-                self.handle(Change::ConnectionEstablished);
+                Change::CONNECTED.into_iter().for_each(|change| self.handle(change))
             }
-            Event::KeepAlive(KeepAlive::Healthy) => self.handle(Change::KeepAlive),
-            Event::KeepAlive(KeepAlive::Missed) => self.handle(Change::KeepAliveMissed),
+            Event::KeepAlive(keep_alive) => self.handle((*keep_alive).into()),
             Event::Disconnected { error, .. } => {
                 if has_no_network(error) {
                     self.handle(Change::Offline);
