@@ -29,6 +29,8 @@ struct Entry {
     answer: Answer,
     /// Nobody listens any more; the server is to be told.
     leaving: bool,
+    /// The server may have it from a subscription that is gone.
+    inherited: bool,
     /// Messages that found no room, and for which no filter of the group stands before it.
     lost: u32,
     waker: WakerRegistration,
@@ -102,7 +104,8 @@ impl<'r> Filters<'r> {
         self.used = end;
         let (len, waker) = (filter.len(), WakerRegistration::new());
         let answer = Answer::Unasked;
-        let entry = Entry { at, len, qos, group: 0, answer, leaving: false, lost: 0, waker };
+        let (leaving, inherited) = (false, false);
+        let entry = Entry { at, len, qos, group: 0, answer, leaving, inherited, lost: 0, waker };
         *self.entries.get_mut(place)? = Some(entry);
         Some(Id(place))
     }
@@ -115,19 +118,28 @@ impl<'r> Filters<'r> {
     fn leave_one(&mut self, id: Id) {
         let Some(Some(entry)) = self.entries.get_mut(id.0) else { return };
         entry.leaving = true;
-        let known = matches!(entry.answer, Answer::Asked(_) | Answer::Granted(_));
-        if known && !self.is_shared(id) {
+        let known =
+            entry.inherited || matches!(entry.answer, Answer::Asked(_) | Answer::Granted(_));
+        if known && !self.bequeath(id) {
             self.behind = true;
         } else {
             self.remove(id);
         }
     }
 
-    /// Whether another subscription has the same filter.
-    fn is_shared(&self, id: Id) -> bool {
-        let Some(filter) = self.text(id) else { return false };
-        self.ids()
-            .any(|other| other != id && self.text(other) == Some(filter) && !self.is_leaving(other))
+    /// Leaves what the server has to the other subscriptions of the same filter, if there are any.
+    fn bequeath(&mut self, id: Id) -> bool {
+        let mut found = false;
+        for heir in self.ids().filter(|heir| *heir != id) {
+            if self.text(heir) == self.text(id)
+                && !self.is_leaving(heir)
+                && let Some(Some(entry)) = self.entries.get_mut(heir.0)
+            {
+                entry.inherited = true;
+                found = true;
+            }
+        }
+        found
     }
 
     fn is_leaving(&self, id: Id) -> bool {
@@ -163,6 +175,10 @@ impl<'r> Filters<'r> {
             return;
         }
         for id in self.ids() {
+            // Somebody may want it again.
+            if self.is_leaving(id) && self.bequeath(id) {
+                self.remove(id);
+            }
             let Some(Some(entry)) = self.entries.get_mut(id.0) else { continue };
             let Some(filter) = text(self.memory, entry) else { continue };
             if entry.leaving {
@@ -187,8 +203,11 @@ impl<'r> Filters<'r> {
         for id in self.ids() {
             match self.entries.get_mut(id.0) {
                 Some(Some(entry)) if entry.leaving => self.remove(id),
-                Some(Some(entry)) if matches!(entry.answer, Answer::Granted(_)) => {
-                    entry.answer = Answer::Unasked;
+                Some(Some(entry)) => {
+                    entry.inherited = false;
+                    if matches!(entry.answer, Answer::Granted(_)) {
+                        entry.answer = Answer::Unasked;
+                    }
                 }
                 _ => {}
             }
@@ -227,6 +246,7 @@ impl<'r> Filters<'r> {
                 Some(Some(entry)) if entry.leaving => self.remove(id),
                 Some(Some(entry)) => {
                     entry.answer = Answer::Removed;
+                    entry.inherited = false;
                     entry.waker.wake();
                 }
                 _ => {}

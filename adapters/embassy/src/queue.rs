@@ -44,6 +44,8 @@ pub(crate) struct Queue<'r, const N: usize> {
     end: usize,
     /// Bytes that wait, without the holes between them.
     used: usize,
+    /// What came last still waits.
+    newest_waits: bool,
     version: Version,
 }
 
@@ -55,7 +57,7 @@ pub(crate) struct TooShort {
 
 impl<'r, const N: usize> Queue<'r, N> {
     pub(crate) const fn new(memory: &'r mut [u8], version: Version) -> Self {
-        Self { memory, waiting: Vec::new(), end: 0, used: 0, version }
+        Self { memory, waiting: Vec::new(), end: 0, used: 0, newest_waits: false, version }
     }
 
     /// Whether a message whose packet is `len` bytes long finds room.
@@ -102,6 +104,7 @@ impl<'r, const N: usize> Queue<'r, N> {
         }
         let at = self.end;
         self.waiting.push(Waiting { meta, takers, ack, at, bytes }).ok()?;
+        self.newest_waits = true;
         self.end = at.saturating_add(bytes);
         self.used = self.used.saturating_add(bytes);
         self.memory.get_mut(at..self.end)
@@ -151,6 +154,7 @@ impl<'r, const N: usize> Queue<'r, N> {
         self.used = self.used.saturating_sub(waiting.bytes);
         let ack = waiting.ack;
         self.waiting.remove(index);
+        self.newest_waits &= index < self.waiting.len();
         if self.waiting.is_empty() {
             self.end = 0;
         }
@@ -160,7 +164,7 @@ impl<'r, const N: usize> Queue<'r, N> {
     /// All of a long message has come: its last piece takes the acknowledgement with it, if it still
     /// waits; otherwise that comes back.
     pub(crate) fn finish(&mut self, ack: Option<AckToken>) -> Option<AckToken> {
-        match self.waiting.last_mut() {
+        match self.waiting.last_mut().filter(|_| self.newest_waits) {
             Some(last) if last.meta.len > 0 && !last.meta.headed && last.is_last_piece() => {
                 last.ack = ack;
                 None
@@ -198,5 +202,51 @@ pub(crate) fn read(bytes: &[u8], meta: Meta, version: Version) -> Message<'_> {
         }
         // It was written by `push`.
         Err(_) => Message::new("", &[], qos),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dunlin_drive::dunlin::{
+        Config, Connect, ReasonCode, Session,
+        mqtt::{Connack, Delivery, Packet, PacketId},
+    };
+
+    /// What two messages of QoS 1 owe the server.
+    fn acks() -> [Option<AckToken>; 2] {
+        let mut session = Session::<_, 4>::new([0; 64], Config::new().manual_acks());
+        session.handle_open(&Connect::new("test"));
+        let (reason, properties) = (ReasonCode::SUCCESS, Properties::NONE);
+        let connack = Connack { session_present: false, reason, properties };
+        session.handle_packet(&Packet::Connack(connack)).unwrap();
+        [1, 2].map(|id| {
+            let message = Message::new("t", &[], Qos::AtLeastOnce);
+            let publish = Publish { message, duplicate: false, packet_id: PacketId::new(id) };
+            match session.handle_publish(&publish).unwrap() {
+                Delivery::New(ack) => ack,
+                Delivery::Repeated => None,
+            }
+        })
+    }
+
+    #[test]
+    fn end_of_a_message_that_was_taken_leaves_an_earlier_one_its_acknowledgement() {
+        let mut memory = [0; 64];
+        let mut queue = Queue::<4>::new(&mut memory, Version::V3);
+        let qos = Qos::AtLeastOnce;
+        let meta = Meta { qos, retain: false, duplicate: false, offset: 0, len: 4, headed: false };
+        let [first, second] = acks();
+        assert!(first.is_some() && first != second);
+        assert!(queue.push_piece(b"1234", meta, 1));
+        assert_eq!(queue.finish(first), None);
+        assert!(queue.push_piece(b"5678", meta, 2));
+        let mut buffer = [0; 8];
+        assert_eq!(queue.take(2, &mut buffer), Some(Ok((meta, 4, None))));
+        assert_eq!(queue.finish(second), second);
+        assert_eq!(queue.take(1, &mut buffer), Some(Ok((meta, 4, first))));
+        assert!(queue.push_piece(b"90ab", meta, 1));
+        assert_eq!(queue.finish(second), None);
+        assert_eq!(queue.drop_next(1), Some(second));
     }
 }

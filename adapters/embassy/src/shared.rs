@@ -146,6 +146,9 @@ impl<const N: usize> State<'_, N> {
         while let Some(ack) = self.desk.queue.drop_next(filters) {
             acknowledge(&mut self.session, ack);
         }
+        if let Some(long) = &mut self.desk.long {
+            long.takers &= !filters;
+        }
         self.desk.filters.leave(filters);
         self.desk.filters.pump(&mut self.session);
         self.driver.wake();
@@ -170,6 +173,7 @@ impl<const N: usize> State<'_, N> {
     pub(crate) fn handle_stopped(&mut self, error: Error) {
         self.handle_ended(error);
         self.desk.closing = false;
+        self.session.stay();
         self.desk.log.push(Event::Closed(error));
     }
 }

@@ -1,6 +1,6 @@
 //! How a provider goes.
 
-use crate::{Client, Status};
+use crate::{Client, Event, Status};
 use dunlin_drive::dunlin::ReasonCode;
 use embassy_sync::blocking_mutex::raw::RawMutex;
 use embassy_time::{Duration, Instant, WithTimeout as _};
@@ -64,7 +64,6 @@ impl<M: RawMutex, const N: usize> Drop for Leaving<'_, M, N> {
 /// Ready when the runner has ended, which keeps its good-bye short.
 pub(super) async fn ended<M: RawMutex, const N: usize>(client: Client<'_, M, N>) {
     let mut events = client.events();
-    while client.status() != Status::Closed {
-        events.next().await;
-    }
+    // It may be running again already.
+    while client.status() != Status::Closed && !matches!(events.next().await, Event::Closed(_)) {}
 }

@@ -13,6 +13,7 @@
 
 mod dropped;
 mod json;
+mod leaving;
 mod pubsub;
 mod subscriptions;
 mod world;

@@ -162,6 +162,14 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         Ok(())
     }
 
+    /// Takes back a good-bye that was not said: messages are accepted again.
+    ///
+    /// For a session whose connection has ended, or did not come about, and that waits for the next one.
+    pub const fn stay(&mut self) {
+        self.disconnecting = None;
+        self.leaving = false;
+    }
+
     /// Says good-bye as soon as the packet that is going out has gone: what is accepted, from now on as
     /// well, goes out on the next connection.
     ///

@@ -161,11 +161,21 @@ pub(crate) fn with_client(
     chunk: usize,
     test: impl FnOnce(Handle<'_>, &mut dyn FnMut(&mut dyn FnMut(&mut World<'_>)), &Server),
 ) {
+    with_config(Config::new().version(version), chunk, test);
+}
+
+/// The same for a client whose session is to be like this.
+pub(crate) fn with_config(
+    config: Config,
+    chunk: usize,
+    test: impl FnOnce(Handle<'_>, &mut dyn FnMut(&mut dyn FnMut(&mut World<'_>)), &Server),
+) {
+    let version = config.version;
     let _still = Clock::still();
     let (up, down) = (Pipe::new(chunk), Pipe::new(chunk));
     let server = Server::new(version, up.clone(), down.clone());
     let mut memory = Memory::new();
-    let (client, mut runner) = memory.client(Config::new().version(version));
+    let (client, mut runner) = memory.client(config);
     let mut line = Line { reader: Reader(down), writer: Writer(up) };
     let mut access = Fixed {
         transport: Transport::Stream,

@@ -52,6 +52,20 @@ fn leaving_session_says_good_bye_first_and_sends_what_is_accepted_on_the_next_co
     assert_eq!(five.sent().len(), 3, "the second wish came too late");
 }
 
+#[test]
+fn session_that_stays_accepts_messages_again_and_says_no_good_bye() {
+    let mut five = Five::open(&[]);
+    five.session.disconnect(ReasonCode::SUCCESS);
+    let message = Message::new("t", b"x", Qos::AtLeastOnce);
+    assert_eq!(five.session.publish(&message), Err(PublishError::Disconnecting));
+    five.session.stay();
+    five.session.publish(&message).unwrap();
+    five.session.leave();
+    five.session.stay();
+    let sent = five.sent();
+    assert_eq!((sent.len(), sent[0][0]), (1, 0x32));
+}
+
 /// [MQTT-3.14.2-3] [MQTT-3.14.2-4]
 #[test]
 fn disconnect_that_would_be_too_large_is_refused() {

@@ -1,0 +1,141 @@
+//! What is left behind: by subscriptions that end without room to say so, in the middle of a message, and
+//! by clients that are closed and run again.
+
+use crate::world::{Broker, Clock, Memory, World, keep_connected, with_client, with_config};
+use dunlin_embassy::{
+    Backoff, PubSub, Status,
+    dunlin::{Config, Message, Oversize, Qos, Version},
+    pubsub::Drained,
+};
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
+use embedded_io_async::ErrorKind;
+
+const VERSIONS: [Version; 2] = [Version::V3, Version::V5];
+
+#[test]
+fn filter_wanted_again_before_its_end_was_said_is_kept_by_the_server() {
+    for version in VERSIONS {
+        with_client(version, 64, |client, live, server| {
+            live(&mut |world| {
+                let first = world.finish(client.subscribe("z", Qos::AtLeastOnce)).unwrap();
+                let before = world.finish(client.subscribe("a", Qos::AtLeastOnce)).unwrap();
+                let message = Message::new("t", b"", Qos::AtLeastOnce);
+                let receipts = [(); 3].map(|()| client.enqueue(&message).unwrap());
+                // Its end takes the last place, so that the other's cannot be said yet.
+                drop(first);
+                drop(before);
+                let mut again = client.listen("a", Qos::AtLeastOnce).unwrap();
+                world.finish(again.granted()).unwrap();
+                world.settle();
+                assert!(server.filters().contains(&"a".to_owned()), "{:?}", server.filters());
+                server.publish("a", b"heard");
+                let mut buffer = [0; 256];
+                assert_eq!(world.finish(again.next(&mut buffer)).unwrap().payload(), b"heard");
+                drop((receipts, again));
+                world.settle();
+                assert_eq!(server.filters(), [""; 0]);
+            });
+        });
+    }
+}
+
+#[test]
+fn filter_of_two_subscriptions_that_both_end_without_room_is_left() {
+    for version in VERSIONS {
+        with_client(version, 64, |client, live, server| {
+            live(&mut |world| {
+                let one = world.finish(client.subscribe("a", Qos::AtLeastOnce)).unwrap();
+                let message = Message::new("t", b"", Qos::AtLeastOnce);
+                let receipts = [(); 4].map(|()| client.enqueue(&message).unwrap());
+                let unasked = client.listen("a", Qos::AtLeastOnce).unwrap();
+                drop(one);
+                drop(unasked);
+                world.settle();
+                assert_eq!(server.filters(), [""; 0]);
+                drop(receipts);
+            });
+        });
+    }
+}
+
+#[test]
+fn subscription_dropped_in_a_long_message_leaves_no_piece_of_it_behind() {
+    for version in VERSIONS {
+        let config = Config::new().version(version).oversize(Oversize::Stream);
+        with_config(config, 64, |client, live, server| {
+            live(&mut |world| {
+                let mut buffer = [0; 256];
+                let mut cut = world.finish(client.subscribe("t", Qos::AtLeastOnce)).unwrap();
+                server.publish("t", &[7; 900]);
+                assert_eq!(world.finish(cut.next(&mut buffer)).unwrap().topic(), "t");
+                drop(cut);
+                let mut inbox = world.finish(client.subscribe("u", Qos::AtLeastOnce)).unwrap();
+                world.settle();
+                assert_eq!(server.acknowledged(), 1);
+                for number in 0..20 {
+                    server.publish("u", &[number; 100]);
+                    let message = world.finish(inbox.next(&mut buffer)).unwrap();
+                    assert_eq!((message.topic(), message.payload()), ("u", &[number; 100][..]));
+                }
+                world.settle();
+                assert_eq!(server.acknowledged(), 21);
+            });
+        });
+    }
+}
+
+/// The program's loop is quicker than whoever removes it.
+#[test]
+fn provider_whose_runner_runs_again_at_once_is_removed_all_the_same() {
+    let clock = Clock::moving();
+    clock.forget_timers();
+    let broker = Broker::new(Version::V5);
+    let mut memory = Memory::new();
+    let (client, mut runner) = memory.client(Config::new().version(Version::V5));
+    let pubsub = PubSub::<NoopRawMutex, 4, 1>::new();
+    pubsub.add_provider("one", client).unwrap();
+    let mut world = World::default();
+    world.serve(&broker);
+    world.run(async {
+        keep_connected(&mut runner, &broker).await;
+        keep_connected(&mut runner, &broker).await
+    });
+    world.settle();
+    assert_eq!(world.finish(pubsub.remove_provider("one")), Ok(Drained::All));
+}
+
+#[test]
+fn client_closed_without_a_connection_accepts_messages_when_it_runs_again() {
+    let clock = Clock::moving();
+    for was_connected in [false, true] {
+        clock.forget_timers();
+        let broker = Broker::new(Version::V5);
+        let mut memory = Memory::new();
+        let (client, runner) = memory.client(Config::new().version(Version::V5));
+        let mut runner = runner.with_backoff(Backoff::constant(3_600_000));
+        let mut world = World::default();
+        world.serve(&broker);
+        world.run(async {
+            keep_connected(&mut runner, &broker).await;
+            keep_connected(&mut runner, &broker).await
+        });
+        if was_connected {
+            world.settle();
+            broker.fail_with(Some(ErrorKind::NotConnected));
+            client.close();
+            broker.hang_up();
+        } else {
+            broker.fail_with(Some(ErrorKind::NotConnected));
+            world.settle();
+            client.close();
+        }
+        world.settle();
+        assert_eq!((client.status(), world.running()), (Status::Disconnected, 1));
+        let message = Message::new("t", b"later", Qos::AtLeastOnce);
+        let receipt = client.enqueue(&message).unwrap();
+        broker.fail_with(None);
+        clock.advance(3_601);
+        world.finish(receipt).unwrap();
+        assert_eq!(broker.messages(), [b"later"]);
+    }
+}
