@@ -134,6 +134,7 @@ impl Client {
     /// Publishes; ready when the server has acknowledged, or all bytes are written (QoS 0).
     ///
     /// The reason is success, or that nobody has subscribed, where a server of MQTT 5.0 says so.
+    /// A server of MQTT 3.1.1 without QoS 2, such as RabbitMQ, acknowledges as for QoS 1.
     /// Waits for room while the outbox is full. Dropping the future does not take the message back.
     pub async fn publish(&self, message: &Message<'_>) -> Result<ReasonCode, PublishError> {
         loop {

@@ -20,7 +20,14 @@ pub struct Connack<'a> {
 
 impl<'a> Connack<'a> {
     /// Reads the body of a CONNACK.
+    ///
+    /// A server that speaks the other version alone refuses in that one's form, which is a refusal here,
+    /// too.
     pub fn decode(version: Version, body: &'a [u8]) -> Result<Self, Malformed> {
+        if is_refusal_of_other(version, body) {
+            let reason = ReasonCode::UNSUPPORTED_PROTOCOL_VERSION;
+            return Ok(Self { session_present: false, reason, properties: Properties::NONE });
+        }
         let [flags, code, rest @ ..] = body else { return Err(Malformed::Length) };
         let mut rest = Reader::new(rest);
         if version.in_build() == Version::V3 && !rest.is_empty() {
@@ -57,5 +64,16 @@ impl<'a> Connack<'a> {
         };
         sink.put(&[u8::from(self.session_present), code]);
         self.properties.put(version, sink);
+    }
+}
+
+/// Whether a server says that it does not speak `version`, in the form of the one that it speaks.
+const fn is_refusal_of_other(version: Version, body: &[u8]) -> bool {
+    const OTHER: u8 = ReasonCode::UNSUPPORTED_PROTOCOL_VERSION.value();
+    match version.in_build() {
+        // v3.1.1: [MQTT-3.1.2-2] Two bytes: 3.1.1 has no properties.
+        Version::V5 => matches!(body, [0, 1]),
+        // [MQTT-3.1.2-2] With properties, of which 3.1.1 knows nothing.
+        Version::V3 => matches!(body, [0, OTHER, ..]),
     }
 }

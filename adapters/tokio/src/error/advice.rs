@@ -25,8 +25,10 @@ pub(super) const fn of(error: &E) -> &'static str {
              identifier, or the broker may not allow the last publish or subscribe; on AWS IoT, \
              check the IoT policy"
         }
-        E::TimedOut(Stage::Upgrade | Stage::Connack) => {
-            "check that host and port are those of an MQTT broker"
+        E::TimedOut(Stage::Upgrade) => "check that host and port are those of an MQTT broker",
+        E::TimedOut(Stage::Connack) => {
+            "check that host and port are those of an MQTT broker, and that it speaks this version of \
+             MQTT"
         }
         E::TimedOut(_) => "the network or the broker is gone",
         E::Misbehaved(Misbehaved::Packet(mqtt::Misbehaved::PacketTooLarge)) => {

@@ -1,9 +1,10 @@
 //! Packets as they come: any bytes.
 
-use crate::{Connect, Packet, PacketType, Properties, Version};
+use crate::{Connack, Connect, Packet, PacketType, Properties, ReasonCode, Version};
 
 /// Whatever decodes, in either version, lies inside its input, can be read through, encodes back to
-/// the same bytes, or to the shorter form that says the same, and is incomplete wherever it is cut.
+/// the same bytes, or to the form of the version that says the same, and is incomplete wherever it is
+/// cut.
 ///
 /// # Panics
 /// When it does not.
@@ -11,7 +12,8 @@ pub fn packets(data: &[u8]) {
     for version in [Version::V3, Version::V5] {
         let Ok(Some((packet, len))) = Packet::decode_front(version, data) else { continue };
         let bytes = data.get(..len).unwrap_or_default();
-        let shortest = if version == Version::V5 { shortest(bytes) } else { None };
+        let shortest = unsupported(version, &packet, bytes)
+            .or_else(|| if version == Version::V5 { shortest(bytes) } else { None });
         let mut same = Same {
             expected: shortest
                 .as_ref()
@@ -68,6 +70,19 @@ fn shortest(bytes: &[u8]) -> Option<([u8; 6], usize)> {
     }
     let len = writer.len();
     Some((memory, len))
+}
+
+/// The refusal of a server that does not speak this version, in the form of this version: it may have
+/// come in that of the other one.
+fn unsupported(version: Version, packet: &Packet<'_>, bytes: &[u8]) -> Option<([u8; 6], usize)> {
+    let Packet::Connack(Connack { reason, .. }) = packet else { return None };
+    match (version, bytes) {
+        _ if *reason != ReasonCode::UNSUPPORTED_PROTOCOL_VERSION => None,
+        (Version::V3, [0x20, 2, _, 1]) => None,
+        (Version::V3, _) => Some(([0x20, 2, 0, 1, 0, 0], 4)),
+        (Version::V5, [0x20, 2, 0, 1]) => Some(([0x20, 3, 0, 0x84, 0, 0], 5)),
+        (Version::V5, _) => None,
+    }
 }
 
 /// A sink that has seen the bytes before.

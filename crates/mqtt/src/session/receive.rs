@@ -241,7 +241,10 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         let released = self.outbox.entry(at).is_released();
         let first = self.outbox.packet(at).first().copied().unwrap_or(0);
         let fits = match (PacketType::from_first(first), ack.kind) {
-            (Some(PacketType::Publish), AckKind::Puback) => first & 0x06 == 0x02,
+            // RabbitMQ takes a message of QoS 2 as one of QoS 1: 3.1.1 knows no other way to say so.
+            (Some(PacketType::Publish), AckKind::Puback) => {
+                first & 0x06 == 0x02 || (self.version() == Version::V3 && !released)
+            }
             // Once the server has taken a message, it cannot refuse it any more.
             (Some(PacketType::Publish), AckKind::Pubrec) => {
                 first & 0x06 == 0x04 && !(released && ack.reason.is_error())

@@ -318,6 +318,31 @@ fn each_packet_takes_its_own_reasons_and_no_others() {
     }
 }
 
+/// [MQTT-3.1.2-2], v3.1.1: [MQTT-3.1.2-2]
+#[test]
+fn connack_of_a_server_that_speaks_the_other_version_alone_is_a_refusal() {
+    let reason = |version, whole: &[u8]| {
+        crate::fuzzing::packets(whole);
+        Packet::decode_front(version, whole).map(|it| match it.unwrap().0 {
+            Packet::Connack(connack) => connack.reason,
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(reason(V5, &[0x20, 2, 0, 1]), Ok(ReasonCode::UNSUPPORTED_PROTOCOL_VERSION));
+    for whole in [[0x20, 2, 0, 0], [0x20, 2, 0, 2], [0x20, 2, 1, 1]] {
+        assert!(reason(V5, &whole).is_err(), "{whole:x?}");
+    }
+    assert_eq!(reason(V5, &[0x20, 3, 0, 1, 0]), Err(Malformed::Value));
+    let words = [0x20, 7, 0, 0x84, 4, 0x1f, 0, 1, b'5'];
+    let long = [&[0x20, 0x81, 1, 0, 0x84][..], &[0; 127]].concat();
+    for whole in [&[0x20, 3, 0, 0x84, 0][..], &[0x20, 2, 0, 0x84], &words, &long] {
+        let expected = Ok(ReasonCode::UNSUPPORTED_PROTOCOL_VERSION);
+        assert_eq!(reason(Version::V3, whole), expected, "{whole:x?}");
+    }
+    assert_eq!(reason(Version::V3, &[0x20, 3, 0, 0x87, 0]), Err(Malformed::Length));
+    assert_eq!(reason(Version::V3, &[0x20, 3, 0, 1, 0]), Err(Malformed::Length));
+}
+
 fn is_named(code: u8) -> bool {
     // The keep alive of MQTT 5.0 and the rest: every named code stands in some packet.
     REASONS.iter().any(|(.., legal)| legal.contains(&code))

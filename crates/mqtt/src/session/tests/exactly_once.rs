@@ -99,13 +99,33 @@ fn step_out_of_turn_is_misbehaved_and_an_unknown_one_is_not() {
     qos2(&mut session, b"x");
     qos1(&mut session, b"y");
     sent(&mut session);
-    for (kind, id) in [(AckKind::Pubcomp, 1), (AckKind::Puback, 1), (AckKind::Pubrec, 2)] {
+    for (kind, id) in [(AckKind::Pubcomp, 1), (AckKind::Pubrec, 2)] {
         let answer = session.handle_packet(&ack(kind, id));
         assert_eq!(answer, Err(Misbehaved::Acknowledgement.into()), "{kind:?} {id}");
     }
+    session.handle_packet(&ack(AckKind::Pubrec, 1)).unwrap();
+    let answer = session.handle_packet(&ack(AckKind::Puback, 1));
+    assert_eq!(answer, Err(Misbehaved::Acknowledgement.into()), "it was taken at QoS 2");
+    assert_eq!(sent(&mut session), [PUBREL_1]);
     assert_eq!(session.handle_packet(&ack(AckKind::Pubcomp, 3)), Ok(None));
     assert_eq!(session.handle_packet(&ack(AckKind::Pubrec, 3)), Ok(None));
     assert_eq!(sent(&mut session), [[0x62, 2, 0, 3]], "the server is to let go of it");
+}
+
+/// RabbitMQ, which has no QoS 2, answers each message so; MQTT 5.0 has words for it in CONNACK.
+#[test]
+fn exactly_once_that_is_taken_at_least_once_is_acknowledged() {
+    let mut session = open();
+    let token = qos2(&mut session, b"x");
+    sent(&mut session);
+    connect(&mut session, true);
+    assert_eq!(sent(&mut session).len(), 1, "as long as it is not answered");
+    let event = session.handle_packet(&ack(AckKind::Puback, 1));
+    let (reason, properties) = (ReasonCode::SUCCESS, crate::Properties::NONE);
+    assert_eq!(event, Ok(Some(Event::Acknowledged { token, reason, properties })));
+    assert_eq!(session.in_flight(), 0);
+    connect(&mut session, true);
+    assert_eq!(sent(&mut session), [] as [&[u8]; 0]);
 }
 
 /// v3.1.1: [MQTT-4.3.3-2]
