@@ -15,6 +15,8 @@ mod asking;
 mod attacks;
 #[path = "interop/common.rs"]
 mod common;
+#[path = "interop/ending.rs"]
+mod ending;
 #[path = "interop/five_authentication.rs"]
 mod five_authentication;
 #[path = "interop/five_scripted.rs"]

@@ -124,7 +124,8 @@ impl Client {
         // Before anything is published: the messages of the last time come first.
         match recorder::open(&shared, &options) {
             Ok(store) => {
-                tokio::spawn(runner::run(Arc::clone(&shared), Box::new(options), store, first));
+                let ending = runner::Ending(Arc::clone(&shared));
+                tokio::spawn(runner::run(ending, Box::new(options), store, first));
             }
             Err(error) => shared.lock().desk.end(&Error::Store(error)),
         }
@@ -329,4 +330,44 @@ fn check(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dunlin_drive::dunlin::{
+        Connect,
+        mqtt::{Connack, Packet},
+    };
+    use std::task::{Context, Waker};
+
+    /// Nothing else would tell of it until the next connection, which may be far away.
+    #[test]
+    fn drain_ends_when_the_last_message_is_lost_with_its_connection() {
+        let options = Options::parse("ws://broker").unwrap();
+        let shared = Arc::new(Shared::new(&options));
+        let client = Client { guard: Arc::new(Guard { shared: Arc::clone(&shared) }) };
+        let (reason, properties) = (ReasonCode::SUCCESS, Properties::NONE);
+        let connack = Connack { session_present: false, reason, properties };
+        {
+            let session = &mut shared.lock().session;
+            session.handle_open(&Connect::new("test"));
+            session.handle_packet(&Packet::Connack(connack)).unwrap();
+        }
+        let message = Message::new("t", b"", Qos::AtMostOnce);
+        let mut receipt = pin!(client.enqueue(&message).unwrap());
+        let mut drained = pin!(client.drain());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(drained.as_mut().poll(&mut cx).is_pending());
+        {
+            let mut state = shared.lock();
+            assert!(state.session.poll_packet().is_some());
+            state.session.handle_sent();
+        }
+        // It was written nowhere.
+        assert!(receipt.as_mut().poll(&mut cx).is_pending());
+        shared.lock().handle_ended(&Error::Closed);
+        assert!(receipt.as_mut().poll(&mut cx).is_ready());
+        assert!(drained.as_mut().poll(&mut cx).is_ready());
+    }
 }

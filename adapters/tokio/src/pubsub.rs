@@ -111,19 +111,20 @@ impl PubSub {
     /// for [`DRAIN_TIMEOUT`] at most; then it says good-bye.
     ///
     /// Its subscriptions end with [`Ended::Removed`] once what had come is taken; the other providers go
-    /// on. The name is free at once, so that another can be added under it meanwhile.
+    /// on. The name is free at once, so that another can be added under it meanwhile. Dropping the future
+    /// cuts the time short, and nothing else.
     pub async fn remove_provider(&self, id: &str) -> Result<Drained, Error> {
         let provider = self.lock().providers.remove(id);
         let provider = provider.ok_or_else(|| Error::UnknownProvider(id.to_owned()))?;
-        Ok(provider.remove().await)
+        Ok(provider.leave().finish().await)
     }
 
     /// Removes all providers, each as by [`Self::remove_provider`].
     pub async fn close(&self) -> Drained {
         let providers = std::mem::take(&mut self.lock().providers);
         let mut removals = JoinSet::new();
-        for provider in providers.into_values() {
-            removals.spawn(async move { provider.remove().await });
+        for leaving in providers.into_values().map(Provider::leave) {
+            removals.spawn(leaving.finish());
         }
         let cut = removals.join_all().await.contains(&Drained::Cut);
         if cut { Drained::Cut } else { Drained::All }

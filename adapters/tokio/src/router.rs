@@ -16,7 +16,7 @@ use dunlin_drive::{
 use early::Early;
 use farewells::{Farewells, Unwanted};
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     task::{Context, Poll},
 };
@@ -55,6 +55,8 @@ pub(crate) struct Router {
     table: Table,
     asking: Asking,
     farewells: Farewells,
+    /// What others subscribe to as well, and the server may have from subscriptions that are gone.
+    inherited: HashSet<Arc<str>>,
     /// Messages that more than one subscription has to take.
     shared_acks: HashMap<AckToken, Shared>,
     early: Early,
@@ -70,6 +72,7 @@ impl Router {
             table: Table::new(matching),
             asking: Asking::default(),
             farewells: Farewells::default(),
+            inherited: HashSet::new(),
             shared_acks: HashMap::new(),
             early: Early::default(),
             limit,
@@ -92,7 +95,9 @@ impl Router {
                 answer: Answer::Unasked,
             })
             .collect::<Vec<_>>();
-        self.farewells.take_back(|filter| wishes.iter().any(|wish| *wish.filter == *filter));
+        let back =
+            self.farewells.take_back(|filter| wishes.iter().any(|wish| *wish.filter == *filter));
+        self.inherited.extend(back);
         let mut entry = Entry {
             wishes,
             remarks: Remarks::new(properties),
@@ -140,16 +145,22 @@ impl Router {
         for waiting in entry.queue {
             self.let_go(waiting.ack, session);
         }
+        if entry.wishes.iter().any(|wish| wish.answer == Answer::Unasked) {
+            self.asking.forget(id);
+        }
         for (wish, holders) in entry.wishes.into_iter().zip(holders) {
-            let refused = matches!(wish.answer, Answer::Given(reason) if reason.is_error());
             let (unwanted, answer) = Unwanted::new(wish.filter.to_string());
             answers.push(answer);
-            if wish.answer == Answer::Unasked || refused {
-                unwanted.end(ReasonCode::NO_SUBSCRIPTION_EXISTED);
-            } else if holders == Holders::Others {
-                unwanted.end(ReasonCode::SUCCESS);
-            } else {
-                self.farewells.push(unwanted);
+            match (wish.is_known() || self.inherited.contains(&wish.filter), holders) {
+                (false, _) => unwanted.end(ReasonCode::NO_SUBSCRIPTION_EXISTED),
+                (true, Holders::Others) => {
+                    self.inherited.insert(wish.filter);
+                    unwanted.end(ReasonCode::SUCCESS);
+                }
+                (true, Holders::None) => {
+                    self.inherited.remove(&wish.filter);
+                    self.farewells.push(unwanted);
+                }
             }
         }
         self.pump(session);
@@ -166,6 +177,7 @@ impl Router {
     /// The server knows of no subscription: all are to be made again.
     pub(crate) fn forget_answers(&mut self) {
         self.farewells.forget();
+        self.inherited.clear();
         for wish in self.table.iter_mut().flat_map(|entry| &mut entry.wishes) {
             if let Answer::Given(reason) = wish.answer
                 && !reason.is_error()
@@ -196,8 +208,9 @@ impl Router {
         self.farewells.handle_unsubscribed(token, reasons);
     }
 
-    /// A SUBSCRIBE cannot be sent to this server.
+    /// A SUBSCRIBE or an UNSUBSCRIBE cannot be sent to this server.
     pub(crate) fn handle_rejected(&mut self, token: Token, reason: ReasonCode) {
+        self.farewells.handle_rejected(token, reason);
         self.asking.handle_rejected(token, reason, &mut self.table);
     }
 

@@ -67,8 +67,9 @@ pub(crate) enum First {
     MayFail,
 }
 
-/// Tells everybody who waits that the task has ended, even if its runtime has dropped it.
-struct Ending(Arc<Shared>);
+/// Tells everybody who waits that the task has ended, even if its runtime has dropped it, perhaps before
+/// it was first polled.
+pub(crate) struct Ending(pub(crate) Arc<Shared>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
@@ -81,14 +82,14 @@ impl Drop for Ending {
 
 /// Connects again and again until the client is closed, or its store fails.
 pub(crate) async fn run(
-    shared: Arc<Shared>,
+    ending: Ending,
     options: Box<Options>,
     store: Option<FileStore>,
     first: First,
 ) {
-    let _ending = Ending(Arc::clone(&shared));
-    let connections = Box::pin(connect(&shared, &options, first));
-    let error = recorder::beside(&shared, store, options.outbox, connections).await;
+    let shared = &ending.0;
+    let connections = Box::pin(connect(shared, &options, first));
+    let error = recorder::beside(shared, store, options.outbox, connections).await;
     shared.lock().desk.end(&error);
 }
 
@@ -118,8 +119,7 @@ async fn connect(shared: &Shared, options: &Options, first: First) -> Error {
         short_lives = if is_renewal(&error) { 0 } else { attempt.short_lives_with_this() };
         let retry_in = {
             let mut state = shared.lock();
-            let sent = state.session.sent();
-            state.desk.handle_ended(sent, &error);
+            state.handle_ended(&error);
             if let Some(since) = state.desk.connected() {
                 backoff.handle_connected(clock.at(since));
                 must_succeed = false;

@@ -101,6 +101,13 @@ impl State {
             driver.wake_by_ref();
         }
     }
+
+    /// The connection has ended: messages of QoS 0 that were on their way to it may be lost, and have left
+    /// the outbox.
+    pub(crate) fn handle_ended(&mut self, error: &Error) {
+        self.desk.handle_ended(self.session.sent(), error);
+        self.desk.make_room(&self.session);
+    }
 }
 
 /// Where events go.
@@ -316,8 +323,8 @@ impl Desk {
         self.tell(Status::Connecting, Event::Connecting);
     }
 
-    /// The connection has ended: messages of QoS 0 that were on their way to it may be lost.
-    pub(crate) fn handle_ended(&mut self, sent: Option<Token>, error: &Error) {
+    /// Messages of QoS 0 up to this one may be lost.
+    fn handle_ended(&mut self, sent: Option<Token>, error: &Error) {
         while let Some((token, _)) = self.unwritten.front()
             && sent.is_some_and(|sent| token.is_up_to(sent))
             && let Some((_, sender)) = self.unwritten.pop_front()

@@ -75,6 +75,9 @@ impl Subscription {
             let mut state = self.guard.shared.lock();
             let state = &mut *state;
             let answers = state.desk.router.remove(self.id, &mut state.session);
+            if let Some(error) = &state.desk.ended {
+                return Err(SubscribeError::Closed(error.clone()));
+            }
             state.wake_driver();
             answers
         };

@@ -38,15 +38,32 @@ impl Provider {
         Self { client, link: Arc::new(Link { id, monitor, state, listeners, removed }) }
     }
 
-    /// Says all that there is to say, and good-bye.
-    pub(super) async fn remove(&self) -> Drained {
+    /// From now on it is on its way out.
+    pub(super) fn leave(self: Arc<Self>) -> Leaving {
         self.link.removed.store(true, Ordering::Release);
         self.link.handle(Change::ClosingConnection);
-        let drained = timeout(DRAIN_TIMEOUT, self.client.drain()).await;
-        self.client.close().await;
+        Leaving(self)
+    }
+}
+
+/// A provider that goes; dropped, it closes, even if there are subscriptions that keep its client.
+pub(super) struct Leaving(Arc<Provider>);
+
+impl Leaving {
+    /// Says all that there is to say, and good-bye.
+    pub(super) async fn finish(self) -> Drained {
+        let Provider { client, link } = &*self.0;
+        let drained = timeout(DRAIN_TIMEOUT, client.drain()).await;
+        client.close().await;
         // Whoever has awaited the removal sees it.
-        self.link.handle(Change::Closed);
+        link.handle(Change::Closed);
         if matches!(drained, Ok(Ok(()))) { Drained::All } else { Drained::Cut }
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.client.shared().close();
     }
 }
 

@@ -30,6 +30,17 @@ pub(super) struct Wish {
     pub(super) answer: Answer,
 }
 
+impl Wish {
+    /// Whether the server may have it: it was asked for, and not refused.
+    pub(super) const fn is_known(&self) -> bool {
+        match self.answer {
+            Answer::Unasked => false,
+            Answer::Asked => true,
+            Answer::Given(reason) => !reason.is_error(),
+        }
+    }
+}
+
 /// What a SUBSCRIBE says beside its filters.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Remarks {
@@ -74,6 +85,11 @@ impl Asking {
     /// The server is to hear of what it has not heard of `id`.
     pub(super) fn push(&mut self, id: Id) {
         self.unasked.push_back(id);
+    }
+
+    /// The server need not hear of `id` any more.
+    pub(super) fn forget(&mut self, id: Id) {
+        self.unasked.retain(|other| *other != id);
     }
 
     /// The server is to hear of all that it has not heard.

@@ -2,8 +2,8 @@
 
 use super::FILTERS_MAX;
 use crate::shared::ClientSession;
-use dunlin_drive::dunlin::{ReasonCode, Reasons, Token};
-use std::collections::HashMap;
+use dunlin_drive::dunlin::{ReasonCode, Reasons, SubscribeError as Rejected, Token};
+use std::{collections::HashMap, sync::Arc};
 use tokio::sync::oneshot;
 
 /// A filter that nobody wants any more.
@@ -38,24 +38,53 @@ impl Farewells {
         self.unwanted.push(unwanted);
     }
 
-    /// These are wanted again: the server keeps them.
-    pub(super) fn take_back(&mut self, wanted: impl Fn(&str) -> bool) {
-        for unwanted in self.unwanted.extract_if(.., |unwanted| wanted(&unwanted.filter)) {
+    /// These are wanted again, and the server keeps them: says which it has.
+    pub(super) fn take_back(&mut self, wanted: impl Fn(&str) -> bool) -> Vec<Arc<str>> {
+        let back = self.unwanted.extract_if(.., |unwanted| wanted(&unwanted.filter));
+        back.map(|unwanted| {
+            let filter = Arc::from(unwanted.filter.as_str());
             unwanted.end(ReasonCode::SUCCESS);
-        }
+            filter
+        })
+        .collect()
     }
 
     /// Tells the server, as far as the session has room; says whether it had.
     pub(super) fn pump(&mut self, session: &mut ClientSession) -> bool {
+        let mut most = FILTERS_MAX;
+        // Each turn tells of one at least, or tells of each by itself from now on.
         while !self.unwanted.is_empty() {
-            let len = self.unwanted.len().min(FILTERS_MAX);
+            let len = self.unwanted.len().min(most);
             let filters: Vec<&str> =
                 self.unwanted[..len].iter().map(|unwanted| unwanted.filter.as_str()).collect();
-            // What was subscribed to can be unsubscribed from, in the end.
-            let Ok(token) = session.unsubscribe(&filters) else { return false };
-            self.asked.insert(token, self.unwanted.drain(..len).collect());
+            match session.unsubscribe(&filters) {
+                Ok(token) => {
+                    self.asked.insert(token, self.unwanted.drain(..len).collect());
+                }
+                Err(Rejected::OutboxFull | Rejected::InflightFull | Rejected::Disconnecting) => {
+                    return false;
+                }
+                // Perhaps only together they are too long for the server.
+                Err(_) if len > 1 => most = 1,
+                Err(never) => {
+                    let reason = match never {
+                        Rejected::Limit(reason) => reason,
+                        _ => ReasonCode::UNSPECIFIED_ERROR,
+                    };
+                    self.unwanted.drain(..len).for_each(|unwanted| unwanted.end(reason));
+                }
+            }
         }
         true
+    }
+
+    /// An UNSUBSCRIBE cannot be sent to this server.
+    pub(super) fn handle_rejected(&mut self, token: Token, reason: ReasonCode) {
+        let mut rejected = self.asked.remove(&token).unwrap_or_default();
+        if rejected.len() > 1 {
+            self.unwanted.append(&mut rejected);
+        }
+        rejected.into_iter().for_each(|unwanted| unwanted.end(reason));
     }
 
     /// The server knows of no subscription.

@@ -1,0 +1,207 @@
+//! What ends, and how: subscriptions without room to say so, limits that their end is beyond, clients and
+//! runtimes that are gone.
+
+use std::future::IntoFuture as _;
+use std::pin::{Pin, pin};
+use std::task::{Context, Waker};
+
+use dunlin_tokio::{
+    Backoff, Client, Error, Message, Options, Persistence, PubSub, PublishError, Qos, ReasonCode,
+    Receipt, SubscribeError, Subscription, Version, pubsub::Ended,
+};
+
+use crate::Patient;
+use crate::common::within;
+use crate::options;
+use crate::server::{Peer, Server};
+
+/// How many exchanges a client follows at a time.
+const IN_FLIGHT: usize = 256;
+
+/// CONNACK of MQTT 5.0 §3.2 with a Maximum Packet Size.
+fn connack(session_present: u8, packet_max: u8) -> [u8; 10] {
+    [0x20, 8, session_present, 0, 5, 0x27, 0, 0, 0, packet_max]
+}
+
+fn five(server: &Server) -> Options {
+    let backoff = Backoff::constant(0);
+    options(&server.url()).version(Version::V5).client_id("five").backoff(backoff)
+}
+
+async fn answered(server: &Server, connack: &[u8]) -> Peer {
+    let mut peer = server.connected().await;
+    peer.send_packet(connack).await;
+    peer
+}
+
+/// Answers SUBSCRIBE (0x82) or UNSUBSCRIBE (0xa2) for one filter with success: the filter.
+async fn grant(peer: &mut Peer, first: u8) -> String {
+    let packet = peer.packet().await;
+    assert_eq!(packet[0], first, "{packet:?}");
+    let (id, filter) = (&packet[2..4], &packet[7..]);
+    let len = usize::from(packet[6]);
+    let kind = if first == 0x82 { 0x90 } else { 0xb0 };
+    peer.send_packet(&[kind, 4, id[0], id[1], 0, 0]).await;
+    String::from_utf8(filter[..len].to_vec()).unwrap()
+}
+
+async fn subscribe(client: &Client, peer: &mut Peer, filter: &str) -> Subscription {
+    let (subscription, asked) =
+        tokio::join!(client.subscribe(filter, Qos::AtMostOnce), grant(peer, 0x82));
+    assert_eq!(asked, filter);
+    subscription.unwrap()
+}
+
+/// Takes all places for exchanges; says what is to be acknowledged.
+fn fill(client: &Client) -> Vec<Receipt> {
+    let message = Message::new("t", b"", Qos::AtLeastOnce);
+    let receipts: Vec<_> = std::iter::from_fn(|| client.enqueue(&message).ok()).collect();
+    assert!(receipts.len() <= IN_FLIGHT && receipts.len() > IN_FLIGHT / 2);
+    receipts
+}
+
+/// Acknowledges them.
+async fn make_room(peer: &mut Peer, receipts: Vec<Receipt>) {
+    for _ in 0..receipts.len() {
+        let packet = peer.packet().await;
+        // PUBLISH to "t": the identifier stands behind the topic.
+        assert_eq!(packet[0], 0x32, "{packet:?}");
+        peer.send_packet(&[0x40, 2, packet[5], packet[6]]).await;
+    }
+    for receipt in receipts {
+        within("an acknowledgement", receipt).await.unwrap();
+    }
+}
+
+fn is_pending<T>(future: Pin<&mut impl Future<Output = T>>) -> bool {
+    future.poll(&mut Context::from_waker(Waker::noop())).is_pending()
+}
+
+/// Polls `future` once, which is not its end, and drops it.
+fn give_up<T>(future: impl Future<Output = T>) {
+    assert!(is_pending(pin!(future)));
+}
+
+/// Its one end must be heard, whoever wanted the filter in between.
+#[tokio::test]
+async fn filter_that_was_wanted_again_and_given_up_is_left_in_the_end() {
+    for held in [false, true] {
+        let server = Server::stream();
+        let mut client = Patient::start(five(&server));
+        let mut peer = answered(&server, &[0x20, 3, 0, 0, 0]).await;
+        client.connected().await;
+        let first = subscribe(&client.client, &mut peer, "a").await;
+        let receipts = fill(&client.client);
+        if held {
+            // Wanted by two for a while, asked for by one.
+            let mut again = Box::pin(client.client.subscribe("a", Qos::AtMostOnce));
+            assert!(is_pending(again.as_mut()));
+            drop(first);
+            drop(again);
+        } else {
+            drop(first);
+            give_up(client.client.subscribe("a", Qos::AtMostOnce));
+        }
+        make_room(&mut peer, receipts).await;
+        assert_eq!(grant(&mut peer, 0xa2).await, "a");
+    }
+}
+
+#[tokio::test]
+async fn ends_that_are_too_long_together_are_said_one_by_one() {
+    let server = Server::stream();
+    let mut client = Patient::start(five(&server));
+    let mut peer = answered(&server, &connack(0, 40)).await;
+    client.connected().await;
+    let filters = ["a", "b"].map(|filter| filter.repeat(20));
+    let mut subscriptions = Vec::new();
+    for filter in &filters {
+        subscriptions.push(subscribe(&client.client, &mut peer, filter).await);
+    }
+    let receipts = fill(&client.client);
+    drop(subscriptions);
+    make_room(&mut peer, receipts).await;
+    for filter in filters {
+        assert_eq!(grant(&mut peer, 0xa2).await, filter);
+    }
+    subscribe(&client.client, &mut peer, "c").await;
+}
+
+/// The limit of the next connection is another one.
+#[tokio::test]
+async fn end_that_the_next_server_does_not_take_is_said_one_by_one_or_answered() {
+    let server = Server::stream();
+    let kept = five(&server).persistence(Persistence::Kept);
+    let mut client = Patient::start(kept);
+    let mut peer = answered(&server, &connack(0, 120)).await;
+    client.connected().await;
+    let filters = [("a", 20), ("b", 20), ("c", 60)].map(|(letter, len)| letter.repeat(len));
+    let wishes = [&filters[0], &filters[1], &filters[2]]
+        .map(|filter| dunlin_tokio::dunlin::Subscription::new(filter, Qos::AtMostOnce));
+    let (subscription, ()) = tokio::join!(client.client.subscribe_all(&wishes), async {
+        let packet = peer.packet().await;
+        peer.send_packet(&[0x90, 6, packet[2], packet[3], 0, 0, 0, 0]).await;
+    });
+    let unsubscribed = tokio::spawn(subscription.unwrap().unsubscribe());
+    assert_eq!(peer.packet().await[0], 0xa2);
+    drop(peer);
+    let mut peer = answered(&server, &connack(1, 40)).await;
+    for filter in &filters[..2] {
+        assert_eq!(grant(&mut peer, 0xa2).await, *filter);
+    }
+    let reasons = within("the answers", unsubscribed).await.unwrap().unwrap();
+    let [yes, no] = [ReasonCode::SUCCESS, ReasonCode::PACKET_TOO_LARGE];
+    assert_eq!(reasons, [yes, yes, no]);
+}
+
+#[tokio::test]
+async fn unsubscribe_behind_the_end_of_the_client_is_an_error() {
+    let server = Server::stream();
+    let mut client = Patient::start(five(&server));
+    let mut peer = answered(&server, &[0x20, 3, 0, 0, 0]).await;
+    client.connected().await;
+    let subscription = subscribe(&client.client, &mut peer, "a").await;
+    let (_, rest) = tokio::join!(within("the end", client.client.close()), peer.rest());
+    assert_eq!(rest, [0xe0, 0]);
+    let unsubscribed = within("an answer", subscription.unsubscribe()).await;
+    assert!(matches!(unsubscribed, Err(SubscribeError::Closed(Error::Closed))));
+}
+
+/// Also when that was gone before the client's task had its first turn.
+#[test]
+fn runtime_that_is_gone_ends_its_clients() {
+    let server = tokio::runtime::Runtime::new().unwrap();
+    let url = server.block_on(async { Server::stream().url() });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let client = {
+        let _within = runtime.enter();
+        Client::start(options(&url)).0
+    };
+    let message = Message::new("t", b"", Qos::AtLeastOnce);
+    let accepted = client.enqueue(&message).unwrap();
+    drop(runtime);
+    server.block_on(async {
+        let accepted = within("the end", accepted).await;
+        assert!(matches!(accepted, Err(PublishError::Closed(Error::Closed))));
+        let later = within("the end", client.publish(&message)).await;
+        assert!(matches!(later, Err(PublishError::Closed(_))));
+        within("the end", client.close()).await;
+    });
+}
+
+/// The subscription would keep its client alive.
+#[tokio::test]
+async fn removal_that_is_given_up_ends_the_provider_all_the_same() {
+    let server = Server::stream();
+    let pubsub = PubSub::new();
+    pubsub.add_provider("one", five(&server)).unwrap();
+    let mut peer = answered(&server, &[0x20, 3, 0, 0, 0]).await;
+    let (deliveries, _) = tokio::join!(pubsub.subscribe("a").into_future(), grant(&mut peer, 0x82));
+    let mut deliveries = deliveries.unwrap();
+    let message = pubsub.publish_bytes("t", b"");
+    give_up(message.into_future());
+    give_up(pubsub.remove_provider("one"));
+    let end = within("the end", deliveries.next()).await;
+    assert!(matches!(end, Some(Err(Ended::Removed { .. }))), "{end:?}");
+    peer.end().await;
+}
