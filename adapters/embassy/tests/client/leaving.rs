@@ -3,7 +3,7 @@
 
 use crate::world::{Broker, Clock, Memory, World, keep_connected, with_client, with_config};
 use dunlin_embassy::{
-    Backoff, PubSub, Status,
+    Backoff, PubSub, Status, Subscription,
     dunlin::{Config, Message, Oversize, Qos, Version},
     pubsub::Drained,
 };
@@ -79,6 +79,85 @@ fn subscription_dropped_in_a_long_message_leaves_no_piece_of_it_behind() {
                 }
                 world.settle();
                 assert_eq!(server.acknowledged(), 21);
+            });
+        });
+    }
+}
+
+/// Takes pieces until a message is whole that began with a first piece; says how many there were.
+fn take_whole(
+    world: &mut World<'_>,
+    inbox: &mut Subscription<'_, NoopRawMutex, 4>,
+    expected: &[u8],
+) -> usize {
+    let mut buffer = [0; 256];
+    let mut came: Option<Vec<u8>> = None;
+    let mut pieces = 0;
+    loop {
+        let piece = world.finish(inbox.next(&mut buffer)).unwrap();
+        pieces += 1;
+        assert_eq!(piece.len, expected.len());
+        if piece.topic() == "t" {
+            assert_eq!((piece.offset, piece.payload()), (0, &[][..]));
+            came = Some(vec![]);
+        } else if let Some(came) = &mut came {
+            assert_eq!((piece.offset, piece.topic()), (came.len(), ""));
+            came.extend(piece.payload());
+        }
+        if piece.is_last() {
+            assert_eq!(came.as_deref(), Some(expected));
+            return pieces;
+        }
+    }
+}
+
+#[test]
+fn long_message_comes_in_order_and_is_acknowledged_with_its_last_piece() {
+    let payload: Vec<u8> = (0..900_usize).map(|at| (at % 251) as u8).collect();
+    for version in VERSIONS {
+        let config = Config::new().version(version).oversize(Oversize::Stream);
+        for chunk in [1, 64] {
+            with_config(config, chunk, |client, live, server| {
+                live(&mut |world| {
+                    let mut one = world.finish(client.subscribe("t", Qos::AtLeastOnce)).unwrap();
+                    for taken in 0..3 {
+                        server.publish("t", &payload);
+                        assert!(take_whole(world, &mut one, &payload) > 2);
+                        world.settle();
+                        assert_eq!(server.acknowledged(), taken + 1);
+                    }
+                });
+            });
+        }
+    }
+}
+
+#[test]
+fn long_message_cut_off_with_its_connection_begins_anew_on_the_next() {
+    let payload: Vec<u8> = (0..900_usize).map(|at| (at % 251) as u8).collect();
+    for version in VERSIONS {
+        let config = Config::new().version(version).oversize(Oversize::Stream);
+        with_config(config, 64, |client, live, server| {
+            let mut inbox = client.listen("t", Qos::AtLeastOnce).unwrap();
+            for taken in 1..4 {
+                live(&mut |world| {
+                    world.settle();
+                    world.finish(inbox.granted()).unwrap();
+                    server.publish("t", &payload);
+                    let mut buffer = [0; 256];
+                    for _ in 0..taken {
+                        assert!(!world.finish(inbox.next(&mut buffer)).unwrap().is_last());
+                    }
+                });
+                assert_eq!(server.acknowledged(), 0);
+            }
+            live(&mut |world| {
+                world.settle();
+                world.finish(inbox.granted()).unwrap();
+                server.publish("t", &payload);
+                take_whole(world, &mut inbox, &payload);
+                world.settle();
+                assert_eq!((server.acknowledged(), inbox.lost()), (1, 0));
             });
         });
     }
