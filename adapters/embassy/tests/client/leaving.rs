@@ -1,14 +1,17 @@
 //! What is left behind: by subscriptions that end without room to say so, in the middle of a message, and
 //! by clients that are closed and run again.
 
-use crate::world::{Broker, Clock, Memory, World, keep_connected, with_client, with_config};
+use crate::world::{
+    Broker, Clock, Memory, World, keep_connected, with_client, with_config, with_connect,
+};
 use dunlin_embassy::{
-    Backoff, PubSub, Status, Subscription,
-    dunlin::{Config, Message, Oversize, Qos, Version},
+    Backoff, PubSub, PublishError, Status, Subscription,
+    dunlin::{Config, Connect, Message, Oversize, Properties, Property, Qos, ReasonCode, Version},
     pubsub::Drained,
 };
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embedded_io_async::ErrorKind;
+use std::task::Poll;
 
 const VERSIONS: [Version; 2] = [Version::V3, Version::V5];
 
@@ -159,6 +162,76 @@ fn long_message_cut_off_with_its_connection_begins_anew_on_the_next() {
                 world.settle();
                 assert_eq!((server.acknowledged(), inbox.lost()), (1, 0));
             });
+        });
+    }
+}
+
+/// While somebody waits for an answer of the server's, what finds no room is given up; then it says so.
+#[test]
+fn message_without_room_is_refused_long_or_not_and_counted_once() {
+    for len in [200, 900] {
+        for version in VERSIONS {
+            let config = Config::new().version(version).oversize(Oversize::Stream);
+            with_config(config, 64, |client, live, server| {
+                live(&mut |world| {
+                    let inbox = world.finish(client.subscribe("t", Qos::AtLeastOnce)).unwrap();
+                    for number in 0..2 {
+                        server.publish("t", &[number; 200]);
+                    }
+                    server.publish("t", &vec![5; len]);
+                    let message = Message::new("other", b"", Qos::AtLeastOnce);
+                    world.finish(client.publish(&message)).unwrap();
+                    drop(client.enqueue(&message));
+                    assert_eq!((inbox.lost(), server.answers()), (1, vec![]));
+                    // Acknowledgements go out in the order of the messages.
+                    drop(inbox);
+                    world.settle();
+                    let quota = [ReasonCode::SUCCESS, ReasonCode::QUOTA_EXCEEDED]
+                        [usize::from(version == Version::V5)];
+                    let expected = [ReasonCode::SUCCESS, ReasonCode::SUCCESS, quota];
+                    assert_eq!(server.answers(), expected);
+                });
+            });
+        }
+    }
+}
+
+#[test]
+fn message_below_qos_1_that_is_half_written_is_lost_with_its_connection() {
+    with_client(Version::V3, 1, |client, live, server| {
+        let mut lost = None;
+        live(&mut |world| {
+            world.settle();
+            let message = Message::new("t", &[0; 64], Qos::AtMostOnce);
+            lost = Some(client.enqueue(&message).unwrap());
+            // As many turns, and bytes.
+            let turns = std::future::poll_fn(|cx| {
+                cx.waker().wake_by_ref();
+                Poll::<()>::Pending
+            });
+            assert_eq!(world.cut(turns, 20), None);
+        });
+        live(&mut |world| {
+            let lost = world.finish(lost.take().unwrap());
+            assert!(matches!(lost, Err(PublishError::Lost(_))), "{lost:?}");
+        });
+        assert_eq!(server.messages(), [[0_u8; 0]; 0]);
+    });
+}
+
+/// The session that may be there is this client's own, and no other's.
+#[test]
+fn session_is_taken_up_again_where_it_outlives_a_connection() {
+    for (expiry_s, clean) in [(0, [true, true]), (60, [true, false])] {
+        let version = Version::V5;
+        let list = [Property::SessionExpiryInterval(expiry_s)];
+        let properties = Properties::new(&list);
+        let connect = Connect { version, properties, ..Connect::new("test") };
+        with_connect(Config::new().version(version), connect, 64, |_, live, server| {
+            for _ in 0..2 {
+                live(&mut |world| world.settle());
+            }
+            assert_eq!(server.clean(), clean);
         });
     }
 }

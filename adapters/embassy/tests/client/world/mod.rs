@@ -170,6 +170,17 @@ pub(crate) fn with_config(
     chunk: usize,
     test: impl FnOnce(Handle<'_>, &mut dyn FnMut(&mut dyn FnMut(&mut World<'_>)), &Server),
 ) {
+    let connect = Connect { version: config.version, ..Connect::new("test") };
+    with_connect(config, connect, chunk, test);
+}
+
+/// The same for a client that introduces itself like this.
+pub(crate) fn with_connect(
+    config: Config,
+    connect: Connect<'_>,
+    chunk: usize,
+    test: impl FnOnce(Handle<'_>, &mut dyn FnMut(&mut dyn FnMut(&mut World<'_>)), &Server),
+) {
     let version = config.version;
     let _still = Clock::still();
     let (up, down) = (Pipe::new(chunk), Pipe::new(chunk));
@@ -177,10 +188,7 @@ pub(crate) fn with_config(
     let mut memory = Memory::new();
     let (client, mut runner) = memory.client(config);
     let mut line = Line { reader: Reader(down), writer: Writer(up) };
-    let mut access = Fixed {
-        transport: Transport::Stream,
-        connect: Connect { version, ..Connect::new("test") },
-    };
+    let mut access = Fixed { transport: Transport::Stream, connect };
     // Each call is one life of the runner.
     let mut live = |act: &mut dyn FnMut(&mut World<'_>)| {
         server.forget_connection();

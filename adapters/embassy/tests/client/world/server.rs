@@ -27,8 +27,10 @@ struct State {
     unsent: Vec<u8>,
     filters: Vec<String>,
     messages: Vec<Vec<u8>>,
-    /// Messages of this side that were acknowledged.
-    acknowledged: usize,
+    /// What the client has said to messages of this side.
+    answers: Vec<ReasonCode>,
+    /// Whether each CONNECT asked for a clean session.
+    clean: Vec<bool>,
     next_id: u16,
     /// It takes what comes, and says nothing.
     mute: bool,
@@ -78,7 +80,17 @@ impl Server {
 
     /// How many messages of this side were acknowledged.
     pub(crate) fn acknowledged(&self) -> usize {
-        self.state.borrow().acknowledged
+        self.state.borrow().answers.len()
+    }
+
+    /// What was said to messages of this side.
+    pub(crate) fn answers(&self) -> Vec<ReasonCode> {
+        self.state.borrow().answers.clone()
+    }
+
+    /// Whether each CONNECT asked for a clean session.
+    pub(crate) fn clean(&self) -> Vec<bool> {
+        self.state.borrow().clean.clone()
     }
 
     /// Sends a message of QoS 1.
@@ -130,7 +142,8 @@ impl State {
 
     fn answer(&mut self, version: Version, packet: &Packet<'_>) {
         match packet {
-            Packet::Connect(_) => {
+            Packet::Connect(connect) => {
+                self.clean.push(connect.clean_session);
                 let properties = Properties::NONE;
                 let reason = ReasonCode::SUCCESS;
                 let connack = Connack { session_present: false, reason, properties };
@@ -170,7 +183,7 @@ impl State {
             Packet::Ack(ack) if ack.kind == AckKind::Pubrel => {
                 self.send(&Ack::new(AckKind::Pubcomp, ack.packet_id).with(version));
             }
-            Packet::Ack(ack) if ack.kind == AckKind::Puback => self.acknowledged += 1,
+            Packet::Ack(ack) if ack.kind == AckKind::Puback => self.answers.push(ack.reason),
             Packet::Pingreq => self.send(&Packet::Pingresp.with(version)),
             _ => {}
         }

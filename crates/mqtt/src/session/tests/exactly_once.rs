@@ -70,6 +70,25 @@ fn released_messages_go_on_with_pubrel_after_a_reconnect() {
     );
 }
 
+/// v3.1.1: [MQTT-3.1.2-6]
+///
+/// Nothing is a repetition of anything, on either side.
+#[test]
+fn clean_session_begins_without_what_was_under_way() {
+    let mut session = open();
+    qos1(&mut session, b"x");
+    let first = b"\x32\x06\0\x01t\0\x01x";
+    assert_eq!(sent(&mut session), [first]);
+    assert!(arrive(&mut session, 9, false).is_some());
+    for _ in 0..2 {
+        session.handle_open(&asking(true));
+        session.handle_packet(&connack(false, 0)).unwrap();
+        assert_eq!(sent(&mut session), [first]);
+        assert!(arrive(&mut session, 9, true).is_some(), "it is another message");
+        assert_eq!(arrive(&mut session, 9, true), None);
+    }
+}
+
 /// What the server has forgotten is a new message, whatever it had said before.
 #[test]
 fn released_messages_are_published_anew_when_the_session_is_lost() {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// [MQTT-3.14.4-1]
+/// [MQTT-3.14.2-1] [MQTT-3.14.4-1]
 #[test]
 fn disconnect_says_its_reason_behind_all_that_was_accepted_and_ends_the_connection() {
     for (reason, expected) in [
