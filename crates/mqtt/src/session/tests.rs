@@ -264,6 +264,17 @@ fn unacknowledged_messages_are_sent_again_as_what_the_server_takes_them_for() {
     assert_eq!(sent(&mut session), new, "to this server they are new");
 }
 
+/// [MQTT-3.8.3-2] [MQTT-3.10.3-2], v3.1.1: [MQTT-3.8.3-3] [MQTT-3.10.3-2]
+#[test]
+fn request_without_a_filter_is_refused() {
+    for version in [crate::Version::V3, crate::Version::V5] {
+        let mut session = Small::new(vec![0; 200], Config::new().version(version));
+        assert_eq!(session.subscribe(&[]), Err(SubscribeError::NoFilter));
+        assert_eq!(session.unsubscribe(&[]), Err(SubscribeError::NoFilter));
+        assert!(session.is_idle());
+    }
+}
+
 #[test]
 fn publish_that_is_refused_changes_nothing() {
     let mut session = Small::new(vec![0; 200], Config::new().qos_max(Qos::AtLeastOnce));
@@ -288,7 +299,6 @@ fn publish_that_is_refused_changes_nothing() {
     qos1(&mut session, b"3");
     refused(&mut session, message("t", b"", Qos::AtLeastOnce), PublishError::InflightFull);
     assert_eq!(session.subscribe(&FILTERS), Err(SubscribeError::InflightFull));
-    assert_eq!(session.unsubscribe(&[]), Err(SubscribeError::NoFilter));
     assert_eq!(sent(&mut session).len(), 3);
     session.disconnect(ReasonCode::SUCCESS);
     refused(&mut session, message("t", b"", Qos::AtMostOnce), PublishError::Disconnecting);

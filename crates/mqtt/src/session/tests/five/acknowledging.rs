@@ -70,7 +70,7 @@ fn acknowledgement_that_would_be_too_large_is_refused_and_can_be_sent_without_th
     }
 }
 
-/// [MQTT-3.6.2-2] [MQTT-3.6.2-3] [MQTT-3.7.2-2] [MQTT-3.7.2-3]
+/// [MQTT-3.6.2-2] [MQTT-3.6.2-3] [MQTT-3.7.2-1] [MQTT-3.7.2-2] [MQTT-3.7.2-3]
 ///
 /// There is no way to give them any.
 #[test]
