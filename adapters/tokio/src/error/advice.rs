@@ -1,7 +1,10 @@
 //! What a person should do next when a connection has ended.
 
 use dunlin_drive::dunlin::{
-    Closed, Error as E, Misbehaved, ReasonCode, Refused, Stage, mqtt, ws::CloseCode,
+    Closed, Error as E, Misbehaved, OpenError, PublishError, ReasonCode, Refused, Stage,
+    SubscribeError,
+    mqtt::{self, Malformed},
+    ws::CloseCode,
 };
 
 /// Words behind the error; empty where it says enough.
@@ -40,6 +43,33 @@ pub(super) const fn of(error: &E) -> &'static str {
         _ => "",
     }
 }
+
+/// Words behind a CONNECT that cannot be sent.
+pub(super) const fn of_open(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::Connect(Malformed::Property) => PROPERTY,
+        _ => "",
+    }
+}
+
+/// Words behind a message that cannot be sent.
+pub(super) const fn of_publish(error: &PublishError) -> &'static str {
+    match error {
+        PublishError::Properties(Malformed::Property) => PROPERTY,
+        _ => "",
+    }
+}
+
+/// Words behind a subscription that cannot be asked for.
+pub(super) const fn of_subscribe(error: &SubscribeError) -> &'static str {
+    match error {
+        SubscribeError::Properties(Malformed::Property) => PROPERTY,
+        _ => "",
+    }
+}
+
+/// MQTT 3.1.1, which has no properties, is spoken unless told otherwise.
+const PROPERTY: &str = ": only MQTT 5 has properties (Options::version), each its own packets";
 
 /// The answer to CONNECT was no.
 const fn refused(reason: ReasonCode) -> &'static str {
