@@ -2,7 +2,7 @@
 
 use crate::{
     TopicError,
-    text::{STRING_MAX, all_words, every, zero_bytes},
+    text::{STRING_MAX, all_words, every, has_nul, zero_bytes},
 };
 
 /// Whether `topic` can be published to.
@@ -60,7 +60,7 @@ pub fn matches(filter: &str, topic: &str) -> bool {
 /// What topics and filters have in common.
 fn check_characters(text: &str) -> Result<(), TopicError> {
     check_length(text)?;
-    if text.as_bytes().contains(&0) { Err(TopicError::Nul) } else { Ok(()) }
+    if has_nul(text.as_bytes()) { Err(TopicError::Nul) } else { Ok(()) }
 }
 
 const fn check_length(text: &str) -> Result<(), TopicError> {

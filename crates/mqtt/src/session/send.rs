@@ -44,7 +44,6 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.received.reset();
         self.released.clear();
         self.completed.clear();
-        self.outbox.drop_parked();
         self.outbox.rewind(self.stamp);
         self.reset_long();
         self.resent = false;
