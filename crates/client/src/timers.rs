@@ -78,7 +78,7 @@ pub enum KeepAlive {
 pub(crate) const ANSWER_TICKS: u16 = 4;
 
 /// A point in time or none, in half of the memory of an `Option`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Moment(u64);
 
 impl Moment {
@@ -241,31 +241,33 @@ impl Timers {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.deadline().known()
+    }
+
+    /// The same in a form that is easily compared: none lies behind all others.
+    fn deadline(&self) -> Moment {
         if let Some(since) = self.closing.known() {
-            return Some(since.after(CLOSE_TIMEOUT_MS));
+            return Moment::at(since.after(CLOSE_TIMEOUT_MS));
         }
         if self.opening.is_some() {
-            return Some(self.deadline.min(self.stage_since.after(self.stage_timeout_ms)));
+            return Moment::at(self.deadline.min(self.stage_since.after(self.stage_timeout_ms)));
         }
         let alive = match (self.keep_alive_ms, self.pinged.known()) {
-            (0, _) => None,
-            (_, Some(since)) => Some(since.after(self.ping_timeout_ms())),
-            (_, None) => Some(self.next_ping()),
+            (0, _) => Moment::NONE,
+            (_, Some(since)) => Moment::at(since.after(self.ping_timeout_ms())),
+            (_, None) => Moment::at(self.next_ping()),
         };
-        match (alive, self.next_tick()) {
-            (Some(alive), Some(tick)) => Some(alive.min(tick)),
-            (alive, tick) => alive.or(tick),
-        }
+        alive.min(self.next_tick())
     }
 
     /// When the next part of the time for answers is over; one that is over is to be taken first.
-    fn next_tick(&self) -> Option<Instant> {
-        self.answers.and_then(|answers| answers.next.known())
+    fn next_tick(&self) -> Moment {
+        self.answers.map_or(Moment::NONE, |answers| answers.next)
     }
 
     /// What has run out at `now`; a ping that is due begins to wait for its answer.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<Due> {
-        if self.next_deadline().is_none_or(|deadline| now < deadline) {
+        if Moment::at(now) < self.deadline() {
             return None;
         }
         if self.closing.known().is_some() {
@@ -274,7 +276,7 @@ impl Timers {
         if let Some(stage) = self.opening {
             return Some(Due::TimedOut(stage));
         }
-        if self.next_tick().is_some_and(|tick| now >= tick)
+        if Moment::at(now) >= self.next_tick()
             && let Some(answers) = &mut self.answers
         {
             answers.ticked = true;
