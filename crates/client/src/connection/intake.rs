@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{Closed, Error, Event, Instant, Overdue, Session, Stage, timers::ANSWER_TICKS, ws};
 use dunlin_mqtt::{
-    Ack, AckKind, FixedHeader, Packet, PacketType, Publish, Suback, Unsuback, Version,
+    Ack, AckKind, FixedHeader, Packet, PacketType, Publish, Qos, Suback, Unsuback, Version,
 };
 use dunlin_octet::{Buffer, Inbox};
 
@@ -19,10 +19,11 @@ pub(super) struct Front {
 }
 
 impl Front {
-    /// Whether it is a PUBLISH that is handed over whatever came before: one below QoS 2.
+    /// Whether it is a PUBLISH that is handed over, or refused, whatever came before: one below QoS 2, or
+    /// any in a build without it.
     const fn is_message(&self) -> bool {
         matches!(self.header.packet_type, PacketType::Publish)
-            && self.header.flags & 0b0110 != 0b0100
+            && !(Qos::ExactlyOnce.is_in_build() && self.header.flags & 0b0110 == 0b0100)
     }
 
     pub(super) fn body<'t, B: Buffer>(&self, inbox: &'t Inbox<B>) -> &'t [u8] {
@@ -195,8 +196,8 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         session: &mut Session<S, N>,
         now: Instant,
     ) -> Result<(), Error> {
-        self.timers.set_waiting(session.in_flight() > 0, now);
-        if !self.timers.take_tick() {
+        self.timers.answers.set_waiting(session.in_flight() > 0, now);
+        if !self.timers.answers.take_tick() {
             return Ok(());
         }
         session.handle_tick();

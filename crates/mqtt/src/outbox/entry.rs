@@ -66,12 +66,12 @@ impl Entry {
 
     /// Whether PUBREC has come for it.
     pub(crate) const fn is_released(self) -> bool {
-        self.flags & RELEASED != 0
+        cfg!(feature = "qos2") && self.flags & RELEASED != 0
     }
 
     /// Whether PUBREC said that nobody has subscribed to it.
     pub(crate) const fn is_unmatched(self) -> bool {
-        self.flags & UNMATCHED != 0
+        cfg!(feature = "qos2") && self.flags & UNMATCHED != 0
     }
 
     /// Whether it is to go out in its turn.
@@ -106,7 +106,7 @@ impl Entry {
 
     /// Whether the store does not know that PUBREC has come.
     pub(crate) const fn is_held_unrecorded(self) -> bool {
-        self.flags & HELD_UNRECORDED != 0
+        cfg!(feature = "qos2") && self.flags & HELD_UNRECORDED != 0
     }
 
     /// Whether it went out on this connection.

@@ -3,7 +3,7 @@
 use super::{Asked, Current, Phase, Piece, Session, Turn, is_message_of};
 use crate::{
     Ack, AckKind, AckToken, Connect, Disconnect, FixedHeader, PacketId, PacketType, Qos,
-    ReasonCode, Token, Version, line::Answer, outbox::STAMPS,
+    ReasonCode, Token, Version, ack::Answer, outbox::STAMPS,
 };
 use dunlin_octet::Buffer;
 

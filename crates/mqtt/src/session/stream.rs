@@ -3,7 +3,7 @@
 use super::{Current, Phase, Session, Wanted};
 use crate::{
     Head, PacketId, PublishError, Qos, Token,
-    line::Answer,
+    ack::Answer,
     outbox::Entry,
     publish::{body_len, put_head},
     session::command::Kept,
