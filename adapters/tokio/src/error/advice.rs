@@ -28,21 +28,23 @@ pub(super) const fn of(error: &E) -> &'static str {
              identifier, or the broker may not allow the last publish or subscribe; on AWS IoT, \
              check the IoT policy"
         }
-        E::TimedOut(Stage::Upgrade) => "check that host and port are those of an MQTT broker",
+        E::TimedOut(Stage::Upgrade) => BROKER,
         E::TimedOut(Stage::Connack) => {
-            "check that host and port are those of an MQTT broker, and that it speaks this version of \
-             MQTT"
+            "check that the URL's scheme, host and port are those of an MQTT broker, and that it \
+             speaks this version of MQTT"
         }
         E::TimedOut(_) => "the network or the broker is gone",
         E::Misbehaved(Misbehaved::Packet(mqtt::Misbehaved::PacketTooLarge)) => {
             "allow larger packets (Options::receive)"
         }
-        E::Misbehaved(_) | E::Malformed(_) => {
-            "check that host, port and path are those of an MQTT broker"
-        }
+        E::Misbehaved(_) | E::Malformed(_) => BROKER,
         _ => "",
     }
 }
+
+/// The peer speaks something else. The scheme comes first: `mqtt` where there is a WebSocket, or the
+/// other way round, is how it mostly comes about.
+const BROKER: &str = "check that the URL's scheme, host, port and path are those of an MQTT broker";
 
 /// Words behind a CONNECT that cannot be sent.
 pub(super) const fn of_open(error: &OpenError) -> &'static str {
