@@ -149,10 +149,11 @@ impl FixedHeader {
 /// Reads a variable byte integer, and how long it is.
 #[inline]
 pub(crate) fn varint(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
-    // Nearly all packets are shorter than 128 bytes, and nearly all others than 16 KiB.
+    // Nearly all packets are shorter than 128 bytes, and nearly all others than 16 KiB: to a small machine
+    // the others are not worth the flash.
     match bytes {
         [low @ 0..=0x7f, ..] => Ok(Some((usize::from(*low), 1))),
-        [low, high @ 1..=0x7f, ..] => {
+        [low, high @ 1..=0x7f, ..] if cfg!(target_pointer_width = "64") => {
             Ok(Some((usize::from(low & 0x7f) | usize::from(*high) << 7, 2)))
         }
         _ => long_varint(bytes),

@@ -411,8 +411,9 @@ impl<B: Buffer> Outbox<B> {
 
     /// The place behind the packet that a cursor stands at.
     fn behind(&self, cursor: Cursor) -> Cursor {
-        let at = self.after(cursor.at, self.entry(cursor.at));
-        Cursor { at, left: cursor.left.saturating_sub(1) }
+        let mut behind = cursor;
+        self.step(&mut behind);
+        behind
     }
 
     /// Where the packet behind the one at `at` begins.

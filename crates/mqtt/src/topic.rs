@@ -76,7 +76,9 @@ const fn check_length(text: &str) -> Result<(), TopicError> {
 /// Asked for every message, so it goes by words; the last word may overlap the one before it.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
 pub(crate) fn is_plain(topic: &[u8]) -> bool {
-    all_words(topic, is_common_word) == Some(true) || is_plain_at_all(topic)
+    // A small machine has no time to win here that is worth the flash.
+    cfg!(target_pointer_width = "64") && all_words(topic, is_common_word) == Some(true)
+        || is_plain_at_all(topic)
 }
 
 /// Whether all bytes are between `,` and the end of ASCII, as in most topics.
