@@ -1,9 +1,20 @@
 //! `dunlin doctor`: each step with its verdict, and the exit code of the first that fails.
 
 use super::{SECRET, mosquitto};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
 use support::aws_iot::{Access, Attempt, Authorizer, AwsIot, Document, Key, Quirks};
 use support::mosquitto::Mosquitto;
 use support::process::{Command, Output, dunlin};
+use tempfile::NamedTempFile;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 const STEPS: [&str; 8] =
     ["name", "tcp", "tls", "clock", "upgrade", "connack", "subscribe", "publish"];
@@ -129,6 +140,54 @@ async fn what_aws_iot_refuses_is_named_with_its_cause() {
     let url = format!("wss://localhost:{}/mqtt", gateway.port());
     let ca = stranger.ca_file().to_str().unwrap();
     assert_failed_at(&doctor(&url, &["--ca", ca]).await, "tls", 3, "unknown CA");
+}
+
+#[tokio::test]
+async fn server_that_demands_a_certificate_of_the_client_is_named_with_what_to_pass() {
+    for versions in [&[&TLS13][..], &[&TLS12]] {
+        let (port, ca) = demanding(versions).await;
+        let url = format!("wss://localhost:{port}/mqtt");
+        let output = doctor(&url, &["--ca", ca.path().to_str().unwrap()]).await;
+        let words = "it demands a certificate of the client: pass one and its key (--cert FILE";
+        assert_failed_at(&output, "tls", 3, words);
+    }
+}
+
+/// A server whose handshakes end where the client shows no certificate; its port and its CA's file.
+async fn demanding(versions: &[&'static SupportedProtocolVersion]) -> (u16, NamedTempFile) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let parameters = rcgen::CertificateParams::new(["localhost".into()]).unwrap();
+    let certificate = parameters.self_signed(&key).unwrap();
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(&file, certificate.pem()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.der().clone()).unwrap();
+    let provider = Arc::new(ring::default_provider());
+    let asked = WebPkiClientVerifier::builder_with_provider(roots.into(), Arc::clone(&provider));
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_client_cert_verifier(asked.build().unwrap())
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+        )
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            // Until the client, too, has hung up: what it sent must not wipe out the alert.
+            let mut answered = match acceptor.accept(socket).into_fallible().await {
+                Ok(stream) => stream.into_inner().0,
+                Err((_, socket)) => socket,
+            };
+            let mut rest = Vec::new();
+            let _ = answered.read_to_end(&mut rest).await;
+        }
+    });
+    (port, file)
 }
 
 #[tokio::test]
