@@ -139,8 +139,8 @@ impl Case {
         use_it(&Request {
             method: &self.method,
             path: &self.path,
-            query: &borrowed(&self.query),
-            headers: &borrowed(&self.headers),
+            query: dunlin_sigv4::Pairs::of(&borrowed(&self.query)),
+            headers: dunlin_sigv4::Pairs::of(&borrowed(&self.headers)),
             payload: self
                 .body
                 .as_ref()

@@ -10,7 +10,8 @@ use crate::json::{Elements, Quoted, Str, Value};
 use core::fmt;
 use dunlin_octet::{Sink, Text, Writer};
 use dunlin_sigv4::{
-    Authorized, Credentials, InvalidInput, Key, Pair, Payload, PercentEncoded, Request, UnixTime,
+    Authorized, Credentials, InvalidInput, Key, Pair, Pairs, Payload, PercentEncoded, Request,
+    UnixTime,
 };
 
 /// The service, for [`ServiceHost`](crate::ServiceHost) and for signatures.
@@ -111,8 +112,8 @@ impl<'a> Action<'a> {
         let request = Request {
             method: self.method(),
             path,
-            query: self.query(),
-            headers: HEADERS,
+            query: Pairs::of(self.query()),
+            headers: Pairs::of(HEADERS),
             payload: Payload::of(&body),
             ..Request::new(signer.credentials, signer.region, SERVICE, signer.host, signer.at)
         };

@@ -13,8 +13,7 @@ mod stream;
 
 use crate::{
     AckToken, Config, FixedHeader, Limits, Oversize, PacketType, Qos, ReasonCode, Token, Version,
-    ack::Answer,
-    line::Line,
+    line::{Answer, Line},
     outbox::Outbox,
     owed::{Debt, Owed},
     received::{Arrival, Received},

@@ -1,108 +1,205 @@
 //! The canonical request and its signature ("Create a signed AWS API request"), the core of both
 //! forms.
+//!
+//! All that is written stands in tables of steps, each of which is a constant and what comes behind
+//! it: less code than a call for each, and fewer and longer pieces for the hash.
 
 use crate::Key;
-use crate::encode::{Encoded, Encoding, Hex, PercentEncoded, Trimmed, decimal};
-use crate::hash::{Digest, sha256};
-use crate::path::{CanonicalPath, PathRule};
+use crate::check::InvalidInput;
+use crate::class::{ANY, Class, HOST, KEY_ID, LOWER, NAME, TOKEN, UNRESERVED, VISIBLE, all};
+use crate::encode::{Hex, put};
+use crate::hash::{DIGEST_LEN, Digest, sha256};
+use crate::pairs::{MERGE, Merge, Pairs};
+use crate::path::{PathRule, is_canonical};
 use crate::request::{Request, Token};
-use crate::sorted::{Order, Sorted};
-use crate::time::Stamp;
+#[cfg(doc)]
+use crate::sorted;
+use crate::time::{Life, Stamp};
 use dunlin_octet::{Sink, Text};
 
-/// The one algorithm of Signature Version 4.
-pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-/// The parameter that carries the signature, and so is not signed itself.
-const SIGNATURE: &str = "X-Amz-Signature";
-/// The header that carries the signature, and so is not signed itself.
-const AUTHORIZATION: &str = "authorization";
+/// A constant, and what stands behind it; neither is written where the latter is missing.
+pub(crate) struct Step {
+    pub(crate) before: &'static str,
+    pub(crate) field: Field,
+    /// What is kept of the field as it is.
+    kept: Class,
+}
+
+/// Shortens the tables.
+pub(crate) const fn step(before: &'static str, field: Field, kept: Class) -> Step {
+    Step { before, field, kept }
+}
+
+/// A part of what is signed or sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Field {
+    Nothing,
+    Secret,
+    AccessKeyId,
+    Region,
+    Service,
+    Day,
+    Stamp,
+    Life,
+    Host,
+    Method,
+    Path,
+    CanonicalPath,
+    Payload,
+    /// The payload, where its hash is a header: Amazon S3 insists on it in header form.
+    PayloadHeader,
+    /// The session token, wherever it goes.
+    Token,
+    SignedToken,
+    AppendedToken,
+    /// First of the canonical request, then of the string to sign: the signature.
+    Digest,
+    List(List),
+}
 
 /// Where the signature goes, and with it all that says how it was made.
-#[derive(Clone, Copy)]
-pub(crate) enum Form {
-    /// Into the query.
-    Query {
-        /// How many seconds the signature shall live.
-        expires: Option<u32>,
-    },
-    /// Into headers.
-    Headers,
+pub(crate) struct Form {
+    /// Parameters that signing adds, sorted as [`sorted::QUERY`] has it. What may be missing stands in
+    /// a step of its own.
+    query: &'static [Step],
+    /// Headers that it adds, sorted as [`sorted::HEADERS`] has it.
+    headers: &'static [Step],
+    /// For lists of more than the one header that query form signs.
+    merge: Option<&'static Merge>,
 }
 
-/// A parameter or header that signing adds to the request.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Own {
-    Algorithm,
-    Credential,
-    Date,
-    Expires,
-    Hash,
-    Host,
-    SignedHeaders,
-    Token,
-}
+/// Into the query.
+pub(crate) static QUERY_FORM: Form = Form {
+    query: &[
+        step("X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=", Field::AccessKeyId, UNRESERVED),
+        step("%2F", Field::Day, ANY),
+        step("%2F", Field::Region, ANY),
+        step("%2F", Field::Service, ANY),
+        step("%2Faws4_request&X-Amz-Date=", Field::Stamp, ANY),
+        step("&X-Amz-Expires=", Field::Life, ANY),
+        step("&X-Amz-Security-Token=", Field::SignedToken, UNRESERVED),
+        step("&X-Amz-SignedHeaders=", Field::List(List::QueryNames), ANY),
+    ],
+    headers: &[step("host:", Field::Host, LOWER)],
+    merge: None,
+};
 
-type Ours = &'static [(&'static str, Own)];
+/// Into headers.
+pub(crate) static HEADER_FORM: Form = Form {
+    query: &[],
+    headers: &[
+        step("host:", Field::Host, LOWER),
+        step("\nx-amz-content-sha256:", Field::PayloadHeader, ANY),
+        step("\nx-amz-date:", Field::Stamp, ANY),
+        step("\nx-amz-security-token:", Field::SignedToken, ANY),
+    ],
+    merge: Some(&MERGE),
+};
 
-/// Sorted as [`Order::Query`] has it.
-const PARAMETERS: Ours = &[
-    ("X-Amz-Algorithm", Own::Algorithm),
-    ("X-Amz-Credential", Own::Credential),
-    ("X-Amz-Date", Own::Date),
-    ("X-Amz-Expires", Own::Expires),
-    ("X-Amz-Security-Token", Own::Token),
-    ("X-Amz-SignedHeaders", Own::SignedHeaders),
+/// "Create a canonical request".
+const CANONICAL: &[Step] = &[
+    step("", Field::Method, ANY),
+    step("\n", Field::CanonicalPath, ANY),
+    step("\n", Field::List(List::Query), ANY),
+    step("\n", Field::List(List::Headers), ANY),
+    // One ends the last header, one ends them all.
+    step("\n\n", Field::List(List::Names), ANY),
+    step("\n", Field::Payload, ANY),
 ];
-/// Sorted as [`Order::Headers`] has it.
-const HEADERS: Ours = &[
-    ("host", Own::Host),
-    ("x-amz-content-sha256", Own::Hash),
-    ("x-amz-date", Own::Date),
-    ("x-amz-security-token", Own::Token),
-];
-/// In query form, the query has the rest.
-const HEADERS_OF_QUERY_FORM: Ours = &[("host", Own::Host)];
 
-/// A request whose parts have been checked, and the form that it gets.
+/// Algorithm, time, scope, and the hash of the canonical request ("Create a string to sign").
+const STRING_TO_SIGN: &[Step] = &[
+    step("AWS4-HMAC-SHA256\n", Field::Stamp, ANY),
+    step("\n", Field::Day, ANY),
+    step("/", Field::Region, ANY),
+    step("/", Field::Service, ANY),
+    step("/aws4_request\n", Field::Digest, ANY),
+];
+
+/// What has to be of which class, and is not empty; the first ones also for a key alone.
+const CHECKS: &[Check] = &[
+    (Field::AccessKeyId, KEY_ID, InvalidInput::AccessKeyId),
+    (Field::Secret, VISIBLE, InvalidInput::SecretAccessKey),
+    (Field::Region, NAME, InvalidInput::Region),
+    (Field::Service, NAME, InvalidInput::Service),
+    (Field::Token, VISIBLE, InvalidInput::SessionToken),
+    (Field::Host, HOST, InvalidInput::Host),
+    (Field::Method, TOKEN, InvalidInput::Method),
+];
+const SCOPE_CHECKS: usize = 4;
+
+type Check = (Field, Class, InvalidInput);
+
+/// A request, the form that it gets, and what comes of it.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan<'r> {
     pub(crate) request: &'r Request<'r>,
-    pub(crate) stamp: Stamp,
-    pub(crate) form: Form,
+    pub(crate) form: &'static Form,
+    pub(crate) marks: Marks,
 }
 
-impl<'r> Plan<'r> {
-    /// Signs with `key`, which is derived if it is not the one for this request.
-    pub(crate) fn sign(&self, key: &mut Key, signature: &mut Digest) {
-        key.renew_for(self);
-        self.hash(signature);
-        let digest = *signature;
-        key.sign(&StringToSign { plan: self, digest: &digest }, signature);
+/// What stands in a signed request beside what the caller has.
+#[derive(Clone, Copy)]
+pub(crate) struct Marks {
+    pub(crate) stamp: Stamp,
+    pub(crate) life: Life,
+    pub(crate) digest: Digest,
+}
+
+impl Marks {
+    /// Before it is signed.
+    pub(crate) const NONE: Self =
+        Self { stamp: Stamp::NONE, life: Life::NONE, digest: [0; DIGEST_LEN] };
+}
+
+impl Plan<'_> {
+    /// Whether a key can be derived for it.
+    pub(crate) fn check_scope(&self) -> Result<(), InvalidInput> {
+        self.check_fields(CHECKS.get(..SCOPE_CHECKS).unwrap_or_default())
     }
 
-    // Not inlined, like the key's work, so that the stack holds one of them at a time.
+    /// Whether it can be signed; the path has been looked at as its form asks.
+    // Not inlined, so that the stack is free again when the signing begins.
     #[inline(never)]
-    fn hash(&self, digest: &mut Digest) {
-        sha256(&Canonical(self), digest);
+    pub(crate) fn check(&self) -> Result<(), InvalidInput> {
+        self.check_fields(CHECKS)?;
+        let path = self.request.path.as_bytes();
+        InvalidInput::Path.unless(self.rule() != PathRule::Verbatim || is_canonical(path))?;
+        for list in [List::Query, List::Headers] {
+            if let Some(merge) = self.parts(list).0.merge {
+                (merge.check)(self, list)?;
+            }
+        }
+        Ok(())
     }
 
-    /// Whether the caller may not have a parameter of that name.
-    pub(crate) fn makes_parameter(&self, name: &str) -> bool {
-        let is_own = |own: &str| is_same(own, name);
-        matches!(self.form, Form::Query { .. })
-            && (is_own(SIGNATURE) || PARAMETERS.iter().any(|(own, _)| is_own(own)))
+    #[inline(never)]
+    fn check_fields(&self, checks: &[Check]) -> Result<(), InvalidInput> {
+        for (field, class, fault) in checks {
+            if let Some(text) = self.text(*field) {
+                fault.unless(!text.is_empty() && all(text, *class))?;
+            }
+        }
+        Ok(())
     }
 
-    /// Whether the caller may not have a header of that name.
-    pub(crate) fn makes_header(&self, name: &str) -> bool {
-        let is_own = |own: &str| is_same(own, name);
-        let makes = |own: Own| own != Own::Hash || self.has_hash();
-        is_own(AUTHORIZATION) || HEADERS.iter().any(|(header, own)| is_own(header) && makes(*own))
+    /// What the caller adds to a list, and what signing adds.
+    pub(crate) const fn parts(&self, list: List) -> (&Pairs<'_>, &'static [Step]) {
+        match list {
+            List::Query => (&self.request.query, self.form.query),
+            _ => (&self.request.headers, self.form.headers),
+        }
     }
 
-    /// Whether the hash of the payload is a header: Amazon S3 insists on it in header form.
-    pub(crate) fn has_hash(&self) -> bool {
-        matches!(self.form, Form::Headers) && self.rule() == PathRule::Verbatim
+    /// Signs with `key`, which is derived if it is not the one for this request.
+    #[inline(never)]
+    pub(crate) fn sign(&mut self, key: &mut Key) {
+        key.renew_for(self);
+        let mut digest = [0; DIGEST_LEN];
+        sha256(&Steps { plan: self, steps: CANONICAL }, &mut digest);
+        self.marks.digest = digest;
+        key.sign(&Steps { plan: self, steps: STRING_TO_SIGN }, &mut digest);
+        self.marks.digest = digest;
     }
 
     fn rule(&self) -> PathRule {
@@ -110,126 +207,78 @@ impl<'r> Plan<'r> {
     }
 
     /// The session token, if `place` is where it goes.
-    pub(crate) fn token(&self, place: Token) -> Option<&'r str> {
+    fn token(&self, place: Token) -> Option<&str> {
         self.request.credentials.session_token.filter(|_| self.request.token == place)
     }
 
-    /// Puts day, region and service, each with that slash behind it.
-    fn write_scope(&self, slash: &str, sink: &mut dyn Sink) {
-        sink.put(self.stamp.day());
-        slash.write(sink);
-        self.request.region.write(sink);
-        slash.write(sink);
-        self.request.service.write(sink);
-        slash.write(sink);
-        sink.put(b"aws4_request");
+    /// What a field is, before it is encoded; nothing for what is no single text, `None` for what is
+    /// missing.
+    pub(crate) fn text(&self, field: Field) -> Option<&[u8]> {
+        let request = self.request;
+        let text = match field {
+            Field::Secret => request.credentials.secret_access_key,
+            Field::AccessKeyId => request.credentials.access_key_id,
+            Field::Region => request.region,
+            Field::Service => request.service,
+            Field::Day => return Some(self.marks.stamp.day()),
+            Field::Stamp => return Some(self.marks.stamp.whole()),
+            Field::Life => return self.marks.life.digits(),
+            Field::Host => request.host,
+            Field::Method => request.method,
+            Field::Path | Field::CanonicalPath => request.path,
+            Field::PayloadHeader if self.rule() != PathRule::Verbatim => return None,
+            Field::Token => request.credentials.session_token?,
+            Field::SignedToken => self.token(Token::Signed)?,
+            Field::AppendedToken => self.token(Token::Appended)?,
+            _ => "",
+        };
+        Some(text.as_bytes())
     }
 
-    /// Puts the access key id and the scope.
-    pub(crate) fn write_credential(&self, sink: &mut dyn Sink) {
-        self.request.credentials.access_key_id.write(sink);
-        sink.put(b"/");
-        self.write_scope("/", sink);
+    /// Puts all steps whose field is there.
+    #[inline(never)]
+    pub(crate) fn write(&self, steps: &[Step], sink: &mut dyn Sink) {
+        for step in steps {
+            if let Some(text) = self.text(step.field) {
+                sink.put(step.before.as_bytes());
+                self.write_field(step, text, sink);
+            }
+        }
     }
 
-    /// Puts the same as a query has it: nothing but the access key id needs a look.
-    fn write_encoded_credential(&self, sink: &mut dyn Sink) {
-        PercentEncoded(self.request.credentials.access_key_id).write(sink);
-        sink.put(b"%2F");
-        self.write_scope("%2F", sink);
+    pub(crate) fn write_field(&self, step: &Step, text: &[u8], sink: &mut dyn Sink) {
+        match step.field {
+            Field::CanonicalPath => self.rule().put(text, sink),
+            Field::Payload | Field::PayloadHeader => self.request.payload.write(sink),
+            Field::Digest => Hex(&self.marks.digest).write(sink),
+            Field::List(list) => self.write_list(list, sink),
+            _ if step.kept == ANY => sink.put(text),
+            _ => put(text, step.kept, sink),
+        }
     }
 
     /// Puts a list in its order, encoded, without the signature.
-    #[inline(never)]
-    pub(crate) fn write_list(&self, list: List, sink: &mut dyn Sink) {
-        let (pairs, encoding, between, equals) = match list {
-            List::Query => (self.parameters(), Encoding::Percent, "&", "="),
-            List::Headers => (self.headers(), Encoding::Lower, "\n", ":"),
-            List::Names => (self.headers(), Encoding::Lower, ";", ""),
-        };
-        let mut last = None;
-        for (name, value) in pairs {
-            let is_repeated = last.is_some_and(|last| list.joins() && is_same(name, last));
-            if !is_repeated {
-                last.map_or("", |_| between).write(sink);
-                match value {
-                    // Ours are what they would become.
-                    Value::Own(_) => name.write(sink),
-                    Value::Given(_) => name.write(&mut Encoded { inner: sink, encoding }),
-                }
-            }
-            let before = if is_repeated { "," } else { equals };
-            if list != List::Names {
-                before.write(sink);
-                self.write_value(value, list, sink);
-            }
-            last = Some(name);
-        }
-    }
-
-    fn write_value(&self, value: Value<'_>, list: List, sink: &mut dyn Sink) {
-        let mut encoded = Encoded { inner: sink, encoding: Encoding::Percent };
-        match (value, list) {
-            (Value::Given(value), List::Query) => value.write(&mut encoded),
-            (Value::Given(value), _) => Trimmed(value).write(sink),
-            (Value::Own(Own::Credential), List::Query) => self.write_encoded_credential(sink),
-            (Value::Own(own @ (Own::Token | Own::SignedHeaders)), List::Query) => {
-                self.write_own(own, &mut encoded);
-            }
-            (Value::Own(own), _) => self.write_own(own, sink),
-        }
-    }
-
-    #[inline(never)]
-    fn write_own(&self, own: Own, sink: &mut dyn Sink) {
-        match own {
-            Own::Algorithm => ALGORITHM.write(sink),
-            Own::Credential => self.write_credential(sink),
-            Own::Date => self.stamp.write(sink),
-            Own::Expires => {
-                if let Form::Query { expires: Some(life_s) } = self.form {
-                    decimal(life_s, sink);
-                }
-            }
-            Own::Hash => self.request.payload.write(sink),
-            Own::Host => {
-                let encoding = Encoding::Lower;
-                self.request.host.write(&mut Encoded { inner: sink, encoding });
-            }
-            Own::SignedHeaders => self.write_list(List::Names, sink),
-            Own::Token => self.token(Token::Signed).unwrap_or_default().write(sink),
-        }
-    }
-
-    fn parameters(&self) -> Merged<'_> {
-        let ours: Ours = match self.form {
-            Form::Query { .. } => PARAMETERS,
-            Form::Headers => &[],
-        };
-        Merged { plan: self, ours, theirs: Sorted::new(self.request.query, Order::Query) }
-    }
-
-    fn headers(&self) -> Merged<'_> {
-        let ours: Ours = match self.form {
-            Form::Query { .. } => HEADERS_OF_QUERY_FORM,
-            Form::Headers => HEADERS,
-        };
-        Merged { plan: self, ours, theirs: Sorted::new(self.request.headers, Order::Headers) }
-    }
-
-    fn is_signed(&self, own: Own) -> bool {
-        match own {
-            Own::Expires => matches!(self.form, Form::Query { expires: Some(_) }),
-            Own::Token => self.token(Token::Signed).is_some(),
-            Own::Hash => self.has_hash(),
-            _ => true,
+    fn write_list(&self, list: List, sink: &mut dyn Sink) {
+        let (pairs, ours) = self.parts(list);
+        match (pairs.merge.or(self.form.merge), list) {
+            (Some(merge), _) => (merge.write)(self, list, sink),
+            (None, List::Query | List::Headers) => self.write(ours, sink),
+            // The one header of query form.
+            (None, List::Names | List::QueryNames) => sink.put(b"host"),
         }
     }
 }
 
-/// Whether two names are one but for the case.
-fn is_same(one: &str, other: &str) -> bool {
-    Order::Headers.names(one, other).is_eq()
+/// Steps of a plan, as text.
+pub(crate) struct Steps<'r> {
+    pub(crate) plan: &'r Plan<'r>,
+    pub(crate) steps: &'static [Step],
+}
+
+impl Text for Steps<'_> {
+    fn write(&self, sink: &mut dyn Sink) {
+        self.plan.write(self.steps, sink);
+    }
 }
 
 /// A part of the canonical request that is sorted.
@@ -241,86 +290,6 @@ pub(crate) enum List {
     Headers,
     /// The names of the headers, each of them once.
     Names,
-}
-
-impl List {
-    /// Whether pairs of one name become one.
-    fn joins(self) -> bool {
-        self != Self::Query
-    }
-}
-
-/// Where a value comes from.
-#[derive(Clone, Copy)]
-enum Value<'a> {
-    Own(Own),
-    Given(&'a str),
-}
-
-/// What signing adds and what the caller has, in one order; a name is never in both.
-struct Merged<'a> {
-    plan: &'a Plan<'a>,
-    ours: Ours,
-    theirs: Sorted<'a>,
-}
-
-impl<'a> Iterator for Merged<'a> {
-    type Item = (&'a str, Value<'a>);
-
-    #[inline(never)]
-    fn next(&mut self) -> Option<Self::Item> {
-        let order = self.theirs.order();
-        let theirs = self.theirs.peek();
-        while let [(name, own), rest @ ..] = self.ours {
-            if theirs.is_some_and(|(pair, _)| order.names(pair.0, name).is_lt()) {
-                break;
-            }
-            self.ours = rest;
-            if self.plan.is_signed(*own) {
-                return Some((name, Value::Own(*own)));
-            }
-        }
-        let (name, value) = *theirs?.0;
-        self.theirs.take(theirs?);
-        Some((name, Value::Given(value)))
-    }
-}
-
-/// The canonical request ("Create a canonical request").
-struct Canonical<'r>(&'r Plan<'r>);
-
-impl Text for Canonical<'_> {
-    fn write(&self, sink: &mut dyn Sink) {
-        let request = self.0.request;
-        request.method.write(sink);
-        sink.put(b"\n");
-        CanonicalPath { path: request.path, rule: self.0.rule() }.write(sink);
-        sink.put(b"\n");
-        self.0.write_list(List::Query, sink);
-        sink.put(b"\n");
-        self.0.write_list(List::Headers, sink);
-        // One ends the last header, one ends them all.
-        sink.put(b"\n\n");
-        self.0.write_list(List::Names, sink);
-        sink.put(b"\n");
-        request.payload.write(sink);
-    }
-}
-
-/// Algorithm, time, scope, and the hash of the canonical request ("Create a string to sign").
-struct StringToSign<'r> {
-    plan: &'r Plan<'r>,
-    digest: &'r Digest,
-}
-
-impl Text for StringToSign<'_> {
-    fn write(&self, sink: &mut dyn Sink) {
-        ALGORITHM.write(sink);
-        sink.put(b"\n");
-        self.plan.stamp.write(sink);
-        sink.put(b"\n");
-        self.plan.write_scope("/", sink);
-        sink.put(b"\n");
-        Hex(self.digest).write(sink);
-    }
+    /// The same, encoded as a parameter's value.
+    QueryNames,
 }

@@ -1,59 +1,39 @@
-//! Encodings as adapters around a sink.
+//! Encodings on the way into a sink.
 
-use crate::class::{LOWER, PATH, UNRESERVED, is};
+use crate::class::{Class, UNRESERVED, is, run};
 use crate::hash::{DIGEST_LEN, Digest};
 use dunlin_octet::{Sink, Text};
 
-/// Encodes what goes through it, and keeps the rest.
-pub(crate) struct Encoded<'s> {
-    pub(crate) inner: &'s mut dyn Sink,
-    pub(crate) encoding: Encoding,
-}
-
-/// What becomes of each byte.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Encoding {
-    /// Percent-encoded but for unreserved characters (RFC 3986 §2.1 and §2.3), with upper-case
-    /// digits, as "Create a canonical request" asks of `UriEncode()`: names and values of a query.
-    Percent,
-    /// The same, but a slash stays: it separates the segments of a path.
-    PercentPath,
-    /// ASCII letters in lower case: names of headers, and the host.
-    Lower,
-}
-
-impl Encoding {
-    /// What is kept.
-    const fn kept(self) -> u8 {
-        match self {
-            Self::Percent => UNRESERVED,
-            Self::PercentPath => PATH,
-            Self::Lower => LOWER,
+/// Puts `bytes` with those that are `kept` as they are.
+///
+/// Of the others, an upper-case letter becomes a lower-case one; any other byte is percent-encoded
+/// (RFC 3986 §2.1), with upper-case digits, as "Create a canonical request" asks of `UriEncode()`.
+#[inline(never)]
+pub(crate) fn put(mut bytes: &[u8], kept: Class, sink: &mut dyn Sink) {
+    // Not `chunk_by`, which the linker finds to be able to panic.
+    loop {
+        let (front, rest) = bytes.split_at_checked(run(bytes, kept)).unwrap_or((bytes, &[]));
+        sink.put(front);
+        let [byte, rest @ ..] = rest else { return };
+        if byte.is_ascii_uppercase() {
+            sink.put(&[byte.to_ascii_lowercase()]);
+        } else {
+            let [high, low] = hex_digits(*byte);
+            sink.put(&[b'%', high, low]);
         }
+        bytes = rest;
     }
 }
 
-impl Sink for Encoded<'_> {
-    fn put(&mut self, mut bytes: &[u8]) {
-        let kept = self.encoding.kept();
-        // Not `chunk_by`, which the linker finds to be able to panic.
-        loop {
-            let len = bytes.iter().position(|byte| !is(*byte, kept)).unwrap_or(bytes.len());
-            let (run, rest) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));
-            if !run.is_empty() {
-                self.inner.put(run);
-            }
-            let [byte, rest @ ..] = rest else { return };
-            match self.encoding {
-                Encoding::Lower => self.inner.put(&[byte.to_ascii_lowercase()]),
-                Encoding::Percent | Encoding::PercentPath => {
-                    let [high, low] = hex_digits(*byte).map(|digit| digit.to_ascii_uppercase());
-                    self.inner.put(&[b'%', high, low]);
-                }
-            }
-            bytes = rest;
-        }
-    }
+/// Orders a byte as [`put`] writes it: `%` stands before all that are kept, and upper-case
+/// hexadecimal digits stand in the order of their values.
+pub(crate) fn rank(byte: u8, kept: Class) -> u16 {
+    let (byte, is_encoded) = match byte {
+        _ if is(byte, kept) => (byte, false),
+        b'A'..=b'Z' => (byte.to_ascii_lowercase(), false),
+        _ => (byte, true),
+    };
+    u16::from_le_bytes([byte, u8::from(!is_encoded)])
 }
 
 /// Text as it stands in a path's segment, or in a name or value of a query: percent-encoded but for
@@ -64,7 +44,7 @@ pub struct PercentEncoded<'a>(pub &'a str);
 
 impl Text for PercentEncoded<'_> {
     fn write(&self, sink: &mut dyn Sink) {
-        Encoded { inner: sink, encoding: Encoding::Percent }.put(self.0.as_bytes());
+        put(self.0.as_bytes(), UNRESERVED, sink);
     }
 }
 
@@ -74,11 +54,11 @@ pub(crate) struct Trimmed<'a>(pub(crate) &'a str);
 
 impl Text for Trimmed<'_> {
     fn write(&self, sink: &mut dyn Sink) {
-        let mut separator = "";
-        for word in Split::new(self.0, b' ').filter(|word| !word.is_empty()) {
-            separator.write(sink);
+        let mut separator = "".as_bytes();
+        for word in Split::new(self.0.as_bytes(), b' ').filter(|word| !word.is_empty()) {
+            sink.put(separator);
             sink.put(word);
-            separator = " ";
+            separator = b" ";
         }
     }
 }
@@ -92,8 +72,8 @@ pub(crate) struct Split<'a> {
 }
 
 impl<'a> Split<'a> {
-    pub(crate) const fn new(text: &'a str, separator: u8) -> Self {
-        Self { rest: Some(text.as_bytes()), separator }
+    pub(crate) const fn new(text: &'a [u8], separator: u8) -> Self {
+        Self { rest: Some(text), separator }
     }
 }
 
@@ -116,37 +96,32 @@ pub(crate) struct Hex<'a>(pub(crate) &'a Digest);
 impl Text for Hex<'_> {
     fn write(&self, sink: &mut dyn Sink) {
         let mut digits = [[0; 2]; DIGEST_LEN];
-        digits.iter_mut().zip(self.0).for_each(|(place, byte)| *place = hex_digits(*byte));
+        for (place, byte) in digits.iter_mut().zip(self.0) {
+            let [high, low] = hex_digits(*byte);
+            // The bit is set in digits, and makes letters lower case.
+            *place = [high | 0x20, low | 0x20];
+        }
         sink.put(digits.as_flattened());
     }
 }
 
-/// Writes `value` in decimal.
-#[inline(never)]
-pub(crate) fn decimal(value: u32, sink: &mut dyn Sink) {
-    const U32_DIGITS: usize = 10;
-    let mut digits = [b'0'; U32_DIGITS];
-    put_digits(value, &mut digits);
-    let first = digits.iter().position(|digit| *digit != b'0').unwrap_or(const { U32_DIGITS - 1 });
-    sink.put(digits.get(first..).unwrap_or_default());
-}
-
-/// Fills `place` with the last digits of `value`.
-#[inline(never)]
-pub(crate) fn put_digits(mut value: u32, place: &mut [u8]) {
+/// Fills `place` with the last digits of `value`: of ones up to ten, and of tens up to `tens`, so that
+/// 6 makes minutes and seconds.
+pub(crate) fn put_digits(mut value: u32, place: &mut [u8], tens: u32) {
+    let (mut base, mut next) = (10, tens);
     for place in place.iter_mut().rev() {
-        let [digit, ..] = (value % 10).to_le_bytes();
+        let [digit, ..] = value.checked_rem(base).unwrap_or_default().to_le_bytes();
         *place = b'0'.saturating_add(digit);
-        value /= 10;
+        value = value.checked_div(base).unwrap_or_default();
+        (base, next) = (next, base);
     }
 }
 
+/// In upper case.
 const fn hex_digits(byte: u8) -> [u8; 2] {
     const fn digit(nibble: u8) -> u8 {
-        match nibble {
-            0..=9 => b'0'.saturating_add(nibble),
-            _ => b'a'.saturating_add(nibble.saturating_sub(10)),
-        }
+        let first = if nibble < 10 { b'0' } else { const { b'A' - 10 } };
+        first.wrapping_add(nibble)
     }
     [digit(byte >> 4), digit(byte & 0x0f)]
 }
@@ -154,6 +129,7 @@ const fn hex_digits(byte: u8) -> [u8; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::class::{ANY, LOWER, LOWER_UNRESERVED, SLASH};
     use dunlin_octet::Writer;
     use std::string::{String, ToString};
 
@@ -164,15 +140,15 @@ mod tests {
         core::str::from_utf8(writer.written()).unwrap().to_string()
     }
 
-    fn encoded(inner: &mut dyn Sink, encoding: Encoding) -> Encoded<'_> {
-        Encoded { inner, encoding }
+    fn encoded(text: &[u8], kept: Class) -> String {
+        written(|sink| put(text, kept, sink))
     }
 
     /// RFC 3986 §2.3
     #[test]
     fn percent_of_every_byte_keeps_the_unreserved_and_encodes_the_rest() {
         for byte in 0..=u8::MAX {
-            let encoded = written(|sink| encoded(sink, Encoding::Percent).put(&[byte]));
+            let encoded = encoded(&[byte], UNRESERVED);
             let kept = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
             if kept.as_bytes().contains(&byte) {
                 assert_eq!(encoded.as_bytes(), [byte]);
@@ -184,24 +160,35 @@ mod tests {
 
     #[test]
     fn percent_of_runs_encodes_what_stands_between() {
-        let text = "/a b//~c/é%2F".as_bytes();
-        assert_eq!(
-            written(|sink| encoded(sink, Encoding::Percent).put(text)),
-            "%2Fa%20b%2F%2F~c%2F%C3%A9%252F"
-        );
-        assert_eq!(
-            written(|sink| encoded(sink, Encoding::PercentPath).put(text)),
-            "/a%20b//~c/%C3%A9%252F"
-        );
+        let text = "/A b//~c/é%2F".as_bytes();
+        assert_eq!(encoded(text, UNRESERVED), "%2FA%20b%2F%2F~c%2F%C3%A9%252F");
+        assert_eq!(encoded(text, UNRESERVED | SLASH), "/A%20b//~c/%C3%A9%252F");
+        assert_eq!(encoded(text, LOWER_UNRESERVED), "%2Fa%20b%2F%2F~c%2F%C3%A9%252f");
     }
 
     #[test]
     fn lower_changes_capital_letters_only() {
         let text = b"Example-ATS.iot.EU.Amazonaws.COM:8443[Z";
-        assert_eq!(
-            written(|sink| encoded(sink, Encoding::Lower).put(text)),
-            "example-ats.iot.eu.amazonaws.com:8443[z"
-        );
+        assert_eq!(encoded(text, LOWER), "example-ats.iot.eu.amazonaws.com:8443[z");
+        assert_eq!(encoded(text, ANY).as_bytes(), text);
+    }
+
+    #[test]
+    fn rank_orders_all_bytes_like_their_encoded_forms() {
+        for kept in [UNRESERVED, LOWER, LOWER_UNRESERVED] {
+            for one in 0..=u8::MAX {
+                for other in 0..=u8::MAX {
+                    let [first, second] = [one, other].map(|byte| {
+                        let mut memory = [0; 3];
+                        let mut writer = Writer::new(&mut memory);
+                        put(&[byte], kept, &mut writer);
+                        writer.written().to_vec()
+                    });
+                    let ranks = rank(one, kept).cmp(&rank(other, kept));
+                    assert_eq!(ranks, first.cmp(&second), "{one} {other}");
+                }
+            }
+        }
     }
 
     #[test]
@@ -225,12 +212,5 @@ mod tests {
         digest[1..3].copy_from_slice(&[0x9a, 0xff]);
         let expected = String::from("009aff") + &"0".repeat(58);
         assert_eq!(written(|sink| Hex(&digest).write(sink)), expected);
-    }
-
-    #[test]
-    fn decimal_has_the_digits_it_needs() {
-        for value in [0, 1, 9, 10, 86_400, u32::MAX] {
-            assert_eq!(written(|sink| decimal(value, sink)), value.to_string());
-        }
     }
 }

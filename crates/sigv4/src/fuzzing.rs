@@ -1,6 +1,6 @@
 //! Fuzz entry points.
 
-use crate::{Credentials, Key, Pair, Payload, Request, Token, UnixTime};
+use crate::{Credentials, Key, Pair, Pairs, Payload, Request, Token, UnixTime};
 use dunlin_octet::{Count, Sink, Text, Window};
 
 const PAIRS_MAX: usize = 4;
@@ -26,8 +26,8 @@ pub fn request(data: &[u8]) {
         at: UnixTime::from_secs(u64::from(at(0)).saturating_mul(86_399)),
         method,
         path,
-        query: query.get(..count(1)).unwrap_or_default(),
-        headers: headers.get(..count(2)).unwrap_or_default(),
+        query: Pairs::of(query.get(..count(1)).unwrap_or_default()),
+        headers: Pairs::of(headers.get(..count(2)).unwrap_or_default()),
         payload: if at(3) < 64 { Payload::of(&text) } else { Payload::Empty },
         token: if at(4) < 64 { Token::Signed } else { Token::Appended },
         ..Request::new(credentials, region, service, host, UnixTime::MAX)

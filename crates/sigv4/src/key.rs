@@ -1,73 +1,70 @@
 //! The signing key.
 
-use crate::canonical::{Form, Plan};
+use crate::canonical::{Field, Plan, QUERY_FORM, Step, Steps, step};
 use crate::check::InvalidInput;
-use crate::hash::{BLOCK_LEN, DIGEST_LEN, Digest, Mac, sha256};
+use crate::class::ANY;
+use crate::hash::{DIGEST_LEN, Digest, Mac};
 use crate::request::Request;
-use core::fmt;
-use dunlin_octet::{Sink, Text};
+use core::{fmt, slice};
+use dunlin_octet::Text;
 use zeroize::Zeroizing;
+
+/// The first key, and the messages whose codes are the next keys, each under the one before.
+const DERIVATION: &[Step; 5] = &[
+    step("AWS4", Field::Secret, ANY),
+    step("", Field::Day, ANY),
+    step("", Field::Region, ANY),
+    step("", Field::Service, ANY),
+    step("aws4_request", Field::Nothing, ANY),
+];
 
 /// What signs for one day, region and service ("Create a signed request", derive a signing key).
 ///
 /// A cache, kept beside the credentials: it is derived when it is first used, and again when the
-/// day, the credentials, the region or the service have changed, so that it is never stale. Derived
+/// day, the secret, the region or the service have changed, so that it is never stale. Derived
 /// in its place, where it leaves no copy; wiped when dropped.
 pub struct Key {
     mac: Mac,
-    /// What it was derived from, as a checksum; `None` before the first time.
-    origin: Zeroizing<Option<u64>>,
+    /// What it was derived from, as a checksum; 0 before the first time.
+    origin: Zeroizing<u64>,
 }
 
 impl Key {
     /// A key that is not yet derived.
     pub fn new() -> Self {
-        Self { mac: Mac::new(), origin: Zeroizing::new(None) }
+        Self { mac: Mac::new(), origin: Zeroizing::new(0) }
     }
 
     /// Derives the key for `request`, unless it already is the one.
     ///
     /// Signing calls it; call it earlier to have the work done before the request is there.
     pub fn renew(&mut self, request: &Request<'_>) -> Result<(), InvalidInput> {
-        request.check_scope()?;
-        let stamp = request.at.stamp().ok_or(InvalidInput::Time)?;
-        self.renew_for(&Plan { request, stamp, form: Form::Headers });
+        let plan = request.plan(&QUERY_FORM)?;
+        plan.check_scope()?;
+        self.renew_for(&plan);
         Ok(())
     }
 
     /// The same for a request whose parts have been checked.
     #[inline(never)]
     pub(crate) fn renew_for(&mut self, plan: &Plan<'_>) {
-        let Request { credentials, region, service, .. } = plan.request;
-        let Checksum(origin) = Checksum::of(plan);
-        if *self.origin == Some(origin) {
+        let origin = Checksum::of(plan);
+        if *self.origin == origin {
             return;
         }
         let mut code = Zeroizing::new([0; DIGEST_LEN]);
-        self.begin(credentials.secret_access_key);
-        self.mac.code(&plan.stamp.day(), &mut code);
-        for part in [region, service, "aws4_request"] {
-            self.mac.set(&[code.as_slice()]);
-            self.mac.code(&part, &mut code);
+        let [first, rest @ ..] = DERIVATION;
+        self.mac.set(&Steps { plan, steps: slice::from_ref(first) });
+        for step in rest {
+            self.mac.code(&Steps { plan, steps: slice::from_ref(step) }, &mut code);
+            self.mac.set(&code.as_slice());
         }
-        self.mac.set(&[code.as_slice()]);
-        *self.origin = Some(origin);
+        *self.origin = origin;
     }
 
     /// Signs `text`.
     pub(crate) fn sign(&self, text: &dyn Text, signature: &mut Digest) {
         self.mac.code(text, signature);
-    }
-
-    /// Becomes the secret, or its hash when it is longer than a block (RFC 2104 §2).
-    #[inline(never)]
-    fn begin(&mut self, secret: &str) {
-        if secret.len() <= const { BLOCK_LEN - PREFIX.len() } {
-            return self.mac.set(&[PREFIX, secret.as_bytes()]);
-        }
-        let mut digest = Zeroizing::new([0; DIGEST_LEN]);
-        sha256(&FirstKey(secret), &mut digest);
-        self.mac.set(&[digest.as_slice()]);
     }
 }
 
@@ -95,44 +92,33 @@ impl defmt::Format for Key {
 /// A checksum of all that a key is derived from.
 ///
 /// It tells apart what changes by accident, a new day or new credentials, with 64 bits (as FNV-1a,
-/// RFC 9923 §2, but by eight bytes at a time). Nobody can gain by a collision: who chooses the input
-/// may sign with it anyway.
+/// RFC 9923 §2, but from 0 and by eight bytes at a time). Nobody can gain by a collision: who chooses
+/// the input may sign with it anyway.
 struct Checksum(u64);
 
 impl Checksum {
-    /// No slash is in any part of a credential, so that no byte can move from one to the next.
-    fn of(plan: &Plan<'_>) -> Self {
-        let mut sum = Self(0xcbf2_9ce4_8422_2325);
-        plan.write_credential(&mut sum);
-        plan.request.credentials.secret_access_key.write(&mut sum);
-        sum
+    /// Never 0.
+    fn of(plan: &Plan<'_>) -> u64 {
+        let mut sum = Self(0);
+        for step in DERIVATION {
+            let mut rest = plan.text(step.field);
+            while let Some(bytes) = rest {
+                let (word, behind) = match bytes.split_first_chunk() {
+                    Some((word, behind)) => (u64::from_le_bytes(*word), Some(behind)),
+                    // Not full, which no other is: no byte can move from one field to the next.
+                    None => (bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), None),
+                };
+                sum.add(word);
+                rest = behind;
+            }
+        }
+        sum.0 | 1
     }
 
     fn add(&mut self, word: u64) {
         let product = (self.0 ^ word).wrapping_mul(0x0000_0100_0000_01b3);
         // What is high comes down, or it would only ever meet what is higher.
         self.0 = product ^ product >> 29;
-    }
-}
-
-impl Sink for Checksum {
-    fn put(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks();
-        words.iter().for_each(|word| self.add(u64::from_le_bytes(*word)));
-        rest.iter().for_each(|byte| self.add(u64::from(*byte)));
-    }
-}
-
-/// What all derivation starts with.
-const PREFIX: &[u8] = b"AWS4";
-
-/// The secret with its prefix.
-struct FirstKey<'a>(&'a str);
-
-impl Text for FirstKey<'_> {
-    fn write(&self, sink: &mut dyn Sink) {
-        sink.put(PREFIX);
-        self.0.write(sink);
     }
 }
 
@@ -167,11 +153,12 @@ mod tests {
         let mut key = Key::new();
         key.renew(&request("2012-02-15T23:59:59Z")).unwrap();
         let mut documented = Mac::new();
-        documented.set(&[&[
+        let bytes = [
             0xf4, 0x78, 0x0e, 0x2d, 0x9f, 0x65, 0xfa, 0x89, 0x5f, 0x9c, 0x67, 0xb3, 0x2c, 0xe1,
             0xba, 0xf0, 0xb0, 0xd8, 0xa4, 0x35, 0x05, 0xa0, 0x00, 0xa1, 0xa9, 0xe0, 0x90, 0xd4,
             0x14, 0xdb, 0x40, 0x4d,
-        ]]);
+        ];
+        documented.set(&bytes.as_slice());
         assert_eq!(code(&key.mac), code(&documented));
     }
 
@@ -183,10 +170,13 @@ mod tests {
             let whole = std::format!("AWS4{secret}");
             let mut expected = Hmac::<sha2::Sha256>::new_from_slice(whole.as_bytes()).unwrap();
             Theirs::update(&mut expected, b"20120215");
-            let mut key = Key::new();
-            key.begin(&secret);
+            let mut request = request("2012-02-15T00:00:00Z");
+            request.credentials.secret_access_key = &secret;
+            let plan = request.plan(&QUERY_FORM).unwrap();
+            let mut mac = Mac::new();
+            mac.set(&Steps { plan: &plan, steps: &DERIVATION[..1] });
             let mut code = [0; DIGEST_LEN];
-            key.mac.code(&"20120215", &mut code);
+            mac.code(&"20120215", &mut code);
             assert_eq!(code[..], expected.finalize().into_bytes()[..], "{len} bytes");
         }
     }
@@ -199,20 +189,21 @@ mod tests {
         let first_code = code(&key.mac);
         // Would show if it were derived again.
         let spoil = |key: &mut Key| {
-            key.mac.set(&[b"spoilt"]);
+            key.mac.set(&"spoilt");
             code(&key.mac)
         };
         let spoilt = spoil(&mut key);
         key.renew(&request("2012-02-15T23:59:59Z")).unwrap();
-        key.renew(&Request { path: "/other", ..first }).unwrap();
+        let mut other = Request { path: "/other", ..first };
+        other.credentials.access_key_id = "AKIDANOTHER";
+        key.renew(&other).unwrap();
         assert_eq!(code(&key.mac), spoilt);
 
-        let mut changes = [first; 5];
+        let mut changes = [first; 4];
         changes[0].at = UnixTime::parse_iso8601("2012-02-16T00:00:00Z").unwrap();
         changes[1].credentials.secret_access_key = "another";
-        changes[2].credentials.access_key_id = "AKIDANOTHER";
-        changes[3].region = "us-east-2";
-        changes[4].service = "sts";
+        changes[2].region = "us-east-2";
+        changes[3].service = "sts";
         for (index, change) in changes.iter().enumerate() {
             key.renew(change).unwrap();
             assert_ne!(code(&key.mac), spoilt, "{index}");

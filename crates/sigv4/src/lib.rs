@@ -4,7 +4,8 @@
 //! that carries its signature) or in header form ([`Request::authorize`]: an `Authorization`
 //! header). The canonical request runs straight into the hash, sorted as it goes, and what was
 //! signed is written as often and in pieces as small as the caller likes: a session token of 2 KiB
-//! needs no buffer here. A [`Key`] kept by the caller is derived once per day and scope. No I/O, no
+//! needs no buffer here. What sorts parameters and headers is linked only where a program has
+//! [`Pairs`]. A [`Key`] kept by the caller is derived once per day and scope. No I/O, no
 //! clock, no heap; knows neither MQTT nor WebSocket. Citations name sections of the "Signature
 //! Version 4 for API requests" chapter of the AWS IAM User Guide, and RFCs.
 //!
@@ -37,6 +38,7 @@ mod encode;
 pub mod fuzzing;
 mod hash;
 mod key;
+mod pairs;
 mod path;
 mod payload;
 #[cfg(test)]
@@ -50,6 +52,7 @@ pub use check::InvalidInput;
 pub use credentials::Credentials;
 pub use encode::PercentEncoded;
 pub use key::Key;
+pub use pairs::Pairs;
 pub use payload::{Payload, PayloadHash};
 pub use request::{IOT_SERVICE, Pair, Request, Token};
 pub use signed::{Authorization, Authorized, Presigned};

@@ -1,8 +1,8 @@
 //! The canonical path ("Create a canonical request", canonical URI).
 
-use crate::class::{TEXT, UNRESERVED, is};
-use crate::encode::{Encoded, Encoding, Split};
-use dunlin_octet::{Sink, Text};
+use crate::class::{CANONICAL_HEX, Class, HEX, PATH, SLASH, TEXT, UNRESERVED, all, run};
+use crate::encode::{Split, put};
+use dunlin_octet::Sink;
 
 /// What a service makes of a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -16,52 +16,52 @@ pub(crate) enum PathRule {
 impl PathRule {
     /// The rule of the service that goes by this name in a credential scope.
     pub(crate) fn of(service: &str) -> Self {
-        const VERBATIM: [&str; 4] = ["s3", "s3-object-lambda", "s3-outposts", "s3express"];
-        if VERBATIM.contains(&service) { Self::Verbatim } else { Self::Normalised }
+        const VERBATIM: &[u8] = b"s3;s3-object-lambda;s3-outposts;s3express";
+        let service = service.as_bytes();
+        // Few services have to be looked up.
+        let is_verbatim = matches!(service, [b's', b'3', ..])
+            && Split::new(VERBATIM, b';').any(|name| name == service);
+        if is_verbatim { Self::Verbatim } else { Self::Normalised }
     }
 
-    /// Whether the canonical form of `path` is beyond doubt.
-    ///
-    /// A verbatim path has to be encoded already, as canonical paths are: all but unreserved
-    /// characters and slashes, with upper-case digits.
-    pub(crate) fn allows(self, path: &str) -> bool {
+    /// Puts the canonical form of a path that is absolute.
+    pub(crate) fn put(self, path: &[u8], sink: &mut dyn Sink) {
         match self {
-            Self::Verbatim => path.starts_with('/') && is_canonical(path),
-            Self::Normalised => path.starts_with('/') && path.bytes().all(is_clean),
+            Self::Verbatim => sink.put(path),
+            Self::Normalised => put_normalised(path, sink),
         }
     }
 }
 
-/// Whether a path can hold `byte`, whoever encodes it.
-fn is_clean(byte: u8) -> bool {
-    is(byte, TEXT) && !matches!(byte, b'?' | b'#')
+/// Whether `path` is absolute and has one reading, whoever encodes it.
+pub(crate) fn is_clean(path: &[u8]) -> bool {
+    path.starts_with(b"/")
+        && all(path, TEXT)
+        && !path.iter().any(|byte| matches!(byte, b'?' | b'#'))
 }
 
-/// Whether `path` can stand in a request line (RFC 3986 §3.3).
-pub(crate) fn is_sendable(path: &str) -> bool {
-    // With `sub-delims`, colon and at sign, as `pchar` has it.
-    fn kept(byte: u8) -> bool {
-        is(byte, UNRESERVED)
-            || matches!(byte, b'!' | b'$' | b'&'..=b',' | b';' | b'=' | b':' | b'@')
-    }
-    is_encoded(path.as_bytes(), |digit| digit.is_ascii_hexdigit(), kept)
+/// Whether `path` is absolute and can stand in a request line (RFC 3986 §3.3).
+pub(crate) fn is_sendable(path: &[u8]) -> bool {
+    is_encoded(path, PATH, HEX)
 }
 
-/// The canonical form of a path that its rule allows.
-pub(crate) struct CanonicalPath<'a> {
-    pub(crate) path: &'a str,
-    pub(crate) rule: PathRule,
+/// Whether `path` is absolute and encoded as `UriEncode()` does it: all but unreserved characters and
+/// slashes, with upper-case digits.
+pub(crate) fn is_canonical(path: &[u8]) -> bool {
+    is_encoded(path, UNRESERVED | SLASH, CANONICAL_HEX)
 }
 
-impl Text for CanonicalPath<'_> {
-    fn write(&self, sink: &mut dyn Sink) {
-        match self.rule {
-            PathRule::Verbatim => self.path.write(sink),
-            PathRule::Normalised => {
-                let encoding = Encoding::PercentPath;
-                put_normalised(self.path, &mut Encoded { inner: sink, encoding });
-            }
-        }
+/// Whether all is percent-encoded, with such digits, but for what is `kept`.
+#[inline(never)]
+fn is_encoded(path: &[u8], kept: Class, digits: Class) -> bool {
+    let mut rest = path;
+    loop {
+        rest = rest.get(run(rest, kept)..).unwrap_or_default();
+        let [b'%', behind @ ..] = rest else { return rest.is_empty() && path.starts_with(b"/") };
+        rest = match behind.split_at_checked(2) {
+            Some((pair, behind)) if all(pair, digits) => behind,
+            _ => return false,
+        };
     }
 }
 
@@ -70,58 +70,43 @@ impl Text for CanonicalPath<'_> {
 /// In place of the stack that this is usually done with, each segment looks ahead for the `..` that
 /// takes it away.
 #[inline(never)]
-fn put_normalised(path: &str, sink: &mut dyn Sink) {
+fn put_normalised(path: &[u8], sink: &mut dyn Sink) {
     let mut segments = Split::new(path, b'/');
     let mut is_root = true;
-    let mut last: &[u8] = b"";
+    let mut last = 0;
     while let Some(segment) = segments.next() {
-        last = segment;
-        if is_name(segment) && !is_taken_away(segments) {
+        last = depth(segment);
+        if last > 0 && !is_taken_away(segments) {
             sink.put(b"/");
-            sink.put(segment);
+            put(segment, UNRESERVED, sink);
             is_root = false;
         }
     }
     // What ends with a folder keeps the slash.
-    if is_root || !is_name(last) {
+    if is_root || last <= 0 {
         sink.put(b"/");
     }
 }
 
 /// Whether, behind a segment, comes the `..` that belongs to it.
 fn is_taken_away(rest: Split<'_>) -> bool {
-    let mut depth = 0_usize;
+    let mut deep = 0_isize;
     for segment in rest {
-        if segment == b".." {
-            let Some(outer) = depth.checked_sub(1) else { return true };
-            depth = outer;
-        } else if is_name(segment) {
-            depth = depth.saturating_add(1);
+        deep = deep.saturating_add(depth(segment));
+        if deep < 0 {
+            return true;
         }
     }
     false
 }
 
-const fn is_name(segment: &[u8]) -> bool {
-    !matches!(segment, b"" | b"." | b"..")
-}
-
-/// Whether `path` is encoded as `UriEncode()` does it (also RFC 3986 §2.1).
-fn is_canonical(path: &str) -> bool {
-    let is_upper = |digit| matches!(digit, b'0'..=b'9' | b'A'..=b'F');
-    is_encoded(path.as_bytes(), is_upper, |byte| is(byte, UNRESERVED))
-}
-
-/// Whether all is percent-encoded, with such digits, but for slashes and what is `kept`.
+/// How much deeper a segment leads.
 #[inline(never)]
-fn is_encoded(mut bytes: &[u8], digit: fn(u8) -> bool, kept: fn(u8) -> bool) -> bool {
-    loop {
-        bytes = match bytes {
-            [] => return true,
-            [b'%', high, low, rest @ ..] if digit(*high) && digit(*low) => rest,
-            [byte, rest @ ..] if kept(*byte) || *byte == b'/' => rest,
-            _ => return false,
-        }
+const fn depth(segment: &[u8]) -> isize {
+    match segment {
+        [] | [b'.'] => 0,
+        [b'.', b'.'] => -1,
+        _ => 1,
     }
 }
 
@@ -134,7 +119,7 @@ mod tests {
     fn canonical(path: &str, rule: PathRule) -> String {
         let mut memory = [0; 256];
         let mut writer = Writer::new(&mut memory);
-        CanonicalPath { path, rule }.write(&mut writer);
+        rule.put(path.as_bytes(), &mut writer);
         core::str::from_utf8(writer.written()).unwrap().to_string()
     }
 
@@ -164,7 +149,7 @@ mod tests {
             ("/a%2Fb", "/a%252Fb"),
             ("/a b/é:~", "/a%20b/%C3%A9%3A~"),
         ] {
-            assert!(PathRule::Normalised.allows(path), "{path}");
+            assert!(is_clean(path.as_bytes()), "{path}");
             assert_eq!(canonical(path, PathRule::Normalised), expected, "{path}");
         }
     }
@@ -172,7 +157,7 @@ mod tests {
     #[test]
     fn verbatim_path_stays_as_it_is() {
         for path in ["/", "//", "/a/../b/./", "/a%2Fb//%C3%A9~"] {
-            assert!(PathRule::Verbatim.allows(path), "{path}");
+            assert!(is_canonical(path.as_bytes()), "{path}");
             assert_eq!(canonical(path, PathRule::Verbatim), path);
         }
     }
@@ -180,24 +165,25 @@ mod tests {
     #[test]
     fn path_with_two_readings_is_not_allowed() {
         for path in ["", "a", "a/b", "/a?b", "/a#b", "/a\r\nb", "/\0", "/\u{7f}"] {
-            assert!(!PathRule::Normalised.allows(path), "{path}");
-            assert!(!PathRule::Verbatim.allows(path), "{path}");
+            assert!(!is_clean(path.as_bytes()), "{path}");
+            assert!(!is_canonical(path.as_bytes()), "{path}");
+            assert!(!is_sendable(path.as_bytes()), "{path}");
         }
         for path in ["/a b", "/a:b", "/a+b", "/é", "/%", "/%2", "/%2f", "/%zz"] {
-            assert!(PathRule::Normalised.allows(path), "{path}");
-            assert!(!PathRule::Verbatim.allows(path), "{path}");
+            assert!(is_clean(path.as_bytes()), "{path}");
+            assert!(!is_canonical(path.as_bytes()), "{path}");
         }
     }
 
     #[test]
     fn path_that_a_request_line_can_hold_is_sendable() {
         for path in ["/", "//a/../b", "/a:b@c!$&'()*+,;=", "/%2f%2F", "/-._~"] {
-            assert!(is_sendable(path), "{path}");
+            assert!(is_sendable(path.as_bytes()), "{path}");
         }
         for path in
             ["/a b", "/é", "/%", "/%2", "/%zz", "/a?b", "/a#b", "/a\"b", "/a\tb", "/[", "/a|b"]
         {
-            assert!(!is_sendable(path), "{path}");
+            assert!(!is_sendable(path.as_bytes()), "{path}");
         }
     }
 

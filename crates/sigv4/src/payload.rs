@@ -1,12 +1,15 @@
 //! What a signature says about the body.
 
 use crate::encode::Hex;
-use crate::hash::{DIGEST_LEN, Sha256, sha256};
+use crate::hash::{DIGEST_LEN, Digest, Sha256, sha256};
 use core::fmt;
 use dunlin_octet::{Sink, Text};
 
 /// SHA-256 of no bytes.
-const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const EMPTY: Digest = [
+    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
+    0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+];
 
 /// What the signature says about the body of the request.
 ///
@@ -35,11 +38,12 @@ impl Payload {
 
 impl Text for Payload {
     fn write(&self, sink: &mut dyn Sink) {
-        match self {
-            Self::Empty => EMPTY_SHA256.write(sink),
-            Self::Unsigned => "UNSIGNED-PAYLOAD".write(sink),
-            Self::Sha256(digest) => Hex(digest).write(sink),
-        }
+        let digest = match self {
+            Self::Empty => &EMPTY,
+            Self::Sha256(digest) => digest,
+            Self::Unsigned => return sink.put(b"UNSIGNED-PAYLOAD"),
+        };
+        Hex(digest).write(sink);
     }
 }
 
@@ -105,8 +109,9 @@ mod tests {
 
     #[test]
     fn payload_that_is_empty_is_the_hash_of_nothing() {
-        assert_eq!(written(Payload::of(&"")), EMPTY_SHA256);
-        assert_eq!(written(Payload::Empty), EMPTY_SHA256);
+        let digits = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(written(Payload::of(&"")), digits);
+        assert_eq!(written(Payload::Empty), digits);
     }
 
     /// The example "abc" of FIPS 180-4's test vectors.

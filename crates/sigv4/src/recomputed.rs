@@ -1,7 +1,7 @@
 //! The same signatures once more: plain strings built straight from the documentation, and nothing
 //! of this crate's encoders, order, calendar or hash plumbing.
 
-use crate::{Credentials, Key, Payload, Request, Token, UnixTime};
+use crate::{Credentials, Key, Pairs, Payload, Request, Token, UnixTime};
 use dunlin_octet::{Count, Text, Window};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -14,7 +14,7 @@ use std::vec::Vec;
 const REQUESTS: u64 = 300;
 const SEED_VARIABLE: &str = "DUNLIN_SIGV4_SEED";
 
-type Pairs = Vec<(String, String)>;
+type Owned = Vec<(String, String)>;
 
 /// What is compared: a request with its strings owned.
 #[derive(Debug)]
@@ -28,8 +28,8 @@ struct Case {
     method: String,
     host: String,
     path: String,
-    query: Pairs,
-    headers: Pairs,
+    query: Owned,
+    headers: Owned,
     seconds: u64,
     expires: Option<u32>,
     payload: Payload,
@@ -62,7 +62,7 @@ impl Random {
         (0..len).map(|_| letters[self.below(letters.len() as u64) as usize]).collect()
     }
 
-    fn pairs(&mut self, names: &[&str], values: &str) -> Pairs {
+    fn pairs(&mut self, names: &[&str], values: &str) -> Owned {
         let count = self.below(7);
         let pair = |random: &mut Self| {
             let name = names[random.below(names.len() as u64) as usize].to_string();
@@ -185,7 +185,7 @@ fn canonical_headers(headers: &[(String, String)]) -> (String, String) {
 }
 
 fn canonical_query(pairs: &[(String, String)]) -> String {
-    let mut encoded: Pairs = pairs.iter().map(|(n, v)| (encode(n), encode(v))).collect();
+    let mut encoded: Owned = pairs.iter().map(|(n, v)| (encode(n), encode(v))).collect();
     encoded.sort();
     encoded.iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join("&")
 }
@@ -273,12 +273,13 @@ fn recomputed_headers(case: &Case) -> String {
     )
 }
 
-fn borrowed(pairs: &Pairs) -> Vec<(&str, &str)> {
+fn borrowed(pairs: &Owned) -> Vec<(&str, &str)> {
     pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
 /// Both forms, under the `key` of whatever was signed before.
 fn signed(case: &Case, key: &mut Key) -> [String; 2] {
+    let (query, headers) = (borrowed(&case.query), borrowed(&case.headers));
     let request = Request {
         credentials: Credentials {
             access_key_id: &case.id,
@@ -291,8 +292,8 @@ fn signed(case: &Case, key: &mut Key) -> [String; 2] {
         method: &case.method,
         host: &case.host,
         path: &case.path,
-        query: &borrowed(&case.query),
-        headers: &borrowed(&case.headers),
+        query: Pairs::of(&query),
+        headers: Pairs::of(&headers),
         payload: case.payload,
         token: case.token,
     };

@@ -1,11 +1,10 @@
 //! What is signed: a request, by whom, for where and when.
 
-use crate::canonical::{Form, Plan};
-use crate::check::{InvalidInput, is_some_of};
-use crate::class::{HOST, NAME, TEXT, TOKEN, VISIBLE, all};
-use crate::hash::DIGEST_LEN;
-use crate::path::{PathRule, is_sendable};
-use crate::{Authorized, Credentials, Key, Payload, Presigned, UnixTime};
+use crate::canonical::{Form, HEADER_FORM, Marks, Plan, QUERY_FORM};
+use crate::check::InvalidInput;
+use crate::path::{is_clean, is_sendable};
+use crate::time::Life;
+use crate::{Authorized, Credentials, Key, Pairs, Payload, Presigned, UnixTime};
 use core::fmt;
 
 /// The service that AWS IoT Core's WebSocket endpoint signs for ("MQTT over the WebSocket
@@ -51,11 +50,11 @@ pub struct Request<'a> {
     pub host: &'a str,
     /// As in the request line, without a query: `/mqtt`.
     pub path: &'a str,
-    /// Names and values, not encoded; in any order, and as often as they are in the request.
-    pub query: &'a [Pair<'a>],
-    /// What is signed beside the host: in any order, with repeated ones in the order they have in
-    /// the request. What is not here may be sent, too, unsigned.
-    pub headers: &'a [Pair<'a>],
+    /// Names and values, not encoded.
+    pub query: Pairs<'a>,
+    /// What is signed beside the host, with repeated ones in the order they have in the request. What
+    /// is not here may be sent, too, unsigned.
+    pub headers: Pairs<'a>,
     /// What the signature says about the body.
     pub payload: Payload,
     /// Where the session token goes, if there is one.
@@ -79,8 +78,8 @@ impl<'a> Request<'a> {
             method: "GET",
             host,
             path: "/",
-            query: &[],
-            headers: &[],
+            query: Pairs::NONE,
+            headers: Pairs::NONE,
             payload: Payload::Empty,
             token: Token::Signed,
         }
@@ -106,59 +105,26 @@ impl<'a> Request<'a> {
         key: &mut Key,
         expires: Option<u32>,
     ) -> Result<Presigned<'a>, InvalidInput> {
-        InvalidInput::Path.unless(is_sendable(self.path))?;
-        let in_range = |life_s: u32| (1..=EXPIRES_MAX_S).contains(&life_s);
-        InvalidInput::Expires.unless(expires.is_none_or(in_range))?;
-        let plan = self.plan(Form::Query { expires })?;
-        let mut signature = [0; DIGEST_LEN];
-        plan.sign(key, &mut signature);
-        Ok(Presigned { request: self.without_secret(), stamp: plan.stamp, expires, signature })
+        InvalidInput::Path.unless(is_sendable(self.path.as_bytes()))?;
+        let mut plan = self.plan(&QUERY_FORM)?;
+        if let Some(life_s) = expires {
+            InvalidInput::Expires.unless((1..=EXPIRES_MAX_S).contains(&life_s))?;
+            plan.marks.life = Life::of(life_s);
+        }
+        plan.check()?;
+        plan.sign(key);
+        Ok(Presigned { request: self.without_secret(), marks: plan.marks })
     }
 
     /// Signs in header form: gives the headers to send with the request.
     ///
     /// Keep `key` for the next request; it is derived when it has to be.
     pub fn authorize(&self, key: &mut Key) -> Result<Authorized<'a>, InvalidInput> {
-        let plan = self.plan(Form::Headers)?;
-        let mut signature = [0; DIGEST_LEN];
-        plan.sign(key, &mut signature);
-        Ok(Authorized { request: self.without_secret(), stamp: plan.stamp, signature })
-    }
-
-    /// What a key is derived from, and whose it is.
-    pub(crate) fn check_scope(&self) -> Result<(), InvalidInput> {
-        let Credentials { access_key_id, secret_access_key, .. } = self.credentials;
-        // A slash would end the access key id within the credential.
-        let is_key_id = is_some_of(access_key_id, VISIBLE) && !access_key_id.contains('/');
-        InvalidInput::AccessKeyId.unless(is_key_id)?;
-        InvalidInput::SecretAccessKey.unless(is_some_of(secret_access_key, VISIBLE))?;
-        InvalidInput::Region.unless(is_some_of(self.region, NAME))?;
-        InvalidInput::Service.unless(is_some_of(self.service, NAME))
-    }
-
-    fn plan(&self, form: Form) -> Result<Plan<'_>, InvalidInput> {
-        let stamp = self.at.stamp().ok_or(InvalidInput::Time)?;
-        let plan = Plan { request: self, stamp, form };
-        self.check(&plan)?;
-        Ok(plan)
-    }
-
-    // Not inlined, so that the stack is free again when the signing begins.
-    #[inline(never)]
-    fn check(&self, plan: &Plan<'_>) -> Result<(), InvalidInput> {
-        self.check_scope()?;
-        let token = self.credentials.session_token;
-        InvalidInput::SessionToken.unless(token.is_none_or(|token| is_some_of(token, VISIBLE)))?;
-        InvalidInput::Host.unless(is_some_of(self.host, HOST))?;
-        InvalidInput::Method.unless(is_some_of(self.method, TOKEN))?;
-        InvalidInput::Path.unless(PathRule::of(self.service).allows(self.path))?;
-        let is_free = |(name, _): &Pair<'_>| !plan.makes_parameter(name);
-        InvalidInput::Query.unless(self.query.iter().all(is_free))?;
-        let is_header = |(name, value): &Pair<'_>| {
-            // No control characters, not even the tab, which signers trim differently.
-            is_some_of(name, TOKEN) && all(value, TEXT) && !plan.makes_header(name)
-        };
-        InvalidInput::Header.unless(self.headers.iter().all(is_header))
+        InvalidInput::Path.unless(is_clean(self.path.as_bytes()))?;
+        let mut plan = self.plan(&HEADER_FORM)?;
+        plan.check()?;
+        plan.sign(key);
+        Ok(Authorized { request: self.without_secret(), marks: plan.marks })
     }
 
     /// What has been signed has no more use for the secret.
@@ -166,6 +132,13 @@ impl<'a> Request<'a> {
         let mut request = *self;
         request.credentials.secret_access_key = "";
         request
+    }
+
+    /// Nothing of it has been checked but the time.
+    pub(crate) fn plan(&self, form: &'static Form) -> Result<Plan<'_>, InvalidInput> {
+        let mut plan = Plan { request: self, form, marks: Marks::NONE };
+        InvalidInput::Time.unless(self.at.put_stamp(&mut plan.marks.stamp))?;
+        Ok(plan)
     }
 }
 
@@ -265,7 +238,8 @@ mod tests {
     #[test]
     fn debug_shows_neither_signature_nor_token_nor_secret_nor_values() {
         let (query, headers) = ([("a", "hidden")], [("b", "hidden")]);
-        let request = Request { query: &query, headers: &headers, ..example() };
+        let request =
+            Request { query: Pairs::of(&query), headers: Pairs::of(&headers), ..example() };
         let mut key = Key::new();
         let presigned = request.presign(&mut key, None).unwrap();
         let authorized = request.authorize(&mut key).unwrap();
@@ -311,13 +285,13 @@ mod tests {
         (InvalidInput::Path, |r| (r.service, r.path) = ("s3", "/a+b")),
         (InvalidInput::Time, |r| r.at = UnixTime::from_secs(UnixTime::MAX.as_secs() + 1)),
         (InvalidInput::Time, |r| r.at = UnixTime::from_secs(u64::MAX)),
-        (InvalidInput::Header, |r| r.headers = &[("a", ""), ("", "")]),
-        (InvalidInput::Header, |r| r.headers = &[("a b", "")]),
-        (InvalidInput::Header, |r| r.headers = &[("a", "b\r\nc: d")]),
-        (InvalidInput::Header, |r| r.headers = &[("Host", "example.com")]),
-        (InvalidInput::Header, |r| r.headers = &[("X-Amz-Date", "20240102T030405Z")]),
-        (InvalidInput::Header, |r| r.headers = &[("x-amz-security-token", "")]),
-        (InvalidInput::Header, |r| r.headers = &[("Authorization", "")]),
+        (InvalidInput::Header, |r| r.headers = Pairs::of(&[("a", ""), ("", "")])),
+        (InvalidInput::Header, |r| r.headers = Pairs::of(&[("a b", "")])),
+        (InvalidInput::Header, |r| r.headers = Pairs::of(&[("a", "b\r\nc: d")])),
+        (InvalidInput::Header, |r| r.headers = Pairs::of(&[("Host", "example.com")])),
+        (InvalidInput::Header, |r| r.headers = Pairs::of(&[("X-Amz-Date", "20240102T030405Z")])),
+        (InvalidInput::Header, |r| r.headers = Pairs::of(&[("x-amz-security-token", "")])),
+        (InvalidInput::Header, |r| r.headers = Pairs::of(&[("Authorization", "")])),
     ];
 
     #[test]
@@ -348,9 +322,9 @@ mod tests {
         }
         for query in [DATE, SIGNATURE] {
             let refused = [Some(InvalidInput::Query), None];
-            assert_eq!(outcomes(&Request { query, ..example() }), refused);
+            assert_eq!(outcomes(&Request { query: Pairs::of(query), ..example() }), refused);
         }
-        let request = Request { headers: HASH, ..example() };
+        let request = Request { headers: Pairs::of(HASH), ..example() };
         assert_eq!(outcomes(&request), [None, None]);
         let request = Request { service: "s3", ..request };
         assert_eq!(outcomes(&request), [None, Some(InvalidInput::Header)]);

@@ -1,12 +1,33 @@
 //! What comes of signing: a request target, or headers.
 
-use crate::canonical::{ALGORITHM, Form, List, Plan};
-use crate::encode::{Encoded, Encoding, Hex};
-use crate::hash::Digest;
-use crate::request::{Request, Token};
-use crate::time::Stamp;
+use crate::canonical::{Field, HEADER_FORM, List, Marks, Plan, QUERY_FORM, Step, step};
+use crate::class::{ANY, UNRESERVED};
+use crate::request::Request;
 use core::fmt;
 use dunlin_octet::{Sink, Text};
+
+const TARGET: &[Step] = &[
+    step("", Field::Path, ANY),
+    step("?", Field::List(List::Query), ANY),
+    step("&X-Amz-Signature=", Field::Digest, ANY),
+    step("&X-Amz-Security-Token=", Field::AppendedToken, UNRESERVED),
+];
+/// "Create a signed request", add the signature.
+const AUTHORIZATION: &[Step] = &[
+    step("AWS4-HMAC-SHA256 Credential=", Field::AccessKeyId, ANY),
+    step("/", Field::Day, ANY),
+    step("/", Field::Region, ANY),
+    step("/", Field::Service, ANY),
+    step("/aws4_request, SignedHeaders=", Field::List(List::Names), ANY),
+    step(", Signature=", Field::Digest, ANY),
+];
+/// Behind the value of `Authorization`.
+const LINES: &[Step] = &[
+    step("\r\nX-Amz-Date: ", Field::Stamp, ANY),
+    step("\r\nX-Amz-Security-Token: ", Field::Token, ANY),
+    step("\r\nX-Amz-Content-Sha256: ", Field::PayloadHeader, ANY),
+    step("\r\n", Field::Nothing, ANY),
+];
 
 /// A signed request target, `/path?query`; writing it again gives the same bytes.
 ///
@@ -15,35 +36,19 @@ use dunlin_octet::{Sink, Text};
 #[derive(Clone, Copy)]
 pub struct Presigned<'a> {
     pub(crate) request: Request<'a>,
-    pub(crate) stamp: Stamp,
-    pub(crate) expires: Option<u32>,
-    pub(crate) signature: Digest,
+    pub(crate) marks: Marks,
 }
 
 impl Presigned<'_> {
     /// The signature in bytes; the target has it as 64 hexadecimal digits.
     pub const fn signature(&self) -> &[u8; 32] {
-        &self.signature
-    }
-
-    const fn plan(&self) -> Plan<'_> {
-        let form = Form::Query { expires: self.expires };
-        Plan { request: &self.request, stamp: self.stamp, form }
+        &self.marks.digest
     }
 }
 
 impl Text for Presigned<'_> {
     fn write(&self, sink: &mut dyn Sink) {
-        let plan = self.plan();
-        self.request.path.write(sink);
-        sink.put(b"?");
-        plan.write_list(List::Query, sink);
-        sink.put(b"&X-Amz-Signature=");
-        Hex(&self.signature).write(sink);
-        if let Some(token) = plan.token(Token::Appended) {
-            sink.put(b"&X-Amz-Security-Token=");
-            token.write(&mut Encoded { inner: sink, encoding: Encoding::Percent });
-        }
+        Plan { request: &self.request, form: &QUERY_FORM, marks: self.marks }.write(TARGET, sink);
     }
 }
 
@@ -76,14 +81,13 @@ impl defmt::Format for Presigned<'_> {
 #[derive(Clone, Copy)]
 pub struct Authorized<'a> {
     pub(crate) request: Request<'a>,
-    pub(crate) stamp: Stamp,
-    pub(crate) signature: Digest,
+    pub(crate) marks: Marks,
 }
 
 impl<'a> Authorized<'a> {
     /// The signature in bytes; the header has it as 64 hexadecimal digits.
     pub const fn signature(&self) -> &[u8; 32] {
-        &self.signature
+        &self.marks.digest
     }
 
     /// The value of the `Authorization` header alone, for a client that makes its own header lines.
@@ -93,26 +97,16 @@ impl<'a> Authorized<'a> {
         Authorization(self)
     }
 
-    const fn plan(&self) -> Plan<'_> {
-        Plan { request: &self.request, stamp: self.stamp, form: Form::Headers }
+    fn write_steps(&self, steps: &[Step], sink: &mut dyn Sink) {
+        Plan { request: &self.request, form: &HEADER_FORM, marks: self.marks }.write(steps, sink);
     }
 }
 
 impl Text for Authorized<'_> {
     fn write(&self, sink: &mut dyn Sink) {
         sink.put(b"Authorization: ");
-        self.authorization().write(sink);
-        sink.put(b"\r\nX-Amz-Date: ");
-        self.stamp.write(sink);
-        if let Some(token) = self.request.credentials.session_token {
-            sink.put(b"\r\nX-Amz-Security-Token: ");
-            token.write(sink);
-        }
-        if self.plan().has_hash() {
-            sink.put(b"\r\nX-Amz-Content-Sha256: ");
-            self.request.payload.write(sink);
-        }
-        sink.put(b"\r\n");
+        self.write_steps(AUTHORIZATION, sink);
+        self.write_steps(LINES, sink);
     }
 }
 
@@ -142,14 +136,7 @@ pub struct Authorization<'r, 'a>(&'r Authorized<'a>);
 
 impl Text for Authorization<'_, '_> {
     fn write(&self, sink: &mut dyn Sink) {
-        let plan = self.0.plan();
-        ALGORITHM.write(sink);
-        sink.put(b" Credential=");
-        plan.write_credential(sink);
-        sink.put(b", SignedHeaders=");
-        plan.write_list(List::Names, sink);
-        sink.put(b", Signature=");
-        Hex(&self.0.signature).write(sink);
+        self.0.write_steps(AUTHORIZATION, sink);
     }
 }
 

@@ -68,35 +68,32 @@ impl UnixTime {
         Some(Self(days.saturating_mul(DAY_S).saturating_add(u64::from(seconds))))
     }
 
-    /// The basic form, or `None` after [`UnixTime::MAX`].
+    /// Puts the basic form, unless it is after [`UnixTime::MAX`]; says whether it did.
     #[inline(never)]
-    pub(crate) fn stamp(self) -> Option<Stamp> {
+    pub(crate) fn put_stamp(self, stamp: &mut Stamp) -> bool {
         if self > Self::MAX {
-            return None;
+            return false;
         }
         // A day has 675 times 128 seconds. Divided so, because a division of 64 bits costs a
         // microcontroller a kilobyte of code.
-        let blocks = u32::try_from(self.0 / 128).ok()?;
+        let blocks = u32::try_from(self.0 / 128).unwrap_or_default();
         let [rest, ..] = self.0.to_le_bytes();
         let days = blocks / DAY_BLOCKS;
         let second =
             (blocks % DAY_BLOCKS).saturating_mul(128).saturating_add(u32::from(rest % 128));
-        let Date { year, month, day } = Date::after_1970(days);
-        let (hour, minute) = (second / 3_600, second / 60 % 60);
-        let mut stamp = Stamp(*b"00000000T000000Z");
         let [date @ .., _, _, _, _, _, _, _, _] = &mut stamp.0;
-        put_digits(in_hundreds(year, month, day), date);
+        put_digits(Date::after_1970(days).digits(), date, 10);
         let [_, _, _, _, _, _, _, _, _, clock @ .., _] = &mut stamp.0;
-        put_digits(in_hundreds(hour, minute, second % 60), clock);
-        Some(stamp)
+        put_digits(second, clock, 6);
+        true
     }
 }
 
 impl Text for UnixTime {
     fn write(&self, sink: &mut dyn Sink) {
-        if let Some(stamp) = (*self).min(Self::MAX).stamp() {
-            stamp.write(sink);
-        }
+        let mut stamp = Stamp::NONE;
+        (*self).min(Self::MAX).put_stamp(&mut stamp);
+        sink.put(stamp.whole());
     }
 }
 
@@ -105,16 +102,39 @@ impl Text for UnixTime {
 pub(crate) struct Stamp([u8; 16]);
 
 impl Stamp {
+    /// Its shape.
+    pub(crate) const NONE: Self = Self(*b"00000000T000000Z");
+
     /// `YYYYMMDD`.
     pub(crate) fn day(&self) -> &[u8] {
         let [day @ .., _, _, _, _, _, _, _, _] = &self.0;
         day
     }
+
+    /// `YYYYMMDDTHHMMSSZ`.
+    pub(crate) const fn whole(&self) -> &[u8] {
+        &self.0
+    }
 }
 
-impl Text for Stamp {
-    fn write(&self, sink: &mut dyn Sink) {
-        sink.put(&self.0);
+/// How many seconds a signature lives, of at most six digits; none where it is not said.
+#[derive(Clone, Copy)]
+pub(crate) struct Life([u8; 6]);
+
+impl Life {
+    /// Not said.
+    pub(crate) const NONE: Self = Self(*b"000000");
+
+    pub(crate) fn of(seconds: u32) -> Self {
+        let mut life = Self::NONE;
+        put_digits(seconds, &mut life.0, 10);
+        life
+    }
+
+    /// As a query has them.
+    pub(crate) fn digits(&self) -> Option<&[u8]> {
+        let first = self.0.iter().position(|digit| *digit != b'0')?;
+        self.0.get(first..)
     }
 }
 
@@ -123,13 +143,16 @@ const DAY_S: u64 = 86_400;
 const DAY_BLOCKS: u32 = 675;
 /// Days in 400 years, after which the calendar repeats itself.
 const ERA_DAYS: u32 = 146_097;
+/// A quarter of a day as a part of a mean year, times 2^32.
+const QUARTER: u32 = 2_939_745;
 /// Days from 0000-03-01, where an era starts, to 1970-01-01.
 const EPOCH_DAYS: u32 = 719_468;
 
 /// A day of the Gregorian calendar.
 ///
-/// The reckoning puts the leap day at the end of a year that starts in March (Howard Hinnant,
-/// "chrono-compatible low-level date algorithms"). No step can overflow for four-digit years.
+/// The reckoning puts the leap day at the end of a year that starts in March, and divides with what
+/// products leave behind (Neri and Schneider, "Euclidean affine functions and their application to
+/// calendar algorithms"). No step can overflow for four-digit years.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Date {
     year: u32,
@@ -139,18 +162,27 @@ struct Date {
 
 impl Date {
     fn after_1970(days: u32) -> Self {
-        let days = days.wrapping_add(EPOCH_DAYS);
-        let (era, day) = (days / ERA_DAYS, days % ERA_DAYS);
-        let leap_days = (day / 1_460).wrapping_add(day / (ERA_DAYS - 1));
-        let year = day.wrapping_sub(leap_days).wrapping_add(day / 36_524) / 365;
-        let day = day.wrapping_sub(days_of_years(year));
-        let month = day.wrapping_mul(5).wrapping_add(2) / 153;
-        let day = day.wrapping_sub(days_of_months(month)).wrapping_add(1);
-        let year = year.wrapping_add(era.wrapping_mul(400));
+        let quarters = days.wrapping_add(EPOCH_DAYS).wrapping_mul(4).wrapping_add(3);
+        let (century, quarters) = (quarters / ERA_DAYS, (quarters % ERA_DAYS) | 3);
+        // The year of the century times 2^32, and so many of that for each quarter of a day.
+        let years = u64::from(quarters).wrapping_mul(u64::from(QUARTER));
+        let [y0, y1, y2, y3, year @ ..] = years.to_le_bytes();
+        let day_of_year = u32::from_le_bytes([y0, y1, y2, y3]) / QUARTER / 4;
+        let year = century.wrapping_mul(100).wrapping_add(u32::from_le_bytes(year));
+        // The month times 2^16, and 2141 for each day of it.
+        let months = day_of_year.wrapping_mul(2_141).wrapping_add(197_913);
+        let (month, day) = (months >> 16, (months & 0xffff) / 2_141);
+        let day = day.wrapping_add(1);
         match month {
-            0..=9 => Self { year, month: month.wrapping_add(3), day },
-            _ => Self { year: year.wrapping_add(1), month: month.wrapping_sub(9), day },
+            ..=12 => Self { year, month, day },
+            _ => Self { year: year.wrapping_add(1), month: month.wrapping_sub(12), day },
         }
+    }
+
+    /// One number whose decimal digits are those of all three, two each for the latter ones.
+    const fn digits(self) -> u32 {
+        let months = self.year.wrapping_mul(100).wrapping_add(self.month);
+        months.wrapping_mul(100).wrapping_add(self.day)
     }
 
     /// `None` before 1970, and for a day that does not exist.
@@ -169,11 +201,6 @@ impl Date {
         // 30 February counts on into March, and comes back as another date.
         (Self::after_1970(days) == self).then_some(days)
     }
-}
-
-/// One number whose decimal digits are those of all three, two each for the latter ones.
-const fn in_hundreds(first: u32, second: u32, third: u32) -> u32 {
-    first.wrapping_mul(100).wrapping_add(second).wrapping_mul(100).wrapping_add(third)
 }
 
 /// Days in the first `years` years of an era.
@@ -241,11 +268,19 @@ mod tests {
     }
 
     #[test]
+    fn life_has_the_digits_it_needs() {
+        for seconds in [1, 9, 10, 300, 86_400, 604_800] {
+            assert_eq!(Life::of(seconds).digits(), Some(seconds.to_string().as_bytes()));
+        }
+        assert_eq!(Life::of(0).digits(), None);
+    }
+
+    #[test]
     fn time_after_9999_writes_the_last_second_and_has_no_stamp() {
         for seconds in [UnixTime::MAX.as_secs() + 1, u64::MAX] {
             let time = UnixTime::from_secs(seconds);
             assert_eq!(written(time), "99991231T235959Z");
-            assert!(time.stamp().is_none());
+            assert!(!time.put_stamp(&mut Stamp::NONE.clone()));
         }
     }
 

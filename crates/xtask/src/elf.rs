@@ -6,6 +6,8 @@ const SYMBOL_TABLE: u32 = 2;
 const RELOCATIONS: u32 = 9;
 /// Type of the symbol that names a function, in the low half of `st_info`.
 const FUNCTION: u8 = 2;
+/// The same for constants and variables.
+const OBJECT: u8 = 1;
 
 pub(crate) struct Section<'a> {
     pub(crate) name: &'a str,
@@ -18,7 +20,7 @@ pub(crate) struct Section<'a> {
 
 pub(crate) struct Symbol<'a> {
     pub(crate) name: &'a str,
-    function: bool,
+    kind: u8,
     address: u32,
     size: u32,
 }
@@ -53,8 +55,17 @@ pub(crate) fn sections(file: &[u8]) -> Option<Vec<Section<'_>>> {
 
 /// The name of every function, and its size in bytes.
 pub(crate) fn functions<'a>(sections: &[Section<'a>]) -> Option<Vec<(&'a str, usize)>> {
-    let functions = symbols(sections)?.into_iter().filter(|symbol| symbol.function);
-    functions.map(|symbol| Some((symbol.name, usize::try_from(symbol.size).ok()?))).collect()
+    sized(sections, &[FUNCTION])
+}
+
+/// The same, and constants and variables.
+pub(crate) fn items<'a>(sections: &[Section<'a>]) -> Option<Vec<(&'a str, usize)>> {
+    sized(sections, &[FUNCTION, OBJECT])
+}
+
+fn sized<'a>(sections: &[Section<'a>], kinds: &[u8]) -> Option<Vec<(&'a str, usize)>> {
+    let symbols = symbols(sections)?.into_iter().filter(|symbol| kinds.contains(&symbol.kind));
+    symbols.map(|symbol| Some((symbol.name, usize::try_from(symbol.size).ok()?))).collect()
 }
 
 /// Pairs of a function and what it refers to; needs a file linked with `--emit-relocs`.
@@ -77,7 +88,7 @@ impl Symbol<'_> {
     fn holds(&self, place: u32) -> bool {
         // The lowest bit of a Thumb function's address only says that it is Thumb.
         let start = self.address & !1;
-        self.function && place.checked_sub(start).is_some_and(|inside| inside < self.size)
+        self.kind == FUNCTION && place.checked_sub(start).is_some_and(|inside| inside < self.size)
     }
 }
 
@@ -92,7 +103,7 @@ fn symbol<'a>(entry: &[u8], names: &'a [u8]) -> Option<Symbol<'a>> {
         name: text(names, word(entry, 0)?)?,
         address: u32_at(entry, 4)?,
         size: u32_at(entry, 8)?,
-        function: entry.get(12)? & 0xf == FUNCTION,
+        kind: entry.get(12)? & 0xf,
     })
 }
 

@@ -19,9 +19,9 @@ const EXPIRES_S: u32 = 300;
 /// Of the other signer's time, at most. Where the processor has instructions for SHA-256, its blocks, as
 /// many for both, take a quarter of that time; and ours hashes text in small pieces as it is written, for
 /// the sake of a kilobyte of stack and four of flash.
-const RATIO_MAX: f64 = 1.0;
-/// The same where the other derives its key anew, and ours has kept it.
-const KEPT_MAX: f64 = 2.0 / 3.0;
+const RATIO_MAX: f64 = 0.75;
+/// The same where the other derives its key anew, and ours has kept it: the blocks take an eighth.
+const KEPT_MAX: f64 = 1.0 / 3.0;
 /// In the middle of a day, so that no measurement crosses its end.
 const START: u64 = 1_704_164_645;
 

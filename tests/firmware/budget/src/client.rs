@@ -2,6 +2,8 @@
 
 #[cfg(feature = "counted")]
 use crate::count;
+#[cfg(feature = "signed")]
+use crate::presign;
 use crate::{host, wire::Wire};
 use dunlin::{
     Config, Connect, Connection, Event, Instant, Message, Opening, Qos, Session, Subscription,
@@ -34,7 +36,7 @@ fn open(
 ) -> Option<bool> {
     let connect = Connect { keep_alive_s: 45, ..Connect::new("device") };
     #[cfg(feature = "signed")]
-    let presigned = sign()?;
+    let presigned = presign::sign()?;
     #[cfg(feature = "signed")]
     let target = &presigned;
     #[cfg(all(feature = "websocket", not(feature = "signed")))]
@@ -75,17 +77,4 @@ fn open(
     #[cfg(feature = "counted")]
     count::messages(&mut connection, session, out)?;
     Some(subscribed && acknowledged && received)
-}
-
-#[cfg(feature = "signed")]
-fn sign() -> Option<dunlin_sigv4::Presigned<'static>> {
-    use dunlin_sigv4::{Credentials, Key, Request, UnixTime};
-    let credentials = Credentials {
-        access_key_id: "AKIDEXAMPLE",
-        secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-        session_token: Some("token"),
-    };
-    let at = UnixTime::from_secs(1_440_938_160);
-    let request = Request::iot(credentials, "eu-west-1", "broker.example", at);
-    request.presign(&mut Key::new(), None).ok()
 }

@@ -9,6 +9,8 @@ mod client;
 #[cfg(feature = "counted")]
 mod count;
 mod host;
+#[cfg(feature = "presigned")]
+mod presign;
 mod stack;
 mod wire;
 
@@ -20,7 +22,9 @@ fn main() -> ! {
     let mut wire = wire::server();
     #[cfg(any(feature = "stream", feature = "websocket"))]
     let passed = client::talk(&mut wire);
-    #[cfg(not(any(feature = "stream", feature = "websocket")))]
+    #[cfg(all(feature = "presigned", not(feature = "websocket")))]
+    let passed = presign::write(&mut wire);
+    #[cfg(not(any(feature = "stream", feature = "websocket", feature = "presigned")))]
     let passed = {
         // What the client would call, so that it is weighed with the harness.
         let mut memory = [0; 64];

@@ -3,12 +3,14 @@
 use core::ptr;
 
 /// What one read brings at most.
+#[cfg_attr(feature = "presigned", allow(dead_code, reason = "a signer alone reads no answer"))]
 pub struct Wire {
     answers: &'static [&'static [u8]],
     /// Bytes that were written.
     pub written: usize,
 }
 
+#[cfg_attr(feature = "presigned", allow(dead_code, reason = "as above"))]
 impl Wire {
     /// The next answer, copied to the front of `memory`; 0 when there is none.
     #[inline(never)]

@@ -3,7 +3,7 @@
 use crate::opaque::{bytes, keep, memory, number, text};
 use dunlin_octet::{Count, Sink, Text, Window};
 use dunlin_sigv4::{
-    Credentials, InvalidInput, Key, Payload, PayloadHash, Request, Token, UnixTime,
+    Credentials, InvalidInput, Key, Pairs, Payload, PayloadHash, Request, Token, UnixTime,
 };
 
 pub fn all() {
@@ -21,6 +21,7 @@ pub fn all() {
     let mut hash = PayloadHash::new();
     hash.put(bytes());
     let service = Request::new(credentials, text(), text(), text(), at);
+    let (query, headers) = (Pairs::of(query), Pairs::of(headers));
     sign(&Request { query, headers, payload: hash.finish(), path: text(), ..service }, &mut key);
     let (payload, method) = (Payload::of(&text()), text());
     sign(&Request { token: Token::Appended, payload, method, ..service }, &mut key);
