@@ -59,7 +59,14 @@ async fn environment_names_the_proxy_unless_an_option_does() {
     assert_eq!(sent(URL, &[], &[set, tls]).await.text(), "");
     assert!(told.recv().await.is_some());
     let output = sent("wss://broker.invalid", &[], &[set, tls]).await;
-    assert_failed(&output, 3, "127.0.0.1:1 refused the connection");
+    let away = "no way to broker.invalid:443 through the proxy 127.0.0.1:1: there is no connection";
+    assert_failed(&output, 3, away);
+    let output = sent(URL, &["--proxy", "http://proxy.invalid"], &[]).await;
+    assert_failed(
+        &output,
+        3,
+        "no way to broker.invalid:80 through the proxy proxy.invalid:80: there",
+    );
     assert!(told.try_recv().is_err(), "nobody else has asked the proxy");
 }
 

@@ -1,7 +1,8 @@
 //! Messages that the program acknowledges itself.
 
 use dunlin_tokio::{
-    AckError, Acknowledgement, Client, ManualSubscription, Message, Qos, ReasonCode, Received,
+    AckError, Acknowledgement, Client, ManualSubscription, Message, Overflow, Qos, ReasonCode,
+    Received, Version,
 };
 
 use crate::common::within;
@@ -86,6 +87,34 @@ async fn message_in_a_manual_queue_is_never_acknowledged_ahead_of_its_time() {
     }
 }
 
+/// Nor one in a queue that is full: the server is to stop before memory does.
+#[tokio::test]
+async fn message_in_a_full_queue_is_not_acknowledged_before_it_is_taken() {
+    let server = Server::websocket();
+    let patient = Patient::start(options(&server.url()).queue(2, Overflow::DropNewest));
+    let mut peer = server.open().await;
+    let client = &patient.client;
+    let (messages, ()) = tokio::join!(client.subscribe("t", Qos::AtLeastOnce), async {
+        let subscribe = peer.packet().await;
+        peer.send_packet(&[0x90, 3, subscribe[2], subscribe[3], 1]).await;
+    });
+    let mut messages = messages.unwrap();
+    let fence = client.enqueue(&Message::new("fence", &[], Qos::AtLeastOnce)).unwrap();
+    let fence_id = peer.packet().await[10];
+    let most = 200;
+    for id in 1..=most {
+        peer.send_packet(&publish(id)).await;
+    }
+    peer.send_packet(&puback(fence_id)).await;
+    within("a PUBACK", fence).await.unwrap();
+    nothing_was_sent(client, &mut peer).await;
+    for id in 1..=most {
+        within("a message", messages.next()).await.unwrap().unwrap();
+        assert_eq!(peer.packet().await, puback(id));
+    }
+    assert_eq!(messages.lost(), 0);
+}
+
 /// Of two subscriptions that get the same message, the later word goes to the server.
 #[tokio::test]
 async fn message_for_two_subscriptions_waits_for_both() {
@@ -102,6 +131,33 @@ async fn message_for_two_subscriptions_waits_for_both() {
     word.refuse(ReasonCode::UNSPECIFIED_ERROR).unwrap();
     // MQTT 3.1.1 has no place for the reason.
     assert_eq!(peer.packet().await, puback(1));
+}
+
+/// MQTT 5.0 has a place for the reason: whoever refuses first is heard, though others take it.
+#[tokio::test]
+async fn refusal_of_one_of_two_subscriptions_goes_to_the_server() {
+    let server = Server::websocket();
+    let patient = Patient::start(options(&server.url()).version(Version::V5));
+    let mut peer = server.connected().await;
+    peer.send_packet(&[0x20, 3, 0, 0, 0]).await;
+    let mut both = Vec::new();
+    for filter in ["t", "+"] {
+        let client = patient.client.clone();
+        let subscribing =
+            tokio::spawn(async move { client.subscribe(filter, Qos::AtLeastOnce).await });
+        let subscribe = peer.packet().await;
+        peer.send_packet(&[0x90, 4, subscribe[2], subscribe[3], 0, 1]).await;
+        both.push(within("a SUBACK", subscribing).await.unwrap().unwrap().manual());
+    }
+    let [no, yes] = [ReasonCode::NOT_AUTHORIZED, ReasonCode::SUCCESS];
+    let later = ReasonCode::QUOTA_EXCEEDED;
+    for (id, words) in [(1, [no, yes]), (2, [yes, no]), (3, [no, later])] {
+        peer.send_packet(&[0x32, 6, 0, 1, b't', 0, id, 0]).await;
+        for (messages, word) in both.iter_mut().zip(words) {
+            taken(messages).await.1.refuse(word).unwrap();
+        }
+        assert_eq!(peer.packet().await, [0x40, 3, 0, id, no.value()]);
+    }
 }
 
 /// Its word is for a connection that is gone: the next one brings the message again.

@@ -166,3 +166,42 @@ async fn message_of_a_lost_connection_is_not_acknowledged_to_the_next() {
     assert!(second.duplicate);
     assert_eq!(peer.packet().await, puback(1));
 }
+
+/// It comes again on the next connection, and waits there in place of the first.
+#[tokio::test]
+async fn message_that_waits_for_its_first_subscription_is_handed_over_once() {
+    for server in servers() {
+        let mut patient = Patient::start(kept(&server));
+        let fence = Message::new("t", &[], Qos::AtLeastOnce);
+        let mut last = None;
+        for dup in [0, 8] {
+            let mut peer = accept(&server, PRESENT).await;
+            patient.connected().await;
+            let mut early = publish(1);
+            early[0] |= dup;
+            peer.send_packet(&early).await;
+            // What comes behind it tells that it is there.
+            let receipt = patient.client.enqueue(&fence).unwrap();
+            let sent = peer.packet().await;
+            peer.send_packet(&puback(sent[6])).await;
+            within("a PUBACK", receipt).await.unwrap();
+            if dup == 0 {
+                drop(peer);
+                patient.lost().await;
+            } else {
+                last = Some(peer);
+            }
+        }
+        let mut peer = last.unwrap();
+        let (messages, ()) = tokio::join!(patient.client.subscribe("t", Qos::AtLeastOnce), async {
+            let asked = peer.packet().await;
+            peer.send_packet(&[0x90, 3, asked[2], asked[3], 1]).await;
+        });
+        let mut messages = messages.unwrap();
+        peer.send_packet(&publish(2)).await;
+        for id in [1, 2] {
+            within("a message", messages.next()).await.unwrap().unwrap();
+            assert_eq!(peer.packet().await, puback(id));
+        }
+    }
+}

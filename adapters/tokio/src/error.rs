@@ -190,7 +190,7 @@ impl fmt::Display for Error {
         match self {
             Self::Connect(error) => error.fmt(f),
             Self::Request(error) => write!(f, "the upgrade request cannot be sent: {error}"),
-            Self::Open(error) => error.fmt(f),
+            Self::Open(error) => write!(f, "{error}{}", advice::of_open(error)),
             Self::Authentication(error) => {
                 write!(f, "{error}: check the credentials, and that this is the right server")
             }
@@ -268,7 +268,7 @@ pub enum PublishError {
 impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rejected(error) => error.fmt(f),
+            Self::Rejected(error) => write!(f, "{error}{}", advice::of_publish(error)),
             Self::Refused { reason, said } => {
                 write!(f, "the server did not take the message: {reason}{}", Said(said))?;
                 f.write_str("; check what it allows this client")
@@ -313,7 +313,7 @@ pub enum SubscribeError {
 impl fmt::Display for SubscribeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rejected(error) => error.fmt(f),
+            Self::Rejected(error) => write!(f, "{error}{}", advice::of_subscribe(error)),
             #[cfg(feature = "aws")]
             Self::Aws(breach) => breach.fmt(f),
             Self::Refused { filter, reason, said } => write!(
@@ -377,10 +377,26 @@ fn without_secrets(mut words: String, options: &Options) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dunlin_drive::dunlin::mqtt;
 
     #[test]
     fn words_of_a_server_cannot_command_a_terminal() {
         assert_eq!(printable(b"\x1b[31mred\r\nline\x07"), "[31mred  line");
         assert_eq!(printable(&[b'a'; 1_000]).len(), SAID_MAX);
+    }
+
+    #[test]
+    fn property_that_cannot_be_sent_names_the_version_that_has_any() {
+        let property = mqtt::Malformed::Property;
+        let errors: [&dyn fmt::Display; 3] = [
+            &Error::Open(OpenError::Connect(property)),
+            &PublishError::Rejected(dunlin::PublishError::Properties(property)),
+            &SubscribeError::Rejected(dunlin::SubscribeError::Properties(property)),
+        ];
+        for error in errors {
+            assert!(error.to_string().contains("only MQTT 5 has properties (Options::version"));
+        }
+        let other = dunlin::PublishError::TooLarge;
+        assert_eq!(PublishError::Rejected(other).to_string(), other.to_string());
     }
 }

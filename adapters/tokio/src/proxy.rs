@@ -191,7 +191,21 @@ pub(crate) async fn connect(
         }
         Kind::Http | Kind::Socks5h => None,
     };
-    let mut stream = tcp::connect(&proxy.host, proxy.port, options, deadline).await?;
+    let name = || tcp::peer(&proxy.host, proxy.port);
+    let failed = |fault, source| ConnectError::Proxy {
+        proxy: name(),
+        peer: tcp::peer(url.host(), url.port()),
+        fault,
+        source,
+    };
+    let reached = tcp::connect(&proxy.host, proxy.port, options, deadline).await;
+    let mut stream = reached.map_err(|error| match error {
+        ConnectError::Resolve { source, .. } | ConnectError::Refused { source, .. } => {
+            failed(ProxyFault::Away, Some(source))
+        }
+        // It is the network that is away, or slow.
+        other => other,
+    })?;
     let exchange = async {
         match (proxy.kind, address) {
             (Kind::Http, _) => http::open(&mut stream, proxy, url).await,
@@ -205,15 +219,9 @@ pub(crate) async fn connect(
             }
         }
     };
-    let name = || tcp::peer(&proxy.host, proxy.port);
     match timeout_at(options.stage_deadline(deadline), exchange).await {
         Ok(Ok(())) => Ok(stream),
-        Ok(Err(Failure { fault, source })) => Err(ConnectError::Proxy {
-            proxy: name(),
-            peer: tcp::peer(url.host(), url.port()),
-            fault,
-            source,
-        }),
+        Ok(Err(Failure { fault, source })) => Err(failed(fault, source)),
         Err(elapsed) => Err(ConnectError::TimedOut {
             peer: name(),
             stage: Stage::Proxy,

@@ -19,6 +19,9 @@ use std::{
 ///
 /// A message of QoS 1 is acknowledged when it is taken, so that none is lost with the queue. After a
 /// reconnect the subscription is made again by itself. It keeps its client alive.
+///
+/// Where filters of one client overlap, a server may send a message once for each of them (MQTT 5.0
+/// §3.3.4), as some do and others do not: then it comes as often in each stream that it fits.
 #[derive(Debug)]
 pub struct Subscription {
     pub(crate) guard: Arc<Guard>,

@@ -458,6 +458,10 @@ async fn proxy_that_is_not_there_is_named() {
     let proxy = format!("http://127.0.0.1:{port}");
     let tls = TlsOptions::platform();
     let error = open("mqtt://broker.invalid", &proxy, &tls, AMPLE).await.expect_err("a refusal");
-    assert!(matches!(error, ConnectError::Refused { .. }), "{error:?}");
-    assert!(error.to_string().contains(&format!("127.0.0.1:{port}")), "{error}");
+    assert!(matches!(error, ConnectError::Proxy { fault: ProxyFault::Away, .. }), "{error:?}");
+    // The address alone would be taken for the broker's.
+    assert!(
+        error.to_string().contains(&format!("through the proxy 127.0.0.1:{port}: ")),
+        "{error}"
+    );
 }

@@ -236,8 +236,10 @@ fn subscribe(mut words: Words) -> Result<Command, Failure> {
             "--help" | "-h" => return Ok(words.help()),
             "-t" => wish.filters.push(words.text()?),
             "-q" => wish.qos = words.qos()?,
-            "-C" => wish.count = Some(words.number("messages", 1..=u64::MAX)?),
-            "-W" => wish.wait = Some(Duration::from_secs(words.number("seconds", 1..=WAIT_MAX_S)?)),
+            "-C" => wish.count = Some(words.number("of messages", 1..=u64::MAX)?),
+            "-W" => {
+                wish.wait = Some(Duration::from_secs(words.number("of seconds", 1..=WAIT_MAX_S)?))
+            }
             "-v" | "--raw" | "-F" if wish.form != Form::Line => {
                 return Err(words.wrong("-v, -F and --raw exclude one another"));
             }
@@ -301,7 +303,7 @@ fn presign(mut words: Words) -> Result<Command, Failure> {
                         words.wrong("--at is not a time like 2024-01-02T03:04:05Z")
                     })?);
             }
-            "--expires" => expires = Some(words.number("seconds", 1..=604_800)?),
+            "--expires" => expires = Some(words.number("of seconds", 1..=604_800)?),
             other => return Err(words.unknown(other)),
         }
     }

@@ -1,6 +1,10 @@
 //! Points in time that a connection waits for.
 
+#[cfg_attr(not(feature = "answers"), path = "timers/answers/absent.rs")]
+mod answers;
+
 use crate::Stage;
+pub(crate) use answers::{ANSWER_TICKS, Answers};
 use dunlin_mqtt::PacketType;
 
 /// How long a peer's half of the good-bye is waited for, in milliseconds.
@@ -74,11 +78,8 @@ pub enum KeepAlive {
     Missed,
 }
 
-/// In how many parts the time for an answer is measured.
-pub(crate) const ANSWER_TICKS: u16 = 4;
-
 /// A point in time or none, in half of the memory of an `Option`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Moment(u64);
 
 impl Moment {
@@ -92,16 +93,6 @@ impl Moment {
     const fn known(self) -> Option<Instant> {
         if self.0 == Self::NONE.0 { None } else { Some(Instant(self.0)) }
     }
-}
-
-/// When to look for answers that are overdue.
-#[derive(Clone, Copy, Debug)]
-struct Answers {
-    tick_ms: u64,
-    /// While something waits for its answer: when the next part is over.
-    next: Moment,
-    /// A part is over that nobody has taken.
-    ticked: bool,
 }
 
 /// The clockwork of one connection.
@@ -121,7 +112,7 @@ pub(crate) struct Timers {
     pinged: Moment,
     /// Since when the good-bye waits for its answer.
     closing: Moment,
-    answers: Option<Answers>,
+    pub(crate) answers: Answers,
 }
 
 impl Timers {
@@ -136,7 +127,7 @@ impl Timers {
             last_received: now,
             pinged: Moment::NONE,
             closing: Moment::NONE,
-            answers: None,
+            answers: Answers::NONE,
         }
     }
 
@@ -176,26 +167,6 @@ impl Timers {
     /// The server wants another keep alive ([MQTT-3.1.2-21]).
     pub(crate) fn set_keep_alive(&mut self, keep_alive_s: u16) {
         self.keep_alive_ms = u32::from(keep_alive_s).saturating_mul(1_000);
-    }
-
-    /// From now on, answers are to come within `timeout_ms`.
-    pub(crate) const fn set_answer_timeout(&mut self, timeout_ms: u64) {
-        // Rounded up: no answer is overdue too early.
-        let tick_ms = timeout_ms.saturating_add(3) >> 2;
-        self.answers = Some(Answers { tick_ms, next: Moment::NONE, ticked: false });
-    }
-
-    /// Whether something waits for its answer.
-    pub(crate) fn set_waiting(&mut self, waits: bool, now: Instant) {
-        if let Some(answers) = &mut self.answers {
-            let next = answers.next.known().unwrap_or(now.after(answers.tick_ms));
-            answers.next = if waits { Moment::at(next) } else { Moment::NONE };
-        }
-    }
-
-    /// Whether another part of the time for answers is over; once.
-    pub(crate) fn take_tick(&mut self) -> bool {
-        self.answers.as_mut().is_some_and(|answers| core::mem::take(&mut answers.ticked))
     }
 
     /// A control packet has gone out, or a part of one.
@@ -241,31 +212,28 @@ impl Timers {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        if let Some(since) = self.closing.known() {
-            return Some(since.after(CLOSE_TIMEOUT_MS));
-        }
-        if self.opening.is_some() {
-            return Some(self.deadline.min(self.stage_since.after(self.stage_timeout_ms)));
-        }
-        let alive = match (self.keep_alive_ms, self.pinged.known()) {
-            (0, _) => None,
-            (_, Some(since)) => Some(since.after(self.ping_timeout_ms())),
-            (_, None) => Some(self.next_ping()),
-        };
-        match (alive, self.next_tick()) {
-            (Some(alive), Some(tick)) => Some(alive.min(tick)),
-            (alive, tick) => alive.or(tick),
-        }
+        self.deadline().known()
     }
 
-    /// When the next part of the time for answers is over; one that is over is to be taken first.
-    fn next_tick(&self) -> Option<Instant> {
-        self.answers.and_then(|answers| answers.next.known())
+    /// The same in a form that is easily compared: none lies behind all others.
+    fn deadline(&self) -> Moment {
+        if let Some(since) = self.closing.known() {
+            return Moment::at(since.after(CLOSE_TIMEOUT_MS));
+        }
+        if self.opening.is_some() {
+            return Moment::at(self.deadline.min(self.stage_since.after(self.stage_timeout_ms)));
+        }
+        let alive = match (self.keep_alive_ms, self.pinged.known()) {
+            (0, _) => Moment::NONE,
+            (_, Some(since)) => Moment::at(since.after(self.ping_timeout_ms())),
+            (_, None) => Moment::at(self.next_ping()),
+        };
+        alive.min(self.answers.next())
     }
 
     /// What has run out at `now`; a ping that is due begins to wait for its answer.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<Due> {
-        if self.next_deadline().is_none_or(|deadline| now < deadline) {
+        if Moment::at(now) < self.deadline() {
             return None;
         }
         if self.closing.known().is_some() {
@@ -274,11 +242,7 @@ impl Timers {
         if let Some(stage) = self.opening {
             return Some(Due::TimedOut(stage));
         }
-        if self.next_tick().is_some_and(|tick| now >= tick)
-            && let Some(answers) = &mut self.answers
-        {
-            answers.ticked = true;
-            answers.next = Moment::at(now.after(answers.tick_ms));
+        if self.answers.handle_timeout(now) {
             return Some(Due::Tick);
         }
         if self.pinged.known().is_some() {

@@ -2,7 +2,7 @@
 
 use crate::Entropy;
 use dunlin_mqtt::{FixedHeader, PacketType, ReasonCode};
-use dunlin_octet::{Count, Text, Window, Writer, copy_masked, mask};
+use dunlin_octet::{Count, Text, Window, Writer, copy, copy_masked, mask};
 use dunlin_ws::{CONTROL_PAYLOAD_MAX, CloseCode, FRAME_HEADER_MAX, Header, Opcode};
 
 /// Least length of the memory given to [`Connection::poll_transmit`](crate::Connection::poll_transmit),
@@ -91,7 +91,7 @@ impl Transmit {
     #[cfg_attr(not(feature = "ws"), expect(dead_code, reason = "a bare stream has no pings"))]
     pub(crate) fn queue_pong(&mut self, payload: &[u8]) {
         let mut kept = [0; PONG_MAX];
-        let len = dunlin_octet::copy(payload, &mut kept);
+        let len = copy(payload, &mut kept);
         self.pong = u8::try_from(len).ok().map(|len| (kept, len));
     }
 
@@ -188,7 +188,9 @@ impl Transmit {
         let Ok(place) = out.reserve(room) else { return true };
         let mut window = Window::new(place, started.sent);
         connect.write(&mut window);
-        mask(place, started.key, started.sent);
+        if self.is_framed() {
+            mask(place, started.key, started.sent);
+        }
         self.connect_sent = self.advance(started, room, len, 0);
         !self.connect_sent
     }
@@ -230,7 +232,7 @@ impl Transmit {
         if data_header(packet.len(), key).encode(out).is_ok()
             && let Ok(place) = out.reserve(packet.len())
         {
-            copy_masked(packet, place, key, 0);
+            put_masked(packet, place, key, 0);
         }
         true
     }
@@ -254,7 +256,7 @@ impl Transmit {
             let rest = part.get(sent.saturating_sub(begin)..).unwrap_or_default();
             let room = if sent < end { out.room().min(rest.len()) } else { 0 };
             if let Ok(place) = out.reserve(room) {
-                copy_masked(rest, place, started.key, started.before.saturating_add(sent));
+                put_masked(rest, place, started.key, started.before.saturating_add(sent));
                 sent = sent.saturating_add(room);
             }
             begin = end;
@@ -300,6 +302,15 @@ impl Transmit {
             true => Some(Started { sent: 0, before: started.at(), ..started }),
         };
         done
+    }
+}
+
+/// Copies as much as there is room for, masked if packets go out in frames.
+fn put_masked(from: &[u8], to: &mut [u8], key: [u8; 4], at: usize) {
+    if cfg!(feature = "ws") {
+        copy_masked(from, to, key, at);
+    } else {
+        copy(from, to);
     }
 }
 

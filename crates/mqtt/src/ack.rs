@@ -43,6 +43,25 @@ pub struct Ack<'a> {
     pub properties: Properties<'a>,
 }
 
+/// An answer in the second half of QoS 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) packet_id: PacketId,
+    /// Success, or that no exchange has this identifier.
+    pub(crate) reason: ReasonCode,
+}
+
+impl Answer {
+    /// An answer to an exchange that is known, or is not (MQTT 5.0 §4.13.2).
+    pub(crate) const fn new(packet_id: PacketId, known: bool) -> Self {
+        let reason = match known {
+            true => ReasonCode::SUCCESS,
+            false => ReasonCode::PACKET_IDENTIFIER_NOT_FOUND,
+        };
+        Self { packet_id, reason }
+    }
+}
+
 impl<'a> Ack<'a> {
     /// An acknowledgement that says yes and nothing else.
     pub const fn new(kind: AckKind, packet_id: PacketId) -> Self {

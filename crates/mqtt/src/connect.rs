@@ -5,7 +5,7 @@ use crate::{
     encode::text,
     header::put_header,
     properties::Place,
-    text::{STRING_MAX, field_len, put_field, take_binary, take_str},
+    text::{STRING_MAX, field_len, has_nul, put_field, take_binary, take_str},
 };
 use core::fmt;
 use dunlin_octet::{Reader, Sink, Text};
@@ -108,7 +108,7 @@ impl<'a> Connect<'a> {
             return Err(Malformed::Length);
         }
         let strings = [Some(self.client_id), self.user_name];
-        if strings.into_iter().flatten().any(|text| text.as_bytes().contains(&0)) {
+        if strings.into_iter().flatten().any(|text| has_nul(text.as_bytes())) {
             return Err(Malformed::Utf8);
         }
         if let Some(will) = self.will {

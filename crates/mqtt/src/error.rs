@@ -112,6 +112,8 @@ pub enum Misbehaved {
     ProblemInformation,
     /// An AUTH came that nobody asked for, or another method ([MQTT-4.12.0-5], [MQTT-4.12.0-6]).
     Authentication,
+    /// A packet of QoS 2 came in a build without it: the server has kept a session of another.
+    ExactlyOnce,
 }
 
 impl Misbehaved {
@@ -121,6 +123,8 @@ impl Misbehaved {
             Self::PacketTooLarge => ReasonCode::PACKET_TOO_LARGE,
             Self::ReceiveMaximum => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
             Self::TopicAlias => ReasonCode::TOPIC_ALIAS_INVALID,
+            // A server alone may say that it has no QoS 2 (MQTT 5.0 §3.14.2.1).
+            Self::ExactlyOnce => ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR,
             _ => ReasonCode::PROTOCOL_ERROR,
         }
     }
@@ -141,6 +145,7 @@ impl fmt::Display for Misbehaved {
             Self::TopicAlias => "a topic alias is above the announced maximum",
             Self::ProblemInformation => "a reason string or user properties came unasked",
             Self::Authentication => "an authentication step does not fit the one under way",
+            Self::ExactlyOnce => "a packet of QoS 2 came, which this program was built without",
         })
     }
 }

@@ -33,7 +33,7 @@ impl AckToken {
     /// Whether it names a message of QoS 2, which is handed over once, and can be acknowledged on a
     /// later connection of the same session.
     pub const fn is_exactly_once(&self) -> bool {
-        self.place == EXACTLY_ONCE
+        Qos::ExactlyOnce.is_in_build() && self.place == EXACTLY_ONCE
     }
 }
 
@@ -80,7 +80,8 @@ pub struct Config {
     pub version: Version,
     /// Who says that a message may be acknowledged.
     pub ack_mode: AckMode,
-    /// The highest QoS that the server takes; a higher one is refused before a byte is sent.
+    /// The highest QoS that the server takes; a higher one is refused before a byte is sent, and so is
+    /// QoS 2 in a build without it.
     pub qos_max: Qos,
     /// The most messages above QoS 0 under way to the server, where it cannot or does not say so itself
     /// as its Receive Maximum; one more waits until another is acknowledged.
@@ -92,6 +93,7 @@ pub struct Config {
     pub oversize: Oversize,
     /// Whether a store follows what must survive a crash, by
     /// [`Session::poll_record`](crate::Session::poll_record): nothing goes out before it has.
+    #[cfg(feature = "journal")]
     pub journaled: bool,
 }
 
@@ -105,6 +107,7 @@ impl Config {
             in_flight_max: None,
             adopts_session: false,
             oversize: Oversize::Refuse,
+            #[cfg(feature = "journal")]
             journaled: false,
         }
     }
@@ -150,9 +153,20 @@ impl Config {
     }
 
     /// A store follows what must survive a crash, and nothing goes out before it has.
+    #[cfg(feature = "journal")]
     #[must_use]
     pub const fn journaled(self) -> Self {
         Self { journaled: true, ..self }
+    }
+
+    #[cfg(feature = "journal")]
+    pub(crate) const fn is_journaled(&self) -> bool {
+        self.journaled
+    }
+
+    #[cfg(not(feature = "journal"))]
+    pub(crate) const fn is_journaled(&self) -> bool {
+        false
     }
 }
 

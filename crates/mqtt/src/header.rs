@@ -14,7 +14,8 @@ pub(crate) const VARINT_MAX: usize = 4;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[expect(missing_docs, reason = "the names are the standard's own")]
 pub enum PacketType {
-    Connect,
+    // With its number: the compiler makes nothing of the matches below but a shift.
+    Connect = 1,
     Connack,
     Publish,
     Puback,
@@ -58,22 +59,31 @@ impl PacketType {
 
     /// The first byte of a packet of this type, with the flags that the standard fixes for it.
     pub const fn first(self) -> u8 {
+        let flags = match self {
+            Self::Pubrel | Self::Subscribe | Self::Unsubscribe => 0x02,
+            _ => 0,
+        };
+        self.number() << 4 | flags
+    }
+
+    /// The number on the wire.
+    pub(crate) const fn number(self) -> u8 {
         match self {
-            Self::Connect => 0x10,
-            Self::Connack => 0x20,
-            Self::Publish => 0x30,
-            Self::Puback => 0x40,
-            Self::Pubrec => 0x50,
-            Self::Pubrel => 0x62,
-            Self::Pubcomp => 0x70,
-            Self::Subscribe => 0x82,
-            Self::Suback => 0x90,
-            Self::Unsubscribe => 0xa2,
-            Self::Unsuback => 0xb0,
-            Self::Pingreq => 0xc0,
-            Self::Pingresp => 0xd0,
-            Self::Disconnect => 0xe0,
-            Self::Auth => 0xf0,
+            Self::Connect => 1,
+            Self::Connack => 2,
+            Self::Publish => 3,
+            Self::Puback => 4,
+            Self::Pubrec => 5,
+            Self::Pubrel => 6,
+            Self::Pubcomp => 7,
+            Self::Subscribe => 8,
+            Self::Suback => 9,
+            Self::Unsubscribe => 10,
+            Self::Unsuback => 11,
+            Self::Pingreq => 12,
+            Self::Pingresp => 13,
+            Self::Disconnect => 14,
+            Self::Auth => 15,
         }
     }
 }
@@ -139,10 +149,11 @@ impl FixedHeader {
 /// Reads a variable byte integer, and how long it is.
 #[inline]
 pub(crate) fn varint(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
-    // Nearly all packets are shorter than 128 bytes, and nearly all others than 16 KiB.
+    // Nearly all packets are shorter than 128 bytes, and nearly all others than 16 KiB: to a small machine
+    // the others are not worth the flash.
     match bytes {
         [low @ 0..=0x7f, ..] => Ok(Some((usize::from(*low), 1))),
-        [low, high @ 1..=0x7f, ..] => {
+        [low, high @ 1..=0x7f, ..] if cfg!(target_pointer_width = "64") => {
             Ok(Some((usize::from(low & 0x7f) | usize::from(*high) << 7, 2)))
         }
         _ => long_varint(bytes),

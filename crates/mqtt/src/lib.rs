@@ -34,6 +34,7 @@ mod event;
 pub mod fuzzing;
 mod header;
 mod limits;
+#[cfg_attr(not(feature = "qos2"), path = "line/absent.rs")]
 mod line;
 mod message;
 mod outbox;
@@ -42,6 +43,7 @@ mod packet;
 mod properties;
 mod publish;
 mod reason;
+#[cfg_attr(not(feature = "qos2"), path = "received/absent.rs")]
 mod received;
 mod record;
 mod session;

@@ -1,26 +1,7 @@
 //! Answers that wait in line.
 
-use crate::{PacketId, ReasonCode};
+use crate::ack::Answer;
 use dunlin_octet::Places;
-
-/// An answer in the second half of QoS 2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
-    pub(crate) packet_id: PacketId,
-    /// Success, or that no exchange has this identifier.
-    pub(crate) reason: ReasonCode,
-}
-
-impl Answer {
-    /// An answer to an exchange that is known, or is not (MQTT 5.0 §4.13.2).
-    pub(crate) const fn new(packet_id: PacketId, known: bool) -> Self {
-        let reason = match known {
-            true => ReasonCode::SUCCESS,
-            false => ReasonCode::PACKET_IDENTIFIER_NOT_FOUND,
-        };
-        Self { packet_id, reason }
-    }
-}
 
 /// A queue of up to `N` answers.
 #[derive(Debug)]
@@ -86,6 +67,7 @@ impl<const N: usize, P: Places<Option<Answer>>> Line<N, P> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::PacketId;
 
     #[test]
     fn answers_leave_in_the_order_they_came() {

@@ -159,12 +159,6 @@ impl<B: Buffer> Outbox<B> {
         self.sending = Some(at);
     }
 
-    /// A connection has ended: what was parked for it dies.
-    pub(crate) fn drop_parked(&mut self) {
-        self.update(|entry| if entry.is_parked() { entry.with(DEAD) } else { entry });
-        self.reclaim();
-    }
-
     /// Lends out the next packet to send, if there is one; it stays until [`Outbox::finish`] or
     /// [`Outbox::rewind`].
     ///
@@ -195,27 +189,31 @@ impl<B: Buffer> Outbox<B> {
         Some(entry)
     }
 
-    /// A new connection: everything is to be sent again, from the oldest on.
+    /// A new connection: everything is to be sent again, from the oldest on, but what was parked for
+    /// the last one, which dies.
     pub(crate) fn rewind(&mut self, stamp: u16) {
         self.sending = None;
         self.flow = None;
-        self.update(|entry| entry.without(GONE | AGAIN).stamped(stamp));
+        let mut all = self.all();
+        while let Some((at, entry)) = self.step(&mut all) {
+            let dead = if entry.is_parked() { DEAD } else { 0 };
+            self.set_entry(at, entry.with(dead).without(GONE | AGAIN).stamped(stamp));
+        }
         self.go_back();
         self.reclaim();
     }
 
     /// The server knows nothing of what was sent: all packets are new ones.
     pub(crate) fn forget_sent(&mut self) {
-        self.update(|entry| entry.without(SENT | RELEASED | UNMATCHED | HELD_UNRECORDED));
-        let mut at = self.head;
-        for _ in 0..self.count {
-            let entry = self.entry(at);
+        let mut all = self.all();
+        while let Some((at, entry)) = self.step(&mut all) {
+            let sent = SENT | RELEASED | UNMATCHED | HELD_UNRECORDED;
+            self.set_entry(at, entry.without(sent));
             if let [first, ..] = self.packet_mut(at, entry.len)
                 && is_publish(*first)
             {
                 *first &= !DUP;
             }
-            at = self.after(at, entry);
         }
         self.go_back();
     }
@@ -223,9 +221,8 @@ impl<B: Buffer> Outbox<B> {
     /// Everything that went out at least `age` stamps ago and has no answer is to go out again; calls
     /// `released` with the identifiers of messages whose PUBREL is to.
     pub(crate) fn resend(&mut self, stamp: u16, age: u16, mut released: impl FnMut(u16)) {
-        let mut at = self.head;
-        for _ in 0..self.count {
-            let entry = self.entry(at);
+        let mut all = self.all();
+        while let Some((at, entry)) = self.step(&mut all) {
             if entry.is_overdue(stamp, age) {
                 let again = if entry.is_released() { 0 } else { AGAIN };
                 if again == 0 {
@@ -233,7 +230,6 @@ impl<B: Buffer> Outbox<B> {
                 }
                 self.set_entry(at, entry.with(again).stamped(stamp));
             }
-            at = self.after(at, entry);
         }
         self.go_back();
     }
@@ -259,13 +255,11 @@ impl<B: Buffer> Outbox<B> {
 
     /// Calls `visit` with the place and the bookkeeping of each packet that is still needed.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(usize, Entry)) {
-        let mut at = self.head;
-        for _ in 0..self.count {
-            let entry = self.entry(at);
+        let mut all = self.all();
+        while let Some((at, entry)) = self.step(&mut all) {
             if !entry.is_dead() {
                 visit(at, entry);
             }
-            at = self.after(at, entry);
         }
     }
 
@@ -367,19 +361,23 @@ impl<B: Buffer> Outbox<B> {
         }
     }
 
-    /// Changes the bookkeeping of every packet.
-    fn update(&mut self, change: impl Fn(Entry) -> Entry) {
-        let mut at = self.head;
-        for _ in 0..self.count {
-            let entry = self.entry(at);
-            self.set_entry(at, change(entry));
-            at = self.after(at, entry);
-        }
+    /// All packets, from the oldest on.
+    const fn all(&self) -> Cursor {
+        Cursor { at: self.head, left: self.count }
+    }
+
+    /// The packet at a cursor, which moves behind it; `None` when it has passed the newest.
+    fn step(&self, cursor: &mut Cursor) -> Option<(usize, Entry)> {
+        let at = cursor.at;
+        cursor.left = cursor.left.checked_sub(1)?;
+        let entry = self.entry(at);
+        cursor.at = self.after(at, entry);
+        Some((at, entry))
     }
 
     /// Looks for what may go out from the oldest packet on.
     const fn go_back(&mut self) {
-        self.cursor = Cursor { at: self.head, left: self.count };
+        self.cursor = self.all();
         self.ahead = self.cursor;
     }
 
@@ -413,8 +411,9 @@ impl<B: Buffer> Outbox<B> {
 
     /// The place behind the packet that a cursor stands at.
     fn behind(&self, cursor: Cursor) -> Cursor {
-        let at = self.after(cursor.at, self.entry(cursor.at));
-        Cursor { at, left: cursor.left.saturating_sub(1) }
+        let mut behind = cursor;
+        self.step(&mut behind);
+        behind
     }
 
     /// Where the packet behind the one at `at` begins.

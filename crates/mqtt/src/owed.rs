@@ -3,23 +3,42 @@
 use crate::{Ack, AckKind, AckToken, PacketId, ReasonCode};
 use dunlin_octet::{Entry, Places};
 
+/// It is a PUBREC, and otherwise a PUBACK.
+const PUBREC: u8 = 1;
+/// The program has let go of the message.
+const DUE: u8 = 1 << 1;
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Debt {
     id: u16,
-    kind: AckKind,
-    /// The program has let go of the message.
-    due: bool,
+    flags: u8,
     reason: ReasonCode,
 }
 
 impl Entry for Debt {
-    const EMPTY: Self =
-        Self { id: 0, kind: AckKind::Puback, due: false, reason: ReasonCode::SUCCESS };
+    const EMPTY: Self = Self { id: 0, flags: 0, reason: ReasonCode::SUCCESS };
+}
+
+impl Debt {
+    const fn is(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    const fn kind(&self) -> AckKind {
+        if self.is(PUBREC) { AckKind::Pubrec } else { AckKind::Puback }
+    }
+
+    const fn let_go(&mut self, reason: ReasonCode) {
+        self.flags |= DUE;
+        self.reason = reason;
+    }
 }
 
 /// A queue of up to `N` acknowledgements; those in front go out as soon as they are due
 /// (v3.1.1: [MQTT-4.6.0-2]).
+// Whole words: on a small machine, it is cleared by the same function as what stands around it.
 #[derive(Debug)]
+#[repr(align(4))]
 pub(crate) struct Owed<const N: usize, P = [Debt; N]> {
     debts: P,
     /// As many debts as there are slots: less than 65,535.
@@ -54,7 +73,8 @@ impl<const N: usize, P: Places<Debt>> Owed<N, P> {
     pub(crate) fn push(&mut self, id: PacketId, kind: AckKind) -> Option<AckToken> {
         let token = self.next_token(id)?;
         let debt = self.debts.reach(usize::from(token.place))?;
-        *debt = Debt { id: id.value(), kind, ..Debt::EMPTY };
+        let flags = if matches!(kind, AckKind::Pubrec) { PUBREC } else { 0 };
+        *debt = Debt { id: id.value(), flags, ..Debt::EMPTY };
         self.len = self.len.saturating_add(1);
         Some(token)
     }
@@ -72,8 +92,7 @@ impl<const N: usize, P: Places<Debt>> Owed<N, P> {
     pub(crate) fn settle(&mut self, token: AckToken, reason: ReasonCode) -> bool {
         let held = self.is_held(token);
         if held && let Some(debt) = self.debts.reach(usize::from(token.place)) {
-            debt.due = true;
-            debt.reason = reason;
+            debt.let_go(reason);
         }
         held
     }
@@ -85,14 +104,14 @@ impl<const N: usize, P: Places<Debt>> Owed<N, P> {
         token.epoch == self.epoch
             && Self::is_within(place, self.first, self.len)
             && debt.id == token.packet_id.value()
-            && !debt.due
+            && !debt.is(DUE)
     }
 
     /// Whether an acknowledgement of this kind for `id` has yet to go out on this connection.
     pub(crate) fn owes(&self, id: PacketId, kind: AckKind) -> bool {
         (0..usize::from(self.len)).any(|behind| {
             let debt = self.debts.made().get(self.place(behind));
-            debt.is_some_and(|debt| debt.id == id.value() && debt.kind == kind)
+            debt.is_some_and(|debt| debt.id == id.value() && debt.kind() == kind)
         })
     }
 
@@ -100,10 +119,9 @@ impl<const N: usize, P: Places<Debt>> Owed<N, P> {
     pub(crate) fn settle_repeats(&mut self, id: PacketId, reason: ReasonCode) {
         let (first, len) = (self.first, self.len);
         for (place, debt) in self.debts.made_mut().iter_mut().enumerate() {
-            let is_its = debt.id == id.value() && debt.kind == AckKind::Pubrec;
-            if is_its && Self::is_within(place, first, len) && !debt.due {
-                debt.due = true;
-                debt.reason = reason;
+            let is_its = debt.id == id.value() && debt.flags == PUBREC;
+            if is_its && Self::is_within(place, first, len) {
+                debt.let_go(reason);
             }
         }
     }
@@ -111,10 +129,10 @@ impl<const N: usize, P: Places<Debt>> Owed<N, P> {
     /// The acknowledgement that goes out next, if the one in front is due.
     pub(crate) fn due(&self) -> Option<Ack<'static>> {
         let debt = self.debts.made().get(usize::from(self.first))?;
-        if self.len == 0 || !debt.due {
+        if self.len == 0 || !debt.is(DUE) {
             return None;
         }
-        let ack = Ack::new(debt.kind, PacketId::new(debt.id)?);
+        let ack = Ack::new(debt.kind(), PacketId::new(debt.id)?);
         Some(Ack { reason: debt.reason, ..ack })
     }
 

@@ -244,12 +244,12 @@ impl<'a> Iterator for Iter<'a> {
     type Item = Property<'a>;
 
     fn next(&mut self) -> Option<Property<'a>> {
+        if !Version::V5.is_in_build() {
+            return None;
+        }
         if let [first, rest @ ..] = self.list {
             self.list = rest;
             return Some(*first);
-        }
-        if !Version::V5.is_in_build() {
-            return None;
         }
         let id = self.wire.u8()?;
         Property::take(id, &mut self.wire).ok()

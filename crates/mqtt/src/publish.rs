@@ -6,7 +6,7 @@ use crate::{
     encode::text,
     header::{VARINT_MAX, put_header, varint},
     properties::Place,
-    text::{as_utf8, field_len, put_field, take_binary},
+    text::{as_utf8, field_len, has_nul, put_field, take_binary},
     topic::is_plain,
 };
 use dunlin_octet::{Reader, Sink, Text};
@@ -111,7 +111,7 @@ impl<'a> Publish<'a> {
 fn unfit(topic: &[u8]) -> Malformed {
     match as_utf8(topic) {
         // v3.1.1: [MQTT-1.5.3-2] No string has U+0000 in it.
-        Ok(topic) if topic.as_bytes().contains(&0) => Malformed::Utf8,
+        Ok(topic) if has_nul(topic.as_bytes()) => Malformed::Utf8,
         Ok(_) => Malformed::Topic,
         Err(malformed) => malformed,
     }

@@ -145,20 +145,18 @@ impl<const N: usize, P: Places<Arrival>> Received<N, P> {
 
     /// Counts the message towards the Receive Maximum, once on a connection; the server knows it.
     pub(crate) fn count(&mut self, id: PacketId) {
-        let Some(place) = self.find(id) else { return };
-        self.update(place, |arrival| {
-            // A store has it in doubt, and is to have it again.
-            if arrival.is(DOUBTFUL) && arrival.stored == Stored::Same {
-                arrival.stored = Stored::Earlier;
-            }
-            arrival.flags = arrival.flags & !DOUBTFUL | COUNTED;
-        });
+        let Some((place, mut arrival)) = self.find(id) else { return };
+        // A store has it in doubt, and is to have it again.
+        if arrival.is(DOUBTFUL) && arrival.stored == Stored::Same {
+            arrival.stored = Stored::Earlier;
+        }
+        arrival.flags = arrival.flags & !DOUBTFUL | COUNTED;
+        self.update(place, arrival);
     }
 
     /// Whether the message counts towards the Receive Maximum.
     pub(crate) fn is_counted(&self, id: PacketId) -> bool {
-        let known = self.find(id).and_then(|place| self.arrivals.made().get(place));
-        known.is_some_and(|arrival| arrival.is(COUNTED))
+        self.find(id).is_some_and(|(_, arrival)| arrival.is(COUNTED))
     }
 
     /// Whether a message has been handed over, and is not to be again.
@@ -166,8 +164,7 @@ impl<const N: usize, P: Places<Arrival>> Received<N, P> {
     /// One that is not marked as a repetition, and has another content, is none: a server that was rolled
     /// back to an older state uses identifiers again.
     pub(crate) fn is_repeat(&self, id: PacketId, duplicate: bool, digest: u32) -> bool {
-        let known = self.find(id).and_then(|place| self.arrivals.made().get(place));
-        known.is_some_and(|arrival| {
+        self.find(id).is_some_and(|(_, arrival)| {
             let same = arrival.digest == digest;
             // In doubt, only what is both can be nothing else.
             if arrival.is(DOUBTFUL) { duplicate && same } else { duplicate || same }
@@ -206,38 +203,37 @@ impl<const N: usize, P: Places<Arrival>> Received<N, P> {
 
     /// What the program said of the message with this identifier, if it has let go of it.
     pub(crate) fn verdict(&self, id: PacketId) -> Option<ReasonCode> {
-        let arrival = self.arrivals.made().get(self.find(id)?)?;
+        let (_, arrival) = self.find(id)?;
         arrival.is(TAKEN).then_some(arrival.reason)
     }
 
     /// Whether the program still holds the message.
     pub(crate) fn is_held(&self, token: AckToken) -> bool {
-        self.live().iter().any(|arrival| arrival.is_held(token))
+        self.find(token.packet_id).is_some_and(|(_, arrival)| arrival.is_held(token))
     }
 
     /// The program lets go of a message; says whether it still held it.
     pub(crate) fn settle(&mut self, token: AckToken, reason: ReasonCode) -> bool {
-        let Some(place) = self.live().iter().position(|arrival| arrival.is_held(token)) else {
-            return false;
-        };
-        self.update(place, |arrival| {
+        let Some((place, mut arrival)) = self.find(token.packet_id) else { return false };
+        let held = arrival.is_held(token);
+        if held {
             arrival.flags |= TAKEN;
             arrival.reason = reason;
-        });
-        true
+            self.update(place, arrival);
+        }
+        held
     }
 
     /// The exchange is over, and the identifier may be used for another message; says whether there was
     /// one.
     pub(crate) fn remove(&mut self, id: PacketId) -> bool {
-        let Some(place) = self.find(id) else { return false };
-        if self.live().get(place).is_some_and(|arrival| arrival.stored == Stored::Nothing) {
+        let Some((place, mut arrival)) = self.find(id) else { return false };
+        if arrival.stored == Stored::Nothing {
             self.erase(place);
         } else {
-            self.update(place, |arrival| {
-                arrival.stored = Stored::Gone;
-                arrival.flags &= !COUNTED;
-            });
+            arrival.stored = Stored::Gone;
+            arrival.flags &= !COUNTED;
+            self.update(place, arrival);
         }
         true
     }
@@ -246,8 +242,10 @@ impl<const N: usize, P: Places<Arrival>> Received<N, P> {
         self.arrivals.made().get(..self.len).unwrap_or_default()
     }
 
-    fn find(&self, id: PacketId) -> Option<usize> {
-        self.live().iter().position(|arrival| arrival.is_live(id.value()))
+    /// Where the message is, and what is known of it.
+    fn find(&self, id: PacketId) -> Option<(usize, Arrival)> {
+        let mut live = self.live().iter().enumerate();
+        live.find(|(_, arrival)| arrival.is_live(id.value())).map(|(place, it)| (place, *it))
     }
 
     fn append(&mut self, arrival: Arrival) -> Option<()> {
@@ -257,29 +255,25 @@ impl<const N: usize, P: Places<Arrival>> Received<N, P> {
         Some(())
     }
 
-    /// Makes a place free, whatever a store has of it.
+    /// Makes a place free, whatever a store has of it: for the last one.
     fn erase(&mut self, place: usize) {
         let last = self.len.saturating_sub(1);
-        let Some(moved) = self.arrivals.made().get(last).copied() else { return };
-        if let Some(gone) = self.arrivals.reach(place) {
-            let gone = core::mem::replace(gone, moved);
-            self.unrecorded = self.unrecorded.saturating_sub(gone.is_unrecorded().into());
-            self.counted = self.counted.saturating_sub(gone.is(COUNTED).into());
+        if let Some(arrival) = self.live().get(last).copied() {
+            self.update(place, arrival);
+            self.update(last, Arrival::EMPTY);
             self.len = last;
         }
     }
 
-    /// Changes an arrival, and keeps the counts.
-    fn update(&mut self, place: usize, change: impl FnOnce(&mut Arrival)) {
+    /// Writes an arrival anew, and keeps the counts.
+    fn update(&mut self, place: usize, after: Arrival) {
         let Some(arrival) = self.arrivals.reach(place) else { return };
-        let before = *arrival;
-        change(arrival);
-        let after = *arrival;
-        let count = |count: u16, counts: fn(&Arrival) -> bool| {
-            count.saturating_add(counts(&after).into()).saturating_sub(counts(&before).into())
+        let before = core::mem::replace(arrival, after);
+        let count = |count: u16, before: bool, after: bool| {
+            count.saturating_add(after.into()).saturating_sub(before.into())
         };
-        self.unrecorded = count(self.unrecorded, Arrival::is_unrecorded);
-        self.counted = count(self.counted, |arrival| arrival.is(COUNTED));
+        self.unrecorded = count(self.unrecorded, before.is_unrecorded(), after.is_unrecorded());
+        self.counted = count(self.counted, before.is(COUNTED), after.is(COUNTED));
     }
 
     fn make_room(&mut self) {
@@ -306,20 +300,23 @@ impl<const N: usize, P: Places<Arrival>> Received<N, P> {
     ///
     /// Before them go those that only a store has not forgotten yet.
     fn drop_oldest(&mut self) {
-        let key = |arrival: &&Arrival| {
+        // What goes first weighs most.
+        let weight = |arrival: &Arrival| {
             let age = self.serial.wrapping_sub(arrival.serial);
-            (arrival.stored == Stored::Gone, !arrival.is(COUNTED), age)
+            let gone = u32::from(arrival.stored == Stored::Gone) << 17;
+            gone | u32::from(!arrival.is(COUNTED)) << 16 | u32::from(age)
         };
-        let spare = |arrival: &&Arrival| arrival.is(TAKEN) || arrival.stored == Stored::Gone;
-        let Some(oldest) = self.live().iter().filter(spare).max_by_key(key).copied() else {
-            return;
-        };
-        let known = oldest.stored != Stored::Nothing;
-        let is_it = |arrival: &Arrival| (arrival.id, arrival.serial) == (oldest.id, oldest.serial);
-        if let Some(place) = self.live().iter().position(is_it) {
-            self.evicted = PacketId::new(oldest.id).filter(|_| known);
-            self.erase(place);
+        let mut oldest = None;
+        for (place, arrival) in self.live().iter().enumerate() {
+            let spare = arrival.is(TAKEN) || arrival.stored == Stored::Gone;
+            if spare && oldest.is_none_or(|(most, _)| weight(arrival) >= most) {
+                oldest = Some((weight(arrival), place));
+            }
         }
+        let Some((_, place)) = oldest else { return };
+        let oldest = self.live().get(place).filter(|it| it.stored != Stored::Nothing);
+        self.evicted = oldest.and_then(|arrival| PacketId::new(arrival.id));
+        self.erase(place);
     }
 }
 

@@ -13,7 +13,8 @@ mod stream;
 
 use crate::{
     AckToken, Config, FixedHeader, Limits, Oversize, PacketType, Qos, ReasonCode, Token, Version,
-    line::{Answer, Line},
+    ack::Answer,
+    line::Line,
     outbox::Outbox,
     owed::{Debt, Owed},
     received::{Arrival, Received},

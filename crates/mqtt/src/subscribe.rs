@@ -157,11 +157,14 @@ impl Wishes<'_> {
 
     /// How many bytes follow the fixed header.
     pub(crate) fn body_len(&self, version: Version, properties: &Properties<'_>) -> usize {
-        let list = match self {
+        self.list_len().saturating_add(properties.block_len(version)).saturating_add(2)
+    }
+
+    fn list_len(&self) -> usize {
+        match self {
             Self::Subscribe(wishes) => wishes_len(wishes.iter().copied()),
             Self::Unsubscribe(filters) => filters_len(filters.iter().copied()),
-        };
-        list.saturating_add(properties.block_len(version)).saturating_add(2)
+        }
     }
 
     pub(crate) fn put(
@@ -171,14 +174,12 @@ impl Wishes<'_> {
         sink: &mut dyn Sink,
         packet_id: PacketId,
     ) {
-        match *self {
-            Self::Subscribe(wishes) => {
-                Subscribe { packet_id, properties, wishes: List::Given(wishes) }.put(version, sink);
-            }
-            Self::Unsubscribe(filters) => {
-                Unsubscribe { packet_id, properties, filters: List::Given(filters) }
-                    .put(version, sink);
-            }
+        // Not as a packet, which could be one that came, and would bring its decoder.
+        let len = self.list_len();
+        put_front(sink, self.packet_type(), version, packet_id, &properties, len);
+        match self {
+            Self::Subscribe(wishes) => put_wishes(version, wishes.iter().copied(), sink),
+            Self::Unsubscribe(filters) => put_filters(filters.iter().copied(), sink),
         }
     }
 }
@@ -260,10 +261,7 @@ impl<'a> Subscribe<'a> {
         let len = wishes_len(self.subscriptions());
         let packet_type = PacketType::Subscribe;
         put_front(sink, packet_type, version, self.packet_id, &self.properties, len);
-        for wish in self.subscriptions() {
-            put_field(sink, wish.filter.as_bytes());
-            sink.put(&[wish.options(version)]);
-        }
+        put_wishes(version, self.subscriptions(), sink);
     }
 }
 
@@ -345,7 +343,7 @@ impl<'a> Unsubscribe<'a> {
         let len = filters_len(self.filters());
         let packet_type = PacketType::Unsubscribe;
         put_front(sink, packet_type, version, self.packet_id, &self.properties, len);
-        self.filters().for_each(|filter| put_field(sink, filter.as_bytes()));
+        put_filters(self.filters(), sink);
     }
 }
 
@@ -409,6 +407,21 @@ fn wishes_len<'a>(wishes: impl Iterator<Item = Subscription<'a>>) -> usize {
     wishes
         .map(|wish| field_len(wish.filter.as_bytes()).saturating_add(1))
         .fold(0, usize::saturating_add)
+}
+
+fn put_wishes<'a>(
+    version: Version,
+    wishes: impl Iterator<Item = Subscription<'a>>,
+    sink: &mut dyn Sink,
+) {
+    for wish in wishes {
+        put_field(sink, wish.filter.as_bytes());
+        sink.put(&[wish.options(version)]);
+    }
+}
+
+fn put_filters<'a>(filters: impl Iterator<Item = &'a str>, sink: &mut dyn Sink) {
+    filters.for_each(|filter| put_field(sink, filter.as_bytes()));
 }
 
 fn filters_len<'a>(filters: impl Iterator<Item = &'a str>) -> usize {

@@ -51,9 +51,11 @@ pub(crate) fn all_words(bytes: &[u8], holds: impl Fn(usize) -> bool) -> Option<b
     Some(holds(last) && words.iter().all(holds))
 }
 
-fn has_nul(bytes: &[u8]) -> bool {
+/// Whether U+0000 stands anywhere.
+pub(crate) fn has_nul(bytes: &[u8]) -> bool {
     let without = all_words(bytes, |word| zero_bytes(word) == 0);
-    !without.unwrap_or_else(|| !bytes.contains(&0))
+    // Not `contains`, which goes by words as well, in a hundred bytes of flash.
+    !without.unwrap_or_else(|| bytes.iter().all(|byte| *byte != 0))
 }
 
 /// Not zero if a byte of `word` is zero: the lowest such byte borrows its top bit, and where there is

@@ -2,7 +2,7 @@
 
 use crate::{
     TopicError,
-    text::{STRING_MAX, all_words, every, zero_bytes},
+    text::{STRING_MAX, all_words, every, has_nul, zero_bytes},
 };
 
 /// Whether `topic` can be published to.
@@ -60,7 +60,7 @@ pub fn matches(filter: &str, topic: &str) -> bool {
 /// What topics and filters have in common.
 fn check_characters(text: &str) -> Result<(), TopicError> {
     check_length(text)?;
-    if text.as_bytes().contains(&0) { Err(TopicError::Nul) } else { Ok(()) }
+    if has_nul(text.as_bytes()) { Err(TopicError::Nul) } else { Ok(()) }
 }
 
 const fn check_length(text: &str) -> Result<(), TopicError> {
@@ -76,7 +76,9 @@ const fn check_length(text: &str) -> Result<(), TopicError> {
 /// Asked for every message, so it goes by words; the last word may overlap the one before it.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
 pub(crate) fn is_plain(topic: &[u8]) -> bool {
-    all_words(topic, is_common_word) == Some(true) || is_plain_at_all(topic)
+    // A small machine has no time to win here that is worth the flash.
+    cfg!(target_pointer_width = "64") && all_words(topic, is_common_word) == Some(true)
+        || is_plain_at_all(topic)
 }
 
 /// Whether all bytes are between `,` and the end of ASCII, as in most topics.

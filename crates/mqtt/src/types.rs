@@ -63,6 +63,12 @@ pub enum Qos {
 }
 
 impl Qos {
+    /// Whether this build knows messages of it: without the feature `qos2`, none of QoS 2.
+    #[inline(always)]
+    pub const fn is_in_build(self) -> bool {
+        cfg!(feature = "qos2") || !matches!(self, Self::ExactlyOnce)
+    }
+
     /// The two bits on the wire.
     pub const fn bits(self) -> u8 {
         match self {

@@ -9,6 +9,11 @@ use dunlin_octet::{Buffer, Inbox, copy, copy_masked};
 /// frames that never brings a byte.
 pub const EMPTY_FRAGMENTS_MAX: u8 = 64;
 
+/// Memory for [`FRAME_HEADER_MAX`] and [`CONTROL_PAYLOAD_MAX`] bytes, in whole words: a small machine has
+/// a function of its own to clear what is not.
+const HEAD_LEN: usize = FRAME_HEADER_MAX.next_multiple_of(4);
+const CONTROL_LEN: usize = CONTROL_PAYLOAD_MAX.next_multiple_of(4);
+
 /// Something that a [`Deframer`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -59,9 +64,9 @@ pub struct Deframer {
     utf8: Utf8,
     empty: u8,
     /// A header of which more bytes must come.
-    head: [u8; FRAME_HEADER_MAX],
+    head: [u8; HEAD_LEN],
     head_len: usize,
-    control: [u8; CONTROL_PAYLOAD_MAX],
+    control: [u8; CONTROL_LEN],
     control_len: usize,
 }
 
@@ -96,9 +101,9 @@ impl Deframer {
             phase: 0,
             utf8: Utf8::new(),
             empty: 0,
-            head: [0; FRAME_HEADER_MAX],
+            head: [0; HEAD_LEN],
             head_len: 0,
-            control: [0; CONTROL_PAYLOAD_MAX],
+            control: [0; CONTROL_LEN],
             control_len: 0,
         }
     }

@@ -3,6 +3,20 @@
 //! `tests/firmware/budget` is built for a Cortex-M4 in several forms, and run in an emulator whose clock
 //! counts instructions. What comes out is held against `recorded.tsv` beside it: whoever makes it worse
 //! by more than [`SLACK`] has to say so by recording it anew.
+//!
+//! What flash it saved, in bytes of the form `stream, 3.1.1` and of `websocket, 3.1.1`: moves to the front
+//! without `memmove`, and one way to change an arrival of QoS 2, 1,740 and 1,740; filters put without their
+//! decoder 464 and 424; answers to nothing decoded with all others 316 and 352; no properties without MQTT
+//! 5.0 284 and 404; no masks without WebSocket 288 and 0; memory that is cleared in whole words 224 and 112;
+//! packet types by their number 196 and 120; deadlines as plain numbers 120 and 88; one walk through the
+//! outbox 96 and 304; a frame header in one piece 0 and 112; no `memchr` 52 and 52; headers of the outbox in
+//! the machine's order 24 and 24; no short cuts for plain topics and short lengths on small machines, and one
+//! step over a packet 136 and 128. Features: `qos2` 3,060, `answers` 440, `journal` 260.
+//!
+//! What did not: conversions of errors out of line, from 104 less to 76 more with the form; a frame header
+//! in three pieces, 32 less for 160 instructions a message; the compiler's thresholds of inlining, from 32
+//! less to 8 more; another run of its outliner, which `z` has on, frame pointers and a Cortex-M4 instead of
+//! any Armv7E-M, 0 to 12 less; its hoisting 4 less, its sinking 432 more.
 
 use crate::Outcome;
 use crate::elf::{functions, items, sections};
@@ -20,11 +34,14 @@ const SLACK: u64 = 2;
 /// Name and features; the first is what the others are weighed without.
 const FORMS: &[(&str, &str)] = &[
     ("harness", ""),
-    ("stream, 3.1.1", "stream,v3"),
-    ("websocket, 3.1.1", "websocket,v3"),
-    ("websocket, both", "websocket"),
-    ("websocket, both, signed", "signed"),
-    ("websocket, all", "websocket,oversize"),
+    ("stream, 3.1.1", "stream,v3,full"),
+    ("stream, 3.1.1, least", "stream,v3"),
+    ("websocket, 3.1.1", "websocket,v3,full"),
+    ("websocket, 3.1.1, least", "websocket,v3"),
+    ("websocket, both", "websocket,full"),
+    ("websocket, both, signed", "signed,full"),
+    ("websocket, both, signed, least", "signed"),
+    ("websocket, all", "websocket,oversize,full"),
     (PRESIGNER, "presigned"),
 ];
 
@@ -33,16 +50,17 @@ const PRESIGNER: &str = "presigner";
 
 /// The forms whose instructions are counted, in images of their own.
 const COUNTED: &[(&str, &str)] = &[
-    ("stream, 3.1.1", "stream,v3,counted"),
-    ("websocket, 3.1.1", "websocket,v3,counted"),
-    ("websocket, both", "websocket,counted"),
+    ("stream, 3.1.1", "stream,v3,full,counted"),
+    ("websocket, 3.1.1", "websocket,v3,full,counted"),
+    ("websocket, both", "websocket,full,counted"),
 ];
 
-/// What each is meant to take at most, in bytes; printed beside what it takes.
+/// What each is meant to take at most, in bytes; printed beside what it takes. The flash is that of the
+/// least form which connects, subscribes, publishes at QoS 1 and receives.
 const BUDGETS: &[(&str, &str, u64)] = &[
-    ("stream, 3.1.1", "flash", 12_000),
-    ("websocket, 3.1.1", "flash", 20_000),
-    ("websocket, both, signed", "flash", 36_000),
+    ("stream, 3.1.1, least", "flash", 12_000),
+    ("websocket, 3.1.1, least", "flash", 20_000),
+    ("websocket, both, signed, least", "flash", 36_000),
     ("websocket, both, signed", "stack", 2_048),
     ("websocket, both, signed", "state", 1_024),
     (PRESIGNER, "flash", 4_096),
@@ -61,7 +79,7 @@ pub(crate) fn run(records: bool) -> Outcome {
     add_targets(&[TARGET])?;
     let measured = measure()?;
     for ((form, what), figure) in &measured {
-        println!("{form:<24} {what:<10} {figure:>7}{}", beside(form, what));
+        println!("{form:<31} {what:<10} {figure:>7}{}", beside(form, what));
     }
     let file = root().join("tests/firmware/budget/recorded.tsv");
     if records {
@@ -272,7 +290,7 @@ mod tests {
         for (budgeted, ..) in BUDGETS {
             assert!(FORMS.iter().any(|(form, _)| form == budgeted), "{budgeted}");
         }
-        assert_eq!(beside("stream, 3.1.1", "flash"), " of  12000");
+        assert_eq!(beside("stream, 3.1.1, least", "flash"), " of  12000");
         assert_eq!(beside("stream, 3.1.1", "published"), "");
     }
 

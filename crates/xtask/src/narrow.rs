@@ -1,6 +1,7 @@
 //! `cargo x narrow`: the core's own tests where a pointer has 32 bits, as on a microcontroller.
 //!
-//! Lengths of WebSocket and MQTT have up to 63: what this machine can count must not decide.
+//! Lengths of WebSocket and MQTT have up to 63: what this machine can count must not decide. Then those
+//! of a build that a small device has: without QoS 2.
 
 use crate::Outcome;
 use crate::process::{add_targets, cargo, run as run_command};
@@ -23,5 +24,14 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     for package in PACKAGES {
         test.args(["--package", package]);
     }
-    run_command(&mut test)
+    run_command(&mut test)?;
+    without_qos2()
+}
+
+/// Runs the tests of what takes the place of QoS 2 in a build without it; all others are of the whole.
+fn without_qos2() -> Outcome {
+    let package = ["--package", "dunlin-mqtt", "--no-default-features"];
+    let mut test = cargo(&["test", "--quiet", "--lib", "--target", TARGET]);
+    test.env(LINKER.0, LINKER.1).args(package);
+    run_command(test.args(["--features", "v3,v5,journal,oversize", "--", "without_qos2"]))
 }

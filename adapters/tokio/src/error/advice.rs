@@ -1,7 +1,10 @@
 //! What a person should do next when a connection has ended.
 
 use dunlin_drive::dunlin::{
-    Closed, Error as E, Misbehaved, ReasonCode, Refused, Stage, mqtt, ws::CloseCode,
+    Closed, Error as E, Misbehaved, OpenError, PublishError, ReasonCode, Refused, Stage,
+    SubscribeError,
+    mqtt::{self, Malformed},
+    ws::CloseCode,
 };
 
 /// Words behind the error; empty where it says enough.
@@ -25,21 +28,50 @@ pub(super) const fn of(error: &E) -> &'static str {
              identifier, or the broker may not allow the last publish or subscribe; on AWS IoT, \
              check the IoT policy"
         }
-        E::TimedOut(Stage::Upgrade) => "check that host and port are those of an MQTT broker",
+        E::TimedOut(Stage::Upgrade) => BROKER,
         E::TimedOut(Stage::Connack) => {
-            "check that host and port are those of an MQTT broker, and that it speaks this version of \
-             MQTT"
+            "check that the URL's scheme, host and port are those of an MQTT broker, and that it \
+             speaks this version of MQTT"
         }
         E::TimedOut(_) => "the network or the broker is gone",
         E::Misbehaved(Misbehaved::Packet(mqtt::Misbehaved::PacketTooLarge)) => {
             "allow larger packets (Options::receive)"
         }
-        E::Misbehaved(_) | E::Malformed(_) => {
-            "check that host, port and path are those of an MQTT broker"
-        }
+        E::Misbehaved(_) | E::Malformed(_) => BROKER,
         _ => "",
     }
 }
+
+/// The peer speaks something else. The scheme comes first: `mqtt` where there is a WebSocket, or the
+/// other way round, is how it mostly comes about.
+const BROKER: &str = "check that the URL's scheme, host, port and path are those of an MQTT broker";
+
+/// Words behind a CONNECT that cannot be sent.
+pub(super) const fn of_open(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::Connect(Malformed::Property) => PROPERTY,
+        _ => "",
+    }
+}
+
+/// Words behind a message that cannot be sent.
+pub(super) const fn of_publish(error: &PublishError) -> &'static str {
+    match error {
+        PublishError::Properties(Malformed::Property) => PROPERTY,
+        _ => "",
+    }
+}
+
+/// Words behind a subscription that cannot be asked for.
+pub(super) const fn of_subscribe(error: &SubscribeError) -> &'static str {
+    match error {
+        SubscribeError::Properties(Malformed::Property) => PROPERTY,
+        _ => "",
+    }
+}
+
+/// MQTT 3.1.1, which has no properties, is spoken unless told otherwise.
+const PROPERTY: &str = ": only MQTT 5 has properties (Options::version), each its own packets";
 
 /// The answer to CONNECT was no.
 const fn refused(reason: ReasonCode) -> &'static str {

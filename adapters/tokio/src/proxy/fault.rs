@@ -7,6 +7,8 @@ use std::io;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProxyFault {
+    /// No connection to the proxy: it is unknown, nothing listens there, or no way leads to it.
+    Away,
     /// The HTTP proxy answered CONNECT with another status than 2xx.
     Status(u16),
     /// The SOCKS5 proxy answered the request with this reply code (RFC 1928 §6).
@@ -31,7 +33,7 @@ impl ProxyFault {
             Self::Status(status) => matches!(status, 408 | 429 | 500 | 502..=504),
             // General failure, network or host unreachable, refused, TTL expired.
             Self::Reply(reply) => matches!(reply, 1 | 3..=6),
-            Self::Closed => true,
+            Self::Away | Self::Closed => true,
             Self::Method | Self::Credentials | Self::Malformed | Self::TooLong => false,
         }
     }
@@ -40,6 +42,9 @@ impl ProxyFault {
 impl fmt::Display for ProxyFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Away => f.write_str(
+                "there is no connection to it: check that it runs, and host and port of its URL",
+            ),
             Self::Status(status) => {
                 write!(f, "it answered with HTTP {status}: {}", advice_of_status(*status))
             }
@@ -120,8 +125,14 @@ impl From<io::Error> for Failure {
 impl ProxyFault {
     /// One of every advice.
     pub(crate) fn each() -> Vec<Self> {
-        let mut all =
-            vec![Self::Method, Self::Credentials, Self::Malformed, Self::TooLong, Self::Closed];
+        let mut all = vec![
+            Self::Away,
+            Self::Method,
+            Self::Credentials,
+            Self::Malformed,
+            Self::TooLong,
+            Self::Closed,
+        ];
         all.extend([302, 403, 404, 407, 429, 502].map(Self::Status));
         all.extend((1..=9).map(Self::Reply));
         all

@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{Closed, Error, Event, Instant, Overdue, Session, Stage, timers::ANSWER_TICKS, ws};
 use dunlin_mqtt::{
-    Ack, AckKind, FixedHeader, Packet, PacketId, PacketType, Publish, Unsuback, Version,
+    Ack, AckKind, FixedHeader, Packet, PacketType, Publish, Qos, Suback, Unsuback, Version,
 };
-use dunlin_octet::{Buffer, Inbox, Reader};
+use dunlin_octet::{Buffer, Inbox};
 
 /// A whole packet at the front of the stream, `len` bytes long with its fixed header.
 #[derive(Clone, Copy, Debug)]
@@ -19,10 +19,11 @@ pub(super) struct Front {
 }
 
 impl Front {
-    /// Whether it is a PUBLISH that is handed over whatever came before: one below QoS 2.
+    /// Whether it is a PUBLISH that is handed over, or refused, whatever came before: one below QoS 2, or
+    /// any in a build without it.
     const fn is_message(&self) -> bool {
         matches!(self.header.packet_type, PacketType::Publish)
-            && self.header.flags & 0b0110 != 0b0100
+            && !(Qos::ExactlyOnce.is_in_build() && self.header.flags & 0b0110 == 0b0100)
     }
 
     pub(super) fn body<'t, B: Buffer>(&self, inbox: &'t Inbox<B>) -> &'t [u8] {
@@ -106,7 +107,7 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
             if self.pass_over(front, session)? {
                 continue;
             }
-            let decoded = self.decode_owned(front);
+            let decoded = self.decode_owned(front, session);
             let packet = match &decoded {
                 Ok(Some(packet)) => packet,
                 Ok(None) => return Ok(Some(Ready::Packet(front))),
@@ -121,75 +122,72 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         }
     }
 
-    /// Handles a packet that no event comes of although something lies in it: a message of QoS 2 that
-    /// has been handed over before, an answer to nothing; says whether it was one.
+    /// Handles a message of QoS 2 that has been handed over before, and of which no event comes; says
+    /// whether it was one.
     fn pass_over<S: Buffer, const N: usize>(
         &mut self,
         front: Front,
         session: &mut Session<S, N>,
     ) -> Result<bool, Error> {
-        let header = front.header;
-        let exactly_once =
-            header.packet_type == PacketType::Publish && header.flags & 0b0110 == 0b0100;
-        let answer = matches!(
-            header.packet_type,
-            PacketType::Puback
-                | PacketType::Pubrec
-                | PacketType::Pubcomp
-                | PacketType::Suback
-                | PacketType::Unsuback
-        );
-        if !(exactly_once || answer) {
+        // Below QoS 2, it is not asked for.
+        if front.header.packet_type != PacketType::Publish {
             return Ok(false);
         }
-        let version = self.connect.version.in_build();
-        let Self { inbox, aliases, .. } = self;
+        let Self { inbox, aliases, connect, .. } = self;
         let body = front.body(inbox);
-        if answer {
-            let id = Reader::new(body).u16().and_then(PacketId::new);
-            if id.is_none_or(|id| session.is_waiting_for(id)) {
-                return Ok(false);
-            }
-            let packet = Packet::decode_from_server(version, header, body)?;
-            check_unasked(&self.connect, &packet)?;
-            session.handle_packet(&packet)?;
-        } else {
-            let publish = Publish::decode(version, header.flags, body)?;
-            let publish = resolve(aliases, publish)?;
-            if !session.is_repeat(&publish) {
-                return Ok(false);
-            }
-            session.handle_packet(&Packet::Publish(publish))?;
+        let publish = Publish::decode(connect.version.in_build(), front.header.flags, body)?;
+        let publish = resolve(aliases, publish)?;
+        let repeats = session.is_repeat(&publish);
+        if repeats {
+            session.handle_publish(&publish)?;
+            self.inbox.consume(front.len);
         }
-        self.inbox.consume(front.len);
-        Ok(true)
+        Ok(repeats)
     }
 
     /// Decodes a packet of which nothing lies in the event; `None` for all others.
-    fn decode_owned(&self, front: Front) -> Result<Option<Packet<'static>>, Error> {
+    fn decode_owned<S: Buffer, const N: usize>(
+        &self,
+        front: Front,
+        session: &Session<S, N>,
+    ) -> Result<Option<Packet<'static>>, Error> {
         let version = self.connect.version.in_build();
-        let body = front.body(&self.inbox);
-        let kind = match front.header.packet_type {
-            PacketType::Puback => AckKind::Puback,
-            PacketType::Pubrec => AckKind::Pubrec,
-            PacketType::Pubrel => AckKind::Pubrel,
-            PacketType::Pubcomp => AckKind::Pubcomp,
-            PacketType::Unsuback if version == Version::V3 => {
-                let unsuback = Unsuback::decode(version, body)?;
-                return Ok(Some(Packet::Unsuback(Unsuback::new(unsuback.packet_id, &[]))));
-            }
-            PacketType::Pingresp if body.is_empty() => return Ok(Some(Packet::Pingresp)),
-            _ => return Ok(None),
-        };
-        let ack = Ack::decode(version, kind, body)?;
-        let silent = kind == AckKind::Pubrel || (kind == AckKind::Pubrec && !ack.reason.is_error());
-        if !ack.properties.is_empty() {
-            check_unasked(&self.connect, &Packet::Ack(ack))?;
-            if !silent {
-                return Ok(None);
-            }
+        let header = front.header;
+        if !matches!(
+            header.packet_type,
+            PacketType::Puback
+                | PacketType::Pubrec
+                | PacketType::Pubrel
+                | PacketType::Pubcomp
+                | PacketType::Suback
+                | PacketType::Unsuback
+                | PacketType::Pingresp
+        ) {
+            return Ok(None);
         }
-        Ok(Some(Packet::Ack(Ack { reason: ack.reason, ..Ack::new(kind, ack.packet_id) })))
+        let packet = Packet::decode_from_server(version, header, front.body(&self.inbox))?;
+        check_unasked(&self.connect, &packet)?;
+        // No event comes of an answer to nothing, whatever lies in it.
+        let silent = |id| !session.is_waiting_for(id);
+        Ok(match packet {
+            Packet::Ack(ack) => {
+                let proceeds = ack.kind == AckKind::Pubrec && !ack.reason.is_error();
+                let owned = ack.properties.is_empty()
+                    || ack.kind == AckKind::Pubrel
+                    || proceeds
+                    || silent(ack.packet_id);
+                let bare = Ack { reason: ack.reason, ..Ack::new(ack.kind, ack.packet_id) };
+                owned.then_some(Packet::Ack(bare))
+            }
+            Packet::Suback(suback) if silent(suback.packet_id) => {
+                Some(Packet::Suback(Suback::new(suback.packet_id, &[])))
+            }
+            Packet::Unsuback(unsuback) if version == Version::V3 || silent(unsuback.packet_id) => {
+                Some(Packet::Unsuback(Unsuback::new(unsuback.packet_id, &[])))
+            }
+            Packet::Pingresp => Some(Packet::Pingresp),
+            _ => None,
+        })
     }
 
     /// Sees to packets that have waited for their answer for too long.
@@ -198,8 +196,8 @@ impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
         session: &mut Session<S, N>,
         now: Instant,
     ) -> Result<(), Error> {
-        self.timers.set_waiting(session.in_flight() > 0, now);
-        if !self.timers.take_tick() {
+        self.timers.answers.set_waiting(session.in_flight() > 0, now);
+        if !self.timers.answers.take_tick() {
             return Ok(());
         }
         session.handle_tick();

@@ -1,15 +1,17 @@
 //! How long things may take.
 
 use super::Connection;
-use crate::Overdue;
+#[cfg(feature = "answers")]
+use crate::{Overdue, timers::Answers};
 use dunlin_octet::Buffer;
 
 impl<B: Buffer, A: Buffer> Connection<'_, B, A> {
     /// The same connection with a deadline for the acknowledgement of every packet: `timeout_ms` after it
     /// went out, or up to a quarter of that later.
+    #[cfg(feature = "answers")]
     #[must_use]
     pub const fn with_answer_timeout(mut self, timeout_ms: u64, overdue: Overdue) -> Self {
-        self.timers.set_answer_timeout(timeout_ms);
+        self.timers.answers = Answers::within(timeout_ms);
         self.overdue = overdue;
         self
     }

@@ -40,22 +40,23 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// What stands in front of a packet, most significant bytes first.
+    /// What stands in front of a packet, in the order of the smallest machines: it is read all the time,
+    /// and never leaves this one.
     pub(super) fn from_bytes(bytes: &[u8; ENTRY_HEADER]) -> Self {
         let [l0, l1, l2, l3, t0, t1, t2, t3, i0, i1, f0, f1] = *bytes;
         Self {
-            len: usize::try_from(u32::from_be_bytes([l0, l1, l2, l3])).unwrap_or(0),
-            token: u32::from_be_bytes([t0, t1, t2, t3]),
-            id: u16::from_be_bytes([i0, i1]),
-            flags: u16::from_be_bytes([f0, f1]),
+            len: usize::try_from(u32::from_le_bytes([l0, l1, l2, l3])).unwrap_or(0),
+            token: u32::from_le_bytes([t0, t1, t2, t3]),
+            id: u16::from_le_bytes([i0, i1]),
+            flags: u16::from_le_bytes([f0, f1]),
         }
     }
 
     /// What [`Entry::from_bytes`] reads.
     pub(super) fn to_bytes(self) -> [u8; ENTRY_HEADER] {
-        let [l0, l1, l2, l3] = u32::try_from(self.len).unwrap_or(u32::MAX).to_be_bytes();
-        let [t0, t1, t2, t3] = self.token.to_be_bytes();
-        let ([i0, i1], [f0, f1]) = (self.id.to_be_bytes(), self.flags.to_be_bytes());
+        let [l0, l1, l2, l3] = u32::try_from(self.len).unwrap_or(u32::MAX).to_le_bytes();
+        let [t0, t1, t2, t3] = self.token.to_le_bytes();
+        let ([i0, i1], [f0, f1]) = (self.id.to_le_bytes(), self.flags.to_le_bytes());
         [l0, l1, l2, l3, t0, t1, t2, t3, i0, i1, f0, f1]
     }
 
@@ -65,12 +66,12 @@ impl Entry {
 
     /// Whether PUBREC has come for it.
     pub(crate) const fn is_released(self) -> bool {
-        self.flags & RELEASED != 0
+        cfg!(feature = "qos2") && self.flags & RELEASED != 0
     }
 
     /// Whether PUBREC said that nobody has subscribed to it.
     pub(crate) const fn is_unmatched(self) -> bool {
-        self.flags & UNMATCHED != 0
+        cfg!(feature = "qos2") && self.flags & UNMATCHED != 0
     }
 
     /// Whether it is to go out in its turn.
@@ -105,7 +106,7 @@ impl Entry {
 
     /// Whether the store does not know that PUBREC has come.
     pub(crate) const fn is_held_unrecorded(self) -> bool {
-        self.flags & HELD_UNRECORDED != 0
+        cfg!(feature = "qos2") && self.flags & HELD_UNRECORDED != 0
     }
 
     /// Whether it went out on this connection.

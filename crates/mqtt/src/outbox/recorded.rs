@@ -34,7 +34,10 @@ impl<B: Buffer> Outbox<B> {
 
     /// No PUBREC has come, as the store says.
     pub(crate) fn forget_held(&mut self) {
-        self.update(|entry| entry.without(RELEASED | UNMATCHED));
+        let mut all = self.all();
+        while let Some((at, entry)) = self.step(&mut all) {
+            self.set_entry(at, entry.without(RELEASED | UNMATCHED));
+        }
     }
 
     /// PUBREC has come for the message at `at`, as the store says.

@@ -3,7 +3,7 @@
 use crate::{
     Malformed, Qos, SubscriptionId,
     header::{put_varint, take_varint},
-    text::{STRING_MAX, put_field, take_binary, take_str},
+    text::{STRING_MAX, has_nul, put_field, take_binary, take_str},
 };
 use core::num::{NonZeroU16, NonZeroU32};
 use dunlin_octet::{Reader, Sink};
@@ -113,7 +113,7 @@ impl<'a> Field<'a> for &'a str {
 
     fn check(&self) -> Result<(), Malformed> {
         self.as_bytes().check()?;
-        if self.as_bytes().contains(&0) { Err(Malformed::Utf8) } else { Ok(()) }
+        if has_nul(self.as_bytes()) { Err(Malformed::Utf8) } else { Ok(()) }
     }
 }
 

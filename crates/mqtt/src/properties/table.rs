@@ -32,23 +32,7 @@ const ANY: u16 = REASON | WILL | CONNECT | PUBLISH | SUBSCRIBE | bit(PacketType:
 
 /// The bit of a packet type: its number on the wire.
 pub(super) const fn bit(packet_type: PacketType) -> u16 {
-    match packet_type {
-        PacketType::Connect => 1 << 1,
-        PacketType::Connack => 1 << 2,
-        PacketType::Publish => 1 << 3,
-        PacketType::Puback => 1 << 4,
-        PacketType::Pubrec => 1 << 5,
-        PacketType::Pubrel => 1 << 6,
-        PacketType::Pubcomp => 1 << 7,
-        PacketType::Subscribe => 1 << 8,
-        PacketType::Suback => 1 << 9,
-        PacketType::Unsubscribe => 1 << 10,
-        PacketType::Unsuback => 1 << 11,
-        PacketType::Pingreq => 1 << 12,
-        PacketType::Pingresp => 1 << 13,
-        PacketType::Disconnect => 1 << 14,
-        PacketType::Auth => 1 << 15,
-    }
+    1_u16.wrapping_shl(u32::from_be_bytes([0, 0, 0, packet_type.number()]))
 }
 
 /// One table for everything that is known of a property: its identifier, its type, where it may

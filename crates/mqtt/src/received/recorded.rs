@@ -54,13 +54,13 @@ impl<const N: usize, P: Places<Arrival>> Received<N, P> {
         if place >= N {
             self.evicted = None;
         }
-        let stored = self.live().get(place).map(|arrival| arrival.stored);
-        match stored {
-            Some(Stored::Gone) => self.erase(place),
-            Some(Stored::Earlier) => self.update(place, |it| it.stored = Stored::Nothing),
-            Some(Stored::Nothing) => self.update(place, |it| it.stored = Stored::Same),
-            Some(Stored::Same) | None => {}
-        }
+        let Some(mut arrival) = self.live().get(place).copied() else { return };
+        arrival.stored = match arrival.stored {
+            Stored::Gone => return self.erase(place),
+            Stored::Earlier => Stored::Nothing,
+            Stored::Nothing | Stored::Same => Stored::Same,
+        };
+        self.update(place, arrival);
     }
 
     /// Calls `visit` with what must not be handed over again.
@@ -77,7 +77,7 @@ impl<const N: usize, P: Places<Arrival>> Received<N, P> {
 
     /// A store says that the program has let go of a message.
     pub(crate) fn restore(&mut self, id: PacketId, doubtful: bool, digest: u32) {
-        if let Some(place) = self.find(id) {
+        if let Some((place, _)) = self.find(id) {
             self.erase(place);
         }
         if self.len >= N {
@@ -94,7 +94,7 @@ impl<const N: usize, P: Places<Arrival>> Received<N, P> {
 
     /// A store says that the server has released a message.
     pub(crate) fn restore_removed(&mut self, id: PacketId) {
-        if let Some(place) = self.find(id) {
+        if let Some((place, _)) = self.find(id) {
             self.erase(place);
         }
     }

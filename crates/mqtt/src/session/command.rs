@@ -60,7 +60,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         let version = self.version();
         for subscription in filters {
             check_filter_in(version, subscription.filter).map_err(SubscribeError::Filter)?;
-            if subscription.qos > self.config.qos_max {
+            if !self.takes(subscription.qos) {
                 return Err(SubscribeError::Qos);
             }
             subscription.check_options(version).map_err(|_| SubscribeError::Options)?;
@@ -267,10 +267,15 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         Ok(token)
     }
 
+    /// Whether messages of this QoS can be sent, and asked for.
+    fn takes(&self, qos: Qos) -> bool {
+        qos.is_in_build() && qos <= self.config.qos_max
+    }
+
     /// Whether a message may begin so.
     pub(super) fn check_head(&self, head: &Head<'_>) -> Result<(), PublishError> {
         check_topic(head.topic).map_err(PublishError::Topic)?;
-        if head.qos > self.config.qos_max {
+        if !self.takes(head.qos) {
             return Err(PublishError::Qos);
         }
         head.check_properties(self.version()).map_err(PublishError::Properties)?;

@@ -45,6 +45,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             return Err(Misbehaved::BeforeConnack.into());
         }
         let (qos, packet_id) = (publish.message.head.qos, publish.packet_id);
+        if !qos.is_in_build() {
+            return Err(Misbehaved::ExactlyOnce.into());
+        }
         let repeated = self.is_long_repeat(publish, len);
         let ack = if repeated { None } else { self.expected_ack(qos, packet_id)? };
         let head = publish.message.head;

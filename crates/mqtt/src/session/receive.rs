@@ -4,7 +4,7 @@ use super::{Phase, Session, Turn, is_message_of};
 use crate::{
     Ack, AckKind, AckMode, AckToken, Auth, Connack, Error, Event, Limits, Message, Misbehaved,
     Packet, PacketId, PacketType, Publish, Qos, ReasonCode, Resumption, Suback, Token, Unsuback,
-    Version, line::Answer, received::digest, subscribe::count_filters,
+    Version, ack::Answer, received::digest, subscribe::count_filters,
 };
 use dunlin_octet::Buffer;
 
@@ -48,6 +48,10 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
             _ => {}
         }
         match packet {
+            Packet::Ack(ack) if ack.kind == AckKind::Puback => self.on_ack(*ack),
+            Packet::Ack(_) if !Qos::ExactlyOnce.is_in_build() => {
+                Err(Misbehaved::ExactlyOnce.into())
+            }
             Packet::Ack(ack) => self.on_ack(*ack),
             Packet::Suback(suback) => self.on_suback(suback),
             Packet::Unsuback(unsuback) => self.on_unsuback(unsuback),
@@ -80,6 +84,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
                     return Err(Misbehaved::ReceiveMaximum.into());
                 }
                 ack
+            }
+            (Qos::ExactlyOnce, _) if !Qos::ExactlyOnce.is_in_build() => {
+                return Err(Misbehaved::ExactlyOnce.into());
             }
             (Qos::ExactlyOnce, Some(id)) => {
                 let digest = digest_of(publish);

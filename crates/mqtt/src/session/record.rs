@@ -93,12 +93,12 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     ///
     /// While it would, [`Session::poll_packet`] begins no packet.
     pub const fn is_recorded(&self) -> bool {
-        !self.config.journaled || !(self.journal.writing || self.has_unrecorded())
+        !self.config.is_journaled() || !(self.journal.writing || self.has_unrecorded())
     }
 
     /// Whether [`Session::poll_record`] may have something to write.
     pub const fn has_unrecorded(&self) -> bool {
-        self.config.journaled
+        self.config.is_journaled()
             && (self.journal.standing
                 || self.slots.has_changed()
                 || self.received.has_unrecorded()
@@ -132,7 +132,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// The packet at `at` is new to the store.
     pub(super) fn record_new(&mut self, id: Option<PacketId>, at: usize) {
         self.journal.handle_command();
-        if let Some(id) = id.filter(|_| self.config.journaled) {
+        if let Some(id) = id.filter(|_| self.config.is_journaled()) {
             self.outbox.mark_new(at);
             self.slots.push_changed(id);
         }
@@ -141,7 +141,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// PUBREC has come for the message at `at`, perhaps not for the first time.
     pub(super) fn record_held(&mut self, id: PacketId, at: usize) {
         let entry = self.outbox.entry(at);
-        if self.config.journaled && !entry.is_released() && !entry.is_streamed() {
+        if self.config.is_journaled() && !entry.is_released() && !entry.is_streamed() {
             self.outbox.mark_held(at);
             self.slots.push_changed(id);
         }
@@ -149,7 +149,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
 
     /// Gives the slot of an exchange that is over free, once the store knows.
     pub(super) fn end(&mut self, id: PacketId) {
-        if self.config.journaled {
+        if self.config.is_journaled() {
             self.slots.end(id);
             self.slots.push_changed(id);
         } else {
@@ -158,7 +158,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     }
 
     fn next_change(&mut self) -> Option<Change> {
-        if !self.config.journaled {
+        if !self.config.is_journaled() {
             return None;
         }
         // What the server has forgotten stands before what has happened since.

@@ -97,7 +97,9 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         let is_new = match Packet::decode_front(self.version(), packet) {
             Ok(Some((Packet::Publish(it), len))) => {
                 let legal = it.message.head.check_properties(self.version()).is_ok();
-                it.packet_id == Some(id) && len == packet.len() && first & DUP == 0 && legal
+                let known = it.message.head.qos.is_in_build();
+                let whole = len == packet.len() && first & DUP == 0;
+                it.packet_id == Some(id) && whole && legal && known
             }
             Ok(Some((Packet::Subscribe(it), len))) => {
                 let few = it.subscriptions().nth(FILTERS_MAX).is_none();

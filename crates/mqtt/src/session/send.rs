@@ -3,7 +3,7 @@
 use super::{Asked, Current, Phase, Piece, Session, Turn, is_message_of};
 use crate::{
     Ack, AckKind, AckToken, Connect, Disconnect, FixedHeader, PacketId, PacketType, Qos,
-    ReasonCode, Token, Version, line::Answer, outbox::STAMPS,
+    ReasonCode, Token, Version, ack::Answer, outbox::STAMPS,
 };
 use dunlin_octet::Buffer;
 
@@ -44,7 +44,6 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         self.received.reset();
         self.released.clear();
         self.completed.clear();
-        self.outbox.drop_parked();
         self.outbox.rewind(self.stamp);
         self.reset_long();
         self.resent = false;
@@ -87,7 +86,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         if self.is_cut_off() {
             return None;
         }
-        if self.current == Current::Nothing {
+        if matches!(self.current, Current::Nothing) {
             self.current = self.next_current();
         }
         match &self.current {
@@ -115,7 +114,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
         if first == PacketType::Disconnect.first() {
             self.part();
         }
-        if self.current == Current::Outbox
+        if matches!(self.current, Current::Outbox)
             && let Some(entry) = self.outbox.finish(self.stamp)
             && !entry.is_parked()
         {
@@ -168,7 +167,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// What went out on this connection at least `ticks` ago, and has no answer, goes out again: only
     /// in MQTT 3.1.1, for MQTT 5.0 forbids it ([MQTT-4.4.0-1]).
     pub fn resend_overdue(&mut self, ticks: u16) {
-        if self.version() == Version::V3 && self.current != Current::Outbox {
+        if self.version() == Version::V3 && !matches!(self.current, Current::Outbox) {
             self.resent |= self.is_overdue(ticks);
             let released = &mut self.released;
             self.outbox.resend(self.stamp, ticks, |id| {

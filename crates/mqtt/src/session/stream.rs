@@ -3,7 +3,7 @@
 use super::{Current, Phase, Session, Wanted};
 use crate::{
     Head, PacketId, PublishError, Qos, Token,
-    line::Answer,
+    ack::Answer,
     outbox::Entry,
     publish::{body_len, put_head},
     session::command::Kept,
@@ -57,7 +57,7 @@ impl<B: Buffer, const INFLIGHT: usize> Session<B, INFLIGHT> {
     /// [`Event::Acknowledged`](crate::Event::Acknowledged) ends it.
     pub fn abandon(&mut self, token: Token) -> bool {
         let Some((at, entry)) = self.outbox.find_streamed(token.0) else { return false };
-        let lent = self.current == Current::Outbox && self.outbox.take_back(at);
+        let lent = matches!(self.current, Current::Outbox) && self.outbox.take_back(at);
         if lent {
             self.current = Current::Nothing;
             self.cut_off = true;

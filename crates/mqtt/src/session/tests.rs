@@ -408,6 +408,8 @@ mod journal;
 mod overdue;
 mod oversize;
 mod stream;
+#[cfg(not(feature = "qos2"))]
+mod without_qos2;
 
 /// Messages above QoS 0 that are under way count in 3.1.1 too, where the program knows the server's limit.
 #[test]
