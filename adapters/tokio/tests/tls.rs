@@ -274,6 +274,13 @@ async fn ca_certificate_of_a_server_is_refused() {
     let options = TlsOptions::ca_pem(certificate.pem().as_bytes()).unwrap();
     let (port, _) = echo(server_config(&certificate, &key));
     assert_eq!(fault("localhost", port, &options).await, TlsFault::Certificate);
+    // It says how to make one that can be used.
+    assert!(TlsFault::Certificate.to_string().contains("basicConstraints=critical,CA:FALSE"));
+    parameters.is_ca = IsCa::ExplicitNoCa;
+    let certificate = parameters.self_signed(&key).unwrap();
+    let options = TlsOptions::ca_pem(certificate.pem().as_bytes()).unwrap();
+    let (port, _) = echo(server_config(&certificate, &key));
+    open("localhost", port, &options, AMPLE).await.expect("it is trusted");
 }
 
 #[tokio::test]

@@ -128,8 +128,9 @@ impl TlsFault {
                  then the certificate's dates"
             }
             Self::Certificate => {
-                "its certificate cannot be used: \
-                 it is revoked, malformed, a CA's own, or not for a server; have a new one issued"
+                "its certificate cannot be used: it is revoked, malformed, not for a server, or a \
+                 CA's own, as `openssl req -x509` makes them unless it is told \
+                 -addext basicConstraints=critical,CA:FALSE; have a new one issued"
             }
             Self::NoClientCertificate => {
                 "it demands a certificate of the client: pass one and its key \
