@@ -185,7 +185,7 @@ async fn silence_is_timed_out_with_its_stage_and_the_client_recovers() {
             assert_eq!(cause(&error), Cause::TimedOut(expected), "{stage}");
             assert!(error.is_retryable());
             let text = error.to_string();
-            assert!(text.contains("check that host and port"), "{text}");
+            assert!(text.contains("check that the URL"), "{text}");
         }
     }
 }
