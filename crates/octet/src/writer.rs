@@ -1,6 +1,6 @@
 //! A cursor that puts values into borrowed memory.
 
-use crate::{Sink, copy};
+use crate::{Sink, copy, copy_piece};
 
 /// The memory is too short for what was to be put; nothing of it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,8 +79,11 @@ impl<'a> Writer<'a> {
 impl Sink for Writer<'_> {
     fn put(&mut self, bytes: &[u8]) {
         // What fits whole has a length that the compiler often knows.
-        if self.put_slice(bytes).is_err() {
-            self.put_front(bytes);
+        match self.reserve(bytes.len()) {
+            Ok(place) => {
+                copy_piece(bytes, place);
+            }
+            Err(Full) => self.put_front(bytes),
         }
     }
 }

@@ -25,6 +25,9 @@ pub(crate) struct Step {
     kept: Class,
 }
 
+/// In place of a class: the field is no text of the request's, but is made as it is written.
+pub(crate) const MADE: Class = 0;
+
 /// Shortens the tables.
 pub(crate) const fn step(before: &'static str, field: Field, kept: Class) -> Step {
     Step { before, field, kept }
@@ -78,7 +81,7 @@ pub(crate) static QUERY_FORM: Form = Form {
         step("%2Faws4_request&X-Amz-Date=", Field::Stamp, ANY),
         step("&X-Amz-Expires=", Field::Life, ANY),
         step("&X-Amz-Security-Token=", Field::SignedToken, UNRESERVED),
-        step("&X-Amz-SignedHeaders=", Field::List(List::QueryNames), ANY),
+        step("&X-Amz-SignedHeaders=", Field::List(List::QueryNames), MADE),
     ],
     headers: &[step("host:", Field::Host, LOWER)],
     merge: None,
@@ -89,7 +92,7 @@ pub(crate) static HEADER_FORM: Form = Form {
     query: &[],
     headers: &[
         step("host:", Field::Host, LOWER),
-        step("\nx-amz-content-sha256:", Field::PayloadHeader, ANY),
+        step("\nx-amz-content-sha256:", Field::PayloadHeader, MADE),
         step("\nx-amz-date:", Field::Stamp, ANY),
         step("\nx-amz-security-token:", Field::SignedToken, ANY),
     ],
@@ -99,12 +102,12 @@ pub(crate) static HEADER_FORM: Form = Form {
 /// "Create a canonical request".
 const CANONICAL: &[Step] = &[
     step("", Field::Method, ANY),
-    step("\n", Field::CanonicalPath, ANY),
-    step("\n", Field::List(List::Query), ANY),
-    step("\n", Field::List(List::Headers), ANY),
+    step("\n", Field::CanonicalPath, MADE),
+    step("\n", Field::List(List::Query), MADE),
+    step("\n", Field::List(List::Headers), MADE),
     // One ends the last header, one ends them all.
-    step("\n\n", Field::List(List::Names), ANY),
-    step("\n", Field::Payload, ANY),
+    step("\n\n", Field::List(List::Names), MADE),
+    step("\n", Field::Payload, MADE),
 ];
 
 /// Algorithm, time, scope, and the hash of the canonical request ("Create a string to sign").
@@ -113,22 +116,24 @@ const STRING_TO_SIGN: &[Step] = &[
     step("\n", Field::Day, ANY),
     step("/", Field::Region, ANY),
     step("/", Field::Service, ANY),
-    step("/aws4_request\n", Field::Digest, ANY),
+    step("/aws4_request\n", Field::Digest, MADE),
 ];
 
-/// What has to be of which class, and is not empty; the first ones also for a key alone.
-const CHECKS: &[Check] = &[
-    (Field::AccessKeyId, KEY_ID, InvalidInput::AccessKeyId),
+/// What has to be of which class, and is not empty, for a key to be derived from it.
+pub(crate) const KEY_CHECKS: &[Check] = &[
     (Field::Secret, VISIBLE, InvalidInput::SecretAccessKey),
     (Field::Region, NAME, InvalidInput::Region),
     (Field::Service, NAME, InvalidInput::Service),
+];
+/// The same for all else that is signed.
+const CHECKS: &[Check] = &[
+    (Field::AccessKeyId, KEY_ID, InvalidInput::AccessKeyId),
     (Field::Token, VISIBLE, InvalidInput::SessionToken),
     (Field::Host, HOST, InvalidInput::Host),
     (Field::Method, TOKEN, InvalidInput::Method),
 ];
-const SCOPE_CHECKS: usize = 4;
 
-type Check = (Field, Class, InvalidInput);
+pub(crate) type Check = (Field, Class, InvalidInput);
 
 /// A request, the form that it gets, and what comes of it.
 #[derive(Clone, Copy)]
@@ -153,15 +158,10 @@ impl Marks {
 }
 
 impl Plan<'_> {
-    /// Whether a key can be derived for it.
-    pub(crate) fn check_scope(&self) -> Result<(), InvalidInput> {
-        self.check_fields(CHECKS.get(..SCOPE_CHECKS).unwrap_or_default())
-    }
-
-    /// Whether it can be signed; the path has been looked at as its form asks.
+    /// Whether it can be signed, if there is a key.
     // Not inlined, so that the stack is free again when the signing begins.
     #[inline(never)]
-    pub(crate) fn check(&self) -> Result<(), InvalidInput> {
+    fn check(&self) -> Result<(), InvalidInput> {
         self.check_fields(CHECKS)?;
         let path = self.request.path.as_bytes();
         InvalidInput::Path.unless(self.rule() != PathRule::Verbatim || is_canonical(path))?;
@@ -173,8 +173,9 @@ impl Plan<'_> {
         Ok(())
     }
 
+    /// Whether each field is what it has to be.
     #[inline(never)]
-    fn check_fields(&self, checks: &[Check]) -> Result<(), InvalidInput> {
+    pub(crate) fn check_fields(&self, checks: &[Check]) -> Result<(), InvalidInput> {
         for (field, class, fault) in checks {
             if let Some(text) = self.text(*field) {
                 fault.unless(!text.is_empty() && all(text, *class))?;
@@ -191,15 +192,17 @@ impl Plan<'_> {
         }
     }
 
-    /// Signs with `key`, which is derived if it is not the one for this request.
-    #[inline(never)]
-    pub(crate) fn sign(&mut self, key: &mut Key) {
-        key.renew_for(self);
+    /// Signs with `key`, which is derived if it is not the one for this request; the path has been looked
+    /// at as its form asks.
+    pub(crate) fn sign(&mut self, key: &mut Key) -> Result<(), InvalidInput> {
+        self.check()?;
+        key.renew_for(self)?;
         let mut digest = [0; DIGEST_LEN];
         sha256(&Steps { plan: self, steps: CANONICAL }, &mut digest);
         self.marks.digest = digest;
         key.sign(&Steps { plan: self, steps: STRING_TO_SIGN }, &mut digest);
         self.marks.digest = digest;
+        Ok(())
     }
 
     fn rule(&self) -> PathRule {
@@ -213,6 +216,7 @@ impl Plan<'_> {
 
     /// What a field is, before it is encoded; nothing for what is no single text, `None` for what is
     /// missing.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn text(&self, field: Field) -> Option<&[u8]> {
         let request = self.request;
         let text = match field {
@@ -246,14 +250,23 @@ impl Plan<'_> {
         }
     }
 
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn write_field(&self, step: &Step, text: &[u8], sink: &mut dyn Sink) {
-        match step.field {
+        match step.kept {
+            ANY => sink.put(text),
+            MADE => self.write_made(step.field, text, sink),
+            kept => put(text, kept, sink),
+        }
+    }
+
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
+    fn write_made(&self, field: Field, text: &[u8], sink: &mut dyn Sink) {
+        match field {
             Field::CanonicalPath => self.rule().put(text, sink),
             Field::Payload | Field::PayloadHeader => self.request.payload.write(sink),
             Field::Digest => Hex(&self.marks.digest).write(sink),
             Field::List(list) => self.write_list(list, sink),
-            _ if step.kept == ANY => sink.put(text),
-            _ => put(text, step.kept, sink),
+            _ => {}
         }
     }
 

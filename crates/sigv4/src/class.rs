@@ -66,6 +66,14 @@ pub(crate) fn is(byte: u8, class: Class) -> bool {
     kind_of(byte) & class != 0
 }
 
+/// Its bit.
+#[cfg(target_pointer_width = "64")]
+fn kind_of(byte: u8) -> Class {
+    CLASSES.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+/// The same with less of a table.
+#[cfg(not(target_pointer_width = "64"))]
 fn kind_of(byte: u8) -> Class {
     let number = KINDS.get(usize::from(byte)).copied().unwrap_or(const { kind(u8::MAX) });
     Class::wrapping_shl(1, u32::from(number))
@@ -81,13 +89,29 @@ pub(crate) fn all(text: &[u8], class: Class) -> bool {
 /// How many bytes at the front of `text` are of the class.
 #[inline(never)]
 pub(crate) fn run(text: &[u8], class: Class) -> usize {
+    // Mostly all are, which the loop that looks at each finds out sooner, where code may be as large.
+    if cfg!(target_pointer_width = "64") && all(text, class) {
+        return text.len();
+    }
     text.iter().position(|byte| !is(*byte, class)).unwrap_or(text.len())
 }
 
-/// The kinds of ASCII.
-static KINDS: [u8; 128] = kinds();
+#[cfg(target_pointer_width = "64")]
+static CLASSES: [Class; 256] = {
+    let mut classes = [0; 256];
+    let mut rest: &mut [Class] = &mut classes;
+    let mut byte: u8 = 0;
+    while let [first, behind @ ..] = rest {
+        *first = class_of(byte);
+        byte = byte.wrapping_add(1);
+        rest = behind;
+    }
+    classes
+};
 
-const fn kinds() -> [u8; 128] {
+/// The kinds of ASCII.
+#[cfg(not(target_pointer_width = "64"))]
+static KINDS: [u8; 128] = {
     let mut kinds = [0; 128];
     let mut rest: &mut [u8] = &mut kinds;
     let mut byte: u8 = 0;
@@ -97,9 +121,10 @@ const fn kinds() -> [u8; 128] {
         rest = behind;
     }
     kinds
-}
+};
 
 /// The number of the bit that stands for its kind.
+#[cfg(not(target_pointer_width = "64"))]
 const fn kind(byte: u8) -> u8 {
     let [number, ..] = class_of(byte).trailing_zeros().to_le_bytes();
     number

@@ -107,6 +107,7 @@ impl Text for Hex<'_> {
 
 /// Fills `place` with the last digits of `value`: of ones up to ten, and of tens up to `tens`, so that
 /// 6 makes minutes and seconds.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 pub(crate) fn put_digits(mut value: u32, place: &mut [u8], tens: u32) {
     let (mut base, mut next) = (10, tens);
     for place in place.iter_mut().rev() {

@@ -4,7 +4,7 @@
 //! stands around it, the block that fills up and the padding, is here, where each of it costs a copy
 //! and no more.
 
-use dunlin_octet::{Sink, Text, copy};
+use dunlin_octet::{Sink, Text, copy, copy_piece};
 use sha2::block_api::compress256;
 use zeroize::Zeroize;
 
@@ -111,6 +111,18 @@ impl Sha256 {
         self.compress();
     }
 
+    /// The block is full: goes on with whole ones of `bytes`, and begins the next with the rest.
+    // Most pieces are short, and do not come here.
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
+    fn put_blocks(&mut self, bytes: &[u8]) {
+        self.compress();
+        let (blocks, rest) = bytes.as_chunks();
+        if !blocks.is_empty() {
+            compress256(&mut self.state, blocks);
+        }
+        copy(rest, &mut self.block);
+    }
+
     fn compress(&mut self) {
         compress256(&mut self.state, core::slice::from_ref(&self.block));
     }
@@ -122,14 +134,9 @@ impl Sink for Sha256 {
         self.len = self.len.wrapping_add(u64::try_from(bytes.len()).unwrap_or_default());
         let place = self.block.get_mut(at..).unwrap_or_default();
         let room = place.len();
-        let taken = copy(bytes, place);
-        if taken < room {
-            return;
+        if copy_piece(bytes, place) == room {
+            self.put_blocks(bytes.get(room..).unwrap_or_default());
         }
-        self.compress();
-        let (blocks, rest) = bytes.get(taken..).unwrap_or_default().as_chunks();
-        compress256(&mut self.state, blocks);
-        copy(rest, &mut self.block);
     }
 }
 

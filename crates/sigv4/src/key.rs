@@ -1,6 +1,6 @@
 //! The signing key.
 
-use crate::canonical::{Field, Plan, QUERY_FORM, Step, Steps, step};
+use crate::canonical::{Field, KEY_CHECKS, Plan, QUERY_FORM, Step, Steps, step};
 use crate::check::InvalidInput;
 use crate::class::ANY;
 use crate::hash::{DIGEST_LEN, Digest, Mac};
@@ -39,19 +39,17 @@ impl Key {
     ///
     /// Signing calls it; call it earlier to have the work done before the request is there.
     pub fn renew(&mut self, request: &Request<'_>) -> Result<(), InvalidInput> {
-        let plan = request.plan(&QUERY_FORM)?;
-        plan.check_scope()?;
-        self.renew_for(&plan);
-        Ok(())
+        self.renew_for(&request.plan(&QUERY_FORM)?)
     }
 
-    /// The same for a request whose parts have been checked.
+    /// The same for a request with a time.
     #[inline(never)]
-    pub(crate) fn renew_for(&mut self, plan: &Plan<'_>) {
+    pub(crate) fn renew_for(&mut self, plan: &Plan<'_>) -> Result<(), InvalidInput> {
         let origin = Checksum::of(plan);
         if *self.origin == origin {
-            return;
+            return Ok(());
         }
+        plan.check_fields(KEY_CHECKS)?;
         let mut code = Zeroizing::new([0; DIGEST_LEN]);
         let [first, rest @ ..] = DERIVATION;
         self.mac.set(&Steps { plan, steps: slice::from_ref(first) });
@@ -60,6 +58,7 @@ impl Key {
             self.mac.set(&code.as_slice());
         }
         *self.origin = origin;
+        Ok(())
     }
 
     /// Signs `text`.

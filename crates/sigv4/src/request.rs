@@ -111,8 +111,7 @@ impl<'a> Request<'a> {
             InvalidInput::Expires.unless((1..=EXPIRES_MAX_S).contains(&life_s))?;
             plan.marks.life = Life::of(life_s);
         }
-        plan.check()?;
-        plan.sign(key);
+        plan.sign(key)?;
         Ok(Presigned { request: self.without_secret(), marks: plan.marks })
     }
 
@@ -122,8 +121,7 @@ impl<'a> Request<'a> {
     pub fn authorize(&self, key: &mut Key) -> Result<Authorized<'a>, InvalidInput> {
         InvalidInput::Path.unless(is_clean(self.path.as_bytes()))?;
         let mut plan = self.plan(&HEADER_FORM)?;
-        plan.check()?;
-        plan.sign(key);
+        plan.sign(key)?;
         Ok(Authorized { request: self.without_secret(), marks: plan.marks })
     }
 

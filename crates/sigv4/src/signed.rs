@@ -1,6 +1,6 @@
 //! What comes of signing: a request target, or headers.
 
-use crate::canonical::{Field, HEADER_FORM, List, Marks, Plan, QUERY_FORM, Step, step};
+use crate::canonical::{Field, HEADER_FORM, List, MADE, Marks, Plan, QUERY_FORM, Step, step};
 use crate::class::{ANY, UNRESERVED};
 use crate::request::Request;
 use core::fmt;
@@ -8,8 +8,8 @@ use dunlin_octet::{Sink, Text};
 
 const TARGET: &[Step] = &[
     step("", Field::Path, ANY),
-    step("?", Field::List(List::Query), ANY),
-    step("&X-Amz-Signature=", Field::Digest, ANY),
+    step("?", Field::List(List::Query), MADE),
+    step("&X-Amz-Signature=", Field::Digest, MADE),
     step("&X-Amz-Security-Token=", Field::AppendedToken, UNRESERVED),
 ];
 /// "Create a signed request", add the signature.
@@ -18,14 +18,14 @@ const AUTHORIZATION: &[Step] = &[
     step("/", Field::Day, ANY),
     step("/", Field::Region, ANY),
     step("/", Field::Service, ANY),
-    step("/aws4_request, SignedHeaders=", Field::List(List::Names), ANY),
-    step(", Signature=", Field::Digest, ANY),
+    step("/aws4_request, SignedHeaders=", Field::List(List::Names), MADE),
+    step(", Signature=", Field::Digest, MADE),
 ];
 /// Behind the value of `Authorization`.
 const LINES: &[Step] = &[
     step("\r\nX-Amz-Date: ", Field::Stamp, ANY),
     step("\r\nX-Amz-Security-Token: ", Field::Token, ANY),
-    step("\r\nX-Amz-Content-Sha256: ", Field::PayloadHeader, ANY),
+    step("\r\nX-Amz-Content-Sha256: ", Field::PayloadHeader, MADE),
     step("\r\n", Field::Nothing, ANY),
 ];
 

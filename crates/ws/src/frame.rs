@@ -108,16 +108,20 @@ impl Header {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn encode(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         let first = self.opcode.bits() | if self.fin { FIN } else { 0 };
-        let mask = if self.mask.is_some() { MASK } else { 0 };
-        let [i, j, k, l] = self.mask.unwrap_or_default();
         let [h, g, f, e, d, c, high, low] = self.len.to_be_bytes();
-        // In one piece, whose end is cut off where it is shorter.
-        let bytes: [u8; FRAME_HEADER_MAX] = match self.len {
-            0..=125 => [first, mask | low, i, j, k, l, 0, 0, 0, 0, 0, 0, 0, 0],
-            126..=0xffff => [first, mask | 126, high, low, i, j, k, l, 0, 0, 0, 0, 0, 0],
-            _ => [first, mask | 127, h, g, f, e, d, c, high, low, i, j, k, l],
-        };
-        out.put_slice(bytes.get(..self.encoded_len()).unwrap_or_default())
+        // Each form in one piece, of a length that the compiler knows.
+        match (self.len, self.mask) {
+            (0..=125, None) => out.put_slice(&[first, low]),
+            (0..=125, Some([i, j, k, l])) => out.put_slice(&[first, MASK | low, i, j, k, l]),
+            (126..=0xffff, None) => out.put_slice(&[first, 126, high, low]),
+            (126..=0xffff, Some([i, j, k, l])) => {
+                out.put_slice(&[first, MASK | 126, high, low, i, j, k, l])
+            }
+            (_, None) => out.put_slice(&[first, 127, h, g, f, e, d, c, high, low]),
+            (_, Some([i, j, k, l])) => {
+                out.put_slice(&[first, MASK | 127, h, g, f, e, d, c, high, low, i, j, k, l])
+            }
+        }
     }
 
     /// How many bytes [`Header::encode`] puts.
