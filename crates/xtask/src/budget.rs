@@ -1,22 +1,23 @@
 //! What a small client costs: flash, stack, memory, and instructions for each message.
 //!
 //! `tests/firmware/budget` is built for a Cortex-M4 in several forms, and run in an emulator whose clock
-//! counts instructions. What comes out is held against `recorded.tsv` beside it: whoever makes it worse
-//! by more than [`SLACK`] has to say so by recording it anew.
+//! counts instructions. What comes out is held against `recorded.tsv` beside it: whoever makes it worse by
+//! more than [`SLACK`] has to say so by recording it anew.
 //!
 //! What flash it saved, in bytes of the form `stream, 3.1.1` and of `websocket, 3.1.1`: moves to the front
-//! without `memmove`, and one way to change an arrival of QoS 2, 1,740 and 1,740; filters put without their
-//! decoder 464 and 424; answers to nothing decoded with all others 316 and 352; no properties without MQTT
-//! 5.0 284 and 404; no masks without WebSocket 288 and 0; memory that is cleared in whole words 224 and 112;
-//! packet types by their number 196 and 120; deadlines as plain numbers 120 and 88; one walk through the
-//! outbox 96 and 304; no `memchr` 52 and 52; headers of the outbox in the machine's order 24 and 24; no short
-//! cuts for plain topics and short lengths on small machines, and one step over a packet 136 and 128. Features: `qos2` 3,060, `answers` 440, `journal` 260.
+//! without `memmove`, and one way to change an arrival of QoS 2, 1,740 and 1,740; filters put without
+//! their decoder 464 and 424; answers to nothing decoded with all others 316 and 352; no properties
+//! without MQTT 5.0 284 and 404; no masks without WebSocket 288 and 0; memory that is cleared in whole
+//! words 224 and 112; packet types by their number 196 and 120; deadlines as plain numbers 120 and 88; one
+//! walk through the outbox 96 and 304; no `memchr` 52 and 52; headers of the outbox in the machine's order
+//! 24 and 24; no short cuts for plain topics and short lengths on small machines, and one step over a
+//! packet 136 and 128. Features: `qos2` 3,060, `answers` 440, `journal` 260.
 //!
 //! What did not: conversions of errors out of line, from 104 less to 76 more with the form; a frame header
 //! in three pieces, 32 less for 160 instructions a message, and with its end cut off, 112 less, but twice
-//! the time of a short frame on a host; the compiler's thresholds of inlining, from 32
-//! less to 8 more; another run of its outliner, which `z` has on, frame pointers and a Cortex-M4 instead of
-//! any Armv7E-M, 0 to 12 less; its hoisting 4 less, its sinking 432 more.
+//! the time of a short frame on a host; the compiler's thresholds of inlining, from 32 less to 8 more;
+//! another run of its outliner, which `z` has on, frame pointers and a Cortex-M4 instead of any Armv7E-M,
+//! 0 to 12 less; its hoisting 4 less, its sinking 432 more.
 
 use crate::Outcome;
 use crate::elf::{functions, items, sections};
