@@ -51,7 +51,9 @@ pub enum Persistence {
     /// what comes then over lost connections.
     #[default]
     Clean,
-    /// It keeps subscriptions and messages under the client identifier, which must be given.
+    /// It keeps subscriptions and messages under the client identifier: give one
+    /// ([`Options::client_id`]), or nobody comes back for them once the process has ended, whose
+    /// clients have random ones.
     ///
     /// What it has kept comes right after the first connection, and waits 30 s for a subscription. In
     /// MQTT 5.0 it keeps them for ever, or as [`Options::session_expiry_s`] says.
