@@ -32,6 +32,8 @@ pub(super) fn refused_by_them_alone(
         (ErrorV5::InvalidReasonCode(PacketType::Disconnect, 0x8c), Packet::Disconnect(it)) => {
             it.reason == ReasonCode::BAD_AUTHENTICATION_METHOD
         }
+        // A server that speaks the other version alone says so in that one's form.
+        (_, Packet::Connack(it)) => it.reason == ReasonCode::UNSUPPORTED_PROTOCOL_VERSION,
         // MQTT 3.1.1 has no shared subscriptions: `$share` is a level like any other.
         (
             ErrorV5::Common(Error::InvalidTopicFilter(filter)),
