@@ -31,7 +31,7 @@ mod writer;
 pub use buffer::{Buffer, Entry, Places};
 pub use inbox::Inbox;
 pub use mask::{copy_masked, mask};
-pub use moves::{copy, copy_piece, shift};
+pub use moves::{copy, copy_short, shift};
 pub use reader::Reader;
 pub use sink::{Count, Sink, Text, Window};
 pub use writer::{Full, Writer};

@@ -11,26 +11,20 @@ pub fn copy(from: &[u8], to: &mut [u8]) -> usize {
     len
 }
 
-/// Up to here two moves do, where there are registers for them: less than a call takes.
-const SHORT_MAX: usize = if cfg!(target_pointer_width = "64") { 64 } else { 0 };
+/// Up to here two moves do, which is less than a call takes.
+const SHORT_MAX: usize = 64;
+/// Whether there are registers for them.
+const HAS_SHORT: bool = cfg!(target_pointer_width = "64");
 
-/// Does what [`copy`] does, faster for pieces that are mostly short, and are not read at once: a processor
-/// waits where it reads together what was written apart.
-#[cfg_attr(target_pointer_width = "64", inline)]
-pub fn copy_piece(from: &[u8], to: &mut [u8]) -> usize {
-    let len = from.len().min(to.len());
-    match (from.get(..len), to.get_mut(..len)) {
-        (Some(from), Some(to)) if (1..=SHORT_MAX).contains(&len) => copy_short(from, to),
-        _ => {
-            copy(from, to);
-        }
-    }
-    len
-}
-
-/// Copies all of `from`, from 1 to [`SHORT_MAX`] bytes, to `to`, which is as long.
+/// Copies `from` to the front of `to` if it is short and fits; says whether it did.
+///
+/// Faster than [`copy`] for what is not read at once: a processor waits where it reads together what was
+/// written apart.
 #[inline]
-fn copy_short(from: &[u8], to: &mut [u8]) {
+pub fn copy_short(from: &[u8], to: &mut [u8]) -> bool {
+    let Some(to) = to.get_mut(..from.len()).filter(|to| HAS_SHORT && to.len() <= SHORT_MAX) else {
+        return false;
+    };
     let _ = match from.len() {
         32.. => copy_ends::<32>(from, to),
         16.. => copy_ends::<16>(from, to),
@@ -39,6 +33,7 @@ fn copy_short(from: &[u8], to: &mut [u8]) {
         2.. => copy_ends::<2>(from, to),
         _ => copy_ends::<1>(from, to),
     };
+    true
 }
 
 /// Copies the first and the last `N` bytes, which may be partly the same.
@@ -106,14 +101,27 @@ mod tests {
     fn copy_of_every_length_is_whole_and_no_longer() {
         let from: std::vec::Vec<u8> = (1..=150).collect();
         for len in 0..from.len() {
-            for copy in [copy, copy_piece] {
-                let mut to = [0; 150];
-                assert_eq!(copy(&from[..len], &mut to), len);
-                assert_eq!((&to[..len], to[len]), (&from[..len], 0), "{len}");
-                let mut short = std::vec![0; len / 2];
-                assert_eq!(copy(&from[..len], &mut short), len / 2);
-                assert_eq!(short, from[..len / 2]);
-            }
+            let mut to = [0; 150];
+            assert_eq!(copy(&from[..len], &mut to), len);
+            assert_eq!((&to[..len], to[len]), (&from[..len], 0), "{len}");
+            let mut short = std::vec![0; len / 2];
+            assert_eq!(copy(&from[..len], &mut short), len / 2);
+            assert_eq!(short, from[..len / 2]);
+        }
+    }
+
+    #[test]
+    fn short_copy_is_whole_or_not_made() {
+        let from: std::vec::Vec<u8> = (1..=150).collect();
+        for len in 0..from.len() {
+            let mut to = [0; 150];
+            let copied = copy_short(&from[..len], &mut to);
+            assert_eq!(copied, HAS_SHORT && len <= SHORT_MAX, "{len}");
+            let copied = if copied { len } else { 0 };
+            assert_eq!((&to[..copied], to[copied]), (&from[..copied], 0), "{len}");
+            let mut short = std::vec![0; len.saturating_sub(1)];
+            assert!(len == 0 || !copy_short(&from[..len], &mut short));
+            assert!(short.iter().all(|byte| *byte == 0), "{len}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! A cursor that puts values into borrowed memory.
 
-use crate::{Sink, copy, copy_piece};
+use crate::{Sink, copy, copy_short};
 
 /// The memory is too short for what was to be put; nothing of it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,9 @@ impl Sink for Writer<'_> {
         // What fits whole has a length that the compiler often knows.
         match self.reserve(bytes.len()) {
             Ok(place) => {
-                copy_piece(bytes, place);
+                if !copy_short(bytes, place) {
+                    copy(bytes, place);
+                }
             }
             Err(Full) => self.put_front(bytes),
         }
@@ -90,6 +92,7 @@ impl Sink for Writer<'_> {
 
 impl Writer<'_> {
     #[cold]
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
     fn put_front(&mut self, bytes: &[u8]) {
         let place = self.memory.get_mut(self.at..).unwrap_or_default();
         self.at = self.at.saturating_add(copy(bytes, place));

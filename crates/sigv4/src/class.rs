@@ -85,20 +85,28 @@ fn kind_by_number(byte: u8) -> Class {
 }
 
 /// Whether each byte of `text` is of the class.
-// Not inlined: one loop for all, without a way out of its middle.
-#[inline(never)]
 pub(crate) fn all(text: &[u8], class: Class) -> bool {
-    text.iter().fold(0, |kinds, byte| kinds | kind_of(*byte)) & !class == 0
+    run(text, class) == text.len()
 }
 
 /// How many bytes at the front of `text` are of the class.
+// Not inlined: one loop for all.
 #[inline(never)]
 pub(crate) fn run(text: &[u8], class: Class) -> usize {
-    // Mostly all are, which the loop that looks at each finds out sooner, where code may be as large.
-    if cfg!(target_pointer_width = "64") && all(text, class) {
-        return text.len();
+    // Most are whole, where code may be larger for it.
+    let rest = if cfg!(target_pointer_width = "64") { behind::<8>(text, class) } else { text };
+    text.len().saturating_sub(behind::<1>(rest, class).len())
+}
+
+/// What follows the front of `text` that is of the class, looked at `N` bytes at a time.
+#[inline(always)]
+fn behind<const N: usize>(mut text: &[u8], class: Class) -> &[u8] {
+    while let Some((front, rest)) = text.split_first_chunk::<N>()
+        && front.iter().fold(0, |kinds, byte| kinds | kind_of(*byte)) & !class == 0
+    {
+        text = rest;
     }
-    text.iter().position(|byte| !is(*byte, class)).unwrap_or(text.len())
+    text
 }
 
 #[cfg(target_pointer_width = "64")]

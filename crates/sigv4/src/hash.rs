@@ -4,7 +4,8 @@
 //! stands around it, the block that fills up and the padding, is here, where each of it costs a copy
 //! and no more.
 
-use dunlin_octet::{Sink, Text, copy, copy_piece};
+use core::slice;
+use dunlin_octet::{Sink, Text, copy, copy_short};
 use sha2::block_api::compress256;
 use zeroize::Zeroize;
 
@@ -54,23 +55,29 @@ fn put_state(state: &State, place: &mut [u8]) {
     words.iter_mut().zip(state).for_each(|(place, word)| *place = word.to_be_bytes());
 }
 
+/// Blocks that are held until all are full. A processor waits where it reads together what has just been
+/// written in pieces, so that it is made to wait once for several, where there is memory for them.
+const HELD: usize = if cfg!(target_pointer_width = "64") { 2 } else { 1 };
+
 /// A hash under way; wiped when dropped.
 #[derive(Clone)]
 pub(crate) struct Sha256 {
     state: State,
-    block: Block,
-    /// Bytes so far, of which those beyond whole blocks stand in the block.
+    held: [Block; HELD],
+    /// How many bytes are held.
+    filled: usize,
+    /// How many there were.
     len: u64,
 }
 
 impl Sha256 {
     pub(crate) const fn new() -> Self {
-        Self { state: START, block: [0; BLOCK_LEN], len: 0 }
+        Self { state: START, held: [[0; BLOCK_LEN]; HELD], filled: 0, len: 0 }
     }
 
     /// Behind one block, which has made that state.
     const fn behind_block(state: State) -> Self {
-        Self { state, block: [0; BLOCK_LEN], len: 64 }
+        Self { state, held: [[0; BLOCK_LEN]; HELD], filled: 0, len: 64 }
     }
 
     /// Pads the message and gives its digest.
@@ -83,67 +90,68 @@ impl Sha256 {
     #[inline(never)]
     fn pad(&mut self) {
         let bits = self.len.wrapping_shl(3);
-        let at = self.filled();
-        if let [end, zeros @ ..] = self.block.get_mut(at..).unwrap_or_default() {
+        let held = self.held.as_flattened_mut();
+        if let [end, zeros @ ..] = held.get_mut(self.filled..).unwrap_or_default() {
             *end = 0x80;
             zeros.fill(0);
         }
-        if at >= BLOCK_LEN - LENGTH_LEN {
-            self.compress();
-            self.block.fill(0);
+        let mut last = self.filled.saturating_add(LENGTH_LEN) / BLOCK_LEN;
+        if last >= HELD {
+            compress256(&mut self.state, &self.held);
+            self.held.as_flattened_mut().fill(0);
+            last = 0;
         }
-        if let Some(place) = self.block.last_chunk_mut() {
+        let blocks = self.held.get_mut(..=last).unwrap_or_default();
+        if let Some(place) = blocks.as_flattened_mut().last_chunk_mut() {
             *place = bits.to_be_bytes();
         }
-        self.compress();
+        compress256(&mut self.state, blocks);
     }
 
-    /// How much of the block is filled.
-    fn filled(&self) -> usize {
-        let [low, ..] = self.len.to_le_bytes();
-        usize::from(low) % BLOCK_LEN
-    }
-
-    /// Starts with the key that stands in the block, under `pad`.
+    /// Starts with the key that stands in the first block, under `pad`.
     fn start_keyed(&mut self, pad: u8) {
-        self.block.iter_mut().for_each(|byte| *byte ^= pad);
+        let [key, ..] = &mut self.held;
+        key.iter_mut().for_each(|byte| *byte ^= pad);
         self.state = START;
-        self.compress();
+        compress256(&mut self.state, slice::from_ref(key));
     }
 
-    /// The block is full: goes on with whole ones of `bytes`, and begins the next with the rest.
+    /// Puts what is long, or fills the blocks up.
     // Most pieces are short, and do not come here.
     #[cfg_attr(target_pointer_width = "64", inline(never))]
-    fn put_blocks(&mut self, bytes: &[u8]) {
-        self.compress();
-        let (blocks, rest) = bytes.as_chunks();
-        if !blocks.is_empty() {
-            compress256(&mut self.state, blocks);
+    fn put_long(&mut self, bytes: &[u8]) {
+        let place = self.held.as_flattened_mut().get_mut(self.filled..).unwrap_or_default();
+        let room = place.len();
+        let len = copy(bytes, place);
+        self.filled = self.filled.wrapping_add(len);
+        if len == room {
+            compress256(&mut self.state, &self.held);
+            let (blocks, rest) = bytes.get(len..).unwrap_or_default().as_chunks();
+            if !blocks.is_empty() {
+                compress256(&mut self.state, blocks);
+            }
+            self.filled = copy(rest, self.held.as_flattened_mut());
         }
-        copy(rest, &mut self.block);
-    }
-
-    fn compress(&mut self) {
-        compress256(&mut self.state, core::slice::from_ref(&self.block));
     }
 }
 
 impl Sink for Sha256 {
     fn put(&mut self, bytes: &[u8]) {
-        let at = self.filled();
         self.len = self.len.wrapping_add(u64::try_from(bytes.len()).unwrap_or_default());
-        let place = self.block.get_mut(at..).unwrap_or_default();
-        let room = place.len();
-        if copy_piece(bytes, place) == room {
-            self.put_blocks(bytes.get(room..).unwrap_or_default());
+        let place = self.held.as_flattened_mut().get_mut(self.filled..).unwrap_or_default();
+        if bytes.len() < place.len() && copy_short(bytes, place) {
+            self.filled = self.filled.wrapping_add(bytes.len());
+        } else {
+            self.put_long(bytes);
         }
     }
 }
 
 impl Drop for Sha256 {
     fn drop(&mut self) {
-        self.state.zeroize();
-        self.block.zeroize();
+        // As slices, which are wiped at once, and not item by item as arrays are.
+        self.state.as_mut_slice().zeroize();
+        self.held.as_flattened_mut().zeroize();
     }
 }
 
@@ -166,8 +174,9 @@ impl Mac {
         key.write(&mut hash);
         if hash.len > 64 {
             hash.pad();
-            hash.block.fill(0);
-            put_state(&hash.state, &mut hash.block);
+            let held = hash.held.as_flattened_mut();
+            held.fill(0);
+            put_state(&hash.state, held);
         }
         hash.start_keyed(INNER_PAD);
         self.inner = hash.state;
@@ -181,8 +190,7 @@ impl Mac {
         let mut hash = Sha256::behind_block(self.inner);
         text.write(&mut hash);
         hash.finish(code);
-        hash.state = self.outer;
-        hash.len = 64;
+        (hash.state, hash.filled, hash.len) = (self.outer, 0, 64);
         hash.put(code);
         hash.finish(code);
     }

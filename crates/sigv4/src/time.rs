@@ -132,6 +132,8 @@ impl Life {
     }
 
     /// As a query has them.
+    // Not inlined, where the compiler would look for them before anybody asks.
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
     pub(crate) fn digits(&self) -> Option<&[u8]> {
         let first = self.0.iter().position(|digit| *digit != b'0')?;
         self.0.get(first..)
