@@ -175,7 +175,17 @@ mod tests {
 
     #[test]
     fn denial_is_retryable_by_status_or_kind() {
-        for kind in PASSING {
+        for kind in [
+            "TooManyRequestsException",
+            "ThrottlingException",
+            "Throttling",
+            "RequestLimitExceeded",
+            "InternalErrorException",
+            "InternalFailureException",
+            "InternalServerError",
+            "ServiceUnavailableException",
+            "ExternalServiceException",
+        ] {
             let body = std::format!(r#"{{"__type":"{kind}"}}"#);
             assert!(denied("400 Bad Request", "", &body).2, "{kind}");
         }

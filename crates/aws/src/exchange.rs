@@ -200,6 +200,23 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn answer_that_points_elsewhere_is_a_no_whatever_it_has() {
+        for (status, is_yes) in [
+            ("200 OK", true),
+            ("201 Created", true),
+            ("299 x", true),
+            ("300 x", false),
+            ("302 Found", false),
+            ("307 Temporary Redirect", false),
+            ("400 x", false),
+        ] {
+            let stream = stream(status, "location: https://other.example/\r\n", "{\"a\":\"b\"}");
+            let answer = Answer::parse(&stream).unwrap();
+            assert_eq!((answer.done().is_ok(), answer.string("a").is_ok()), (is_yes, is_yes));
+        }
+    }
+
+    #[test]
     fn answer_that_is_no_json_is_malformed_unless_it_is_a_no() {
         for (status, denied) in [("200 OK", false), ("500 Oops", true)] {
             let stream = stream(status, "", "<html>");

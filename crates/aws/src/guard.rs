@@ -182,6 +182,14 @@ mod tests {
     }
 
     #[test]
+    fn filter_of_a_subscription_is_looked_at_with_its_qos() {
+        let wish = [Subscription::new("1/2/3/4/5/6/7/8/9", Qos::AtLeastOnce)];
+        let refused = breach(Rule::TopicDepth, 8);
+        assert_eq!(GUARD.check_subscribe(&wish, Properties::NONE, 0), refused);
+        assert_eq!(GUARD.check_subscriptions(&wish, Properties::NONE), refused);
+    }
+
+    #[test]
     fn subscription_identifier_is_refused() {
         let one = filters(1);
         let list = [Property::SubscriptionIdentifier(SubscriptionId::new(1).unwrap())];

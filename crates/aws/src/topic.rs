@@ -142,8 +142,12 @@ mod tests {
             "$aws/rules//a",
             "$aws/events/presence/connected/c",
             "$aws/things/t/shadow/update/accepted",
+            "$aws/things/t/shadow/update/rejected",
             "$aws/things/t/shadow/update/delta",
+            "$aws/things/t/shadow/name/n/update/documents",
+            "$aws/things/t/jobs/notify",
             "$aws/things/t/jobs/notify-next",
+            "$aws/sitewise/asset-models/m/assets/a/properties/p",
             "$aws/certificates/create/json/rejected",
         ] {
             assert_eq!(check_topic(topic), Err(Breach::of(Rule::ReservedTopic)), "{topic}");

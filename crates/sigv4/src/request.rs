@@ -254,6 +254,17 @@ mod tests {
         assert_eq!(shown.matches("AKIDEXAMPLE").count(), 4, "{shown}");
     }
 
+    #[test]
+    fn what_has_been_signed_has_no_more_of_the_secret() {
+        let mut key = Key::new();
+        let presigned = example().presign(&mut key, None).unwrap();
+        let authorized = example().authorize(&mut key).unwrap();
+        for request in [presigned.request, authorized.request] {
+            assert_eq!(request.credentials.secret_access_key, "");
+            assert_eq!(request.credentials.access_key_id, CREDENTIALS.access_key_id);
+        }
+    }
+
     type Spoil = fn(&mut Request<'static>);
 
     /// In both forms.
