@@ -47,7 +47,8 @@ mod request;
 mod signed;
 mod sorted;
 mod time;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod wiped;
 
 pub use check::InvalidInput;
