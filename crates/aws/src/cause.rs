@@ -4,7 +4,7 @@ mod words;
 
 use crate::guard::CONNECTION_MAX_MS;
 use crate::{Access, CLOCK_TOLERANCE_S};
-use dunlin::{Closed, Error, Misbehaved, ReasonCode, Refused, Stage};
+use dunlin::{Closed, Error, Misbehaved, ReasonCode, Refused, Stage, ws::UpgradeError};
 
 /// An end that comes so soon after a command is the answer to it, in milliseconds.
 pub const ANSWER_MAX_MS: u64 = 5_000;
@@ -86,7 +86,9 @@ pub enum Cause {
     Path,
     /// The connection was closed when the client had introduced itself.
     ConnectDropped,
-    /// The same, said aloud.
+    /// CONNECT was not answered at all.
+    ConnectUnanswered,
+    /// The connection was refused, aloud.
     ConnectRefused,
     /// The connection was closed upon a subscription.
     SubscribeDropped,
@@ -142,7 +144,8 @@ impl Cause {
     }
 }
 
-/// The likely cause of an end; `None` where this side ended the connection itself.
+/// The likely cause of an end; `None` where this side ended the connection itself, or asked a server that
+/// speaks TLS without.
 pub fn diagnose(seen: &Seen<'_>) -> Option<Cause> {
     Some(match seen.error {
         Error::Refused(Refused::Upgrade(status)) => of_refusal(status.get(), seen),
@@ -152,8 +155,10 @@ pub fn diagnose(seen: &Seen<'_>) -> Option<Cause> {
         Error::Closed(Closed::Eof(Stage::Connack)) => Cause::ConnectDropped,
         Error::Closed(Closed::Eof(Stage::Upgrade)) => Cause::ClientCertificate,
         Error::Closed(Closed::Eof(_) | Closed::Peer(_)) => of_hang_up(seen),
-        Error::TimedOut(Stage::Connack) => Cause::ConnectDropped,
+        Error::TimedOut(Stage::Connack) => Cause::ConnectUnanswered,
         Error::TimedOut(_) => Cause::Silent,
+        // The scheme is wrong, whoever the server is.
+        Error::Malformed(dunlin::Malformed::Upgrade(UpgradeError::Tls)) => return None,
         Error::Malformed(dunlin::Malformed::Upgrade(_)) => Cause::Path,
         Error::Misbehaved(Misbehaved::TextFrame) => Cause::Path,
         _ => Cause::Unexplained,
@@ -172,10 +177,10 @@ fn of_refusal(status: u16, seen: &Seen<'_>) -> Cause {
             _ if status == 426 || is_named("Expired") => Cause::Expired,
             _ => Cause::Signature,
         },
-        404 | 400 | 405 => Cause::Path,
         429 => Cause::Throttled,
         500..=599 => Cause::Unavailable,
-        _ => Cause::Unexplained,
+        // AWS IoT Core neither redirects nor shows pages.
+        _ => Cause::Path,
     }
 }
 

@@ -27,7 +27,8 @@ fn refused_upgrade_is_told_by_status_type_and_clock() {
         (Cause::Throttled, 429, None, None),
         (Cause::Unavailable, 503, None, None),
         (Cause::Path, 404, None, None),
-        (Cause::Unexplained, 302, None, None),
+        (Cause::Path, 200, None, None),
+        (Cause::Path, 302, None, None),
     ] {
         assert_eq!(refused(code, error_type, ahead_s), Some(cause), "{code} {error_type:?}");
     }
@@ -50,7 +51,7 @@ fn closed_connection_is_told_by_what_went_before() {
     let open = eof(Stage::Open);
     for (cause, seen) in [
         (Cause::ConnectDropped, eof(Stage::Connack)),
-        (Cause::ConnectDropped, Seen::new(Error::TimedOut(Stage::Connack))),
+        (Cause::ConnectUnanswered, Seen::new(Error::TimedOut(Stage::Connack))),
         (Cause::ClientCertificate, eof(Stage::Upgrade)),
         (Cause::Silent, Seen::new(Error::TimedOut(Stage::Pingresp))),
         (Cause::SubscribeDropped, Seen { subscribing_ms: Some(ANSWER_MAX_MS), ..open }),
@@ -72,6 +73,22 @@ fn closed_connection_is_told_by_what_went_before() {
     }
     for closed in [Closed::Local, Closed::Abandoned] {
         assert_eq!(diagnose(&Seen::new(Error::Closed(closed))), None);
+    }
+}
+
+/// The error itself says what is wrong, and the path is not.
+#[test]
+fn server_that_speaks_tls_where_the_url_does_not_has_no_cause_of_its_own() {
+    let upgrade = |error| Error::Malformed(dunlin::Malformed::Upgrade(error));
+    assert_eq!(diagnose(&Seen::new(upgrade(UpgradeError::Tls))), None);
+    assert_eq!(diagnose(&Seen::new(upgrade(UpgradeError::NoResponse))), Some(Cause::Path));
+}
+
+/// Whoever publishes all the time is always cut off behind a message.
+#[test]
+fn connection_closed_upon_a_command_points_to_the_client_id_as_well() {
+    for cause in [Cause::SubscribeDropped, Cause::PublishDropped, Cause::CommandDropped] {
+        assert!(cause.to_string().contains("another client uses this client id"), "{cause}");
     }
 }
 
@@ -108,6 +125,7 @@ fn each_cause_displayed_says_its_own_and_what_to_do() {
         Cause::Unavailable,
         Cause::Path,
         Cause::ConnectDropped,
+        Cause::ConnectUnanswered,
         Cause::ConnectRefused,
         Cause::SubscribeDropped,
         Cause::PublishDropped,

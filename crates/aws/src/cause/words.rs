@@ -26,8 +26,8 @@ impl Cause {
             Self::Clock { .. } => "",
             Self::Signature => {
                 "the signature was not accepted: check the secret access key, the region, the \
-                 session token (temporary credentials need theirs, and expire), and that the \
-                 identity may iot:Connect"
+                 session token (temporary credentials need theirs, and expire), that the path is \
+                 /mqtt, and that the identity may iot:Connect"
             }
             Self::UnknownKey => {
                 "AWS does not know the access key: check AWS_ACCESS_KEY_ID and the region, and \
@@ -76,6 +76,10 @@ impl Cause {
                  identity's IAM role allows it, too, that the certificate is active, and that no \
                  other client uses this client id"
             }
+            Self::ConnectUnanswered => {
+                "AWS neither answered CONNECT nor hung up: check that port and ALPN protocol go \
+                 together (a certificate wants 8883, or 443 with x-amzn-mqtt-ca), and the network"
+            }
             Self::ConnectRefused => {
                 "AWS refused CONNECT: check that an IoT policy with iot:Connect for this client id \
                  is attached to this identity or certificate, that the identity's IAM role allows \
@@ -84,16 +88,17 @@ impl Cause {
             Self::SubscribeDropped => {
                 "AWS closed the connection upon SUBSCRIBE: check that the IoT policy and the IAM \
                  role allow iot:Subscribe for topicfilter/ and iot:Receive for topic/ with this \
-                 filter"
+                 filter; if they do, whether another client uses this client id"
             }
             Self::PublishDropped => {
                 "AWS closed the connection upon PUBLISH: check that the IoT policy and the IAM \
                  role allow iot:Publish for topic/ with this topic, and iot:RetainPublish if it is \
-                 retained"
+                 retained; if they do, whether another client uses this client id"
             }
             Self::CommandDropped => {
                 "AWS closed the connection upon PUBLISH or SUBSCRIBE: check that the IoT policy \
-                 and the IAM role allow iot:Publish and iot:Subscribe with these topics"
+                 and the IAM role allow iot:Publish and iot:Subscribe with these topics; if they do, \
+                 whether another client uses this client id"
             }
             Self::TakenOver => {
                 "another client has connected with the same client id, which ended this \
