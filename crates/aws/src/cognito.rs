@@ -21,7 +21,8 @@ pub type Login<'a> = (&'a str, &'a str);
 /// The region of an identity pool or an identity, which its name begins with.
 pub fn region_of(name: &str) -> Option<&str> {
     let (region, rest) = name.split_once(':')?;
-    (!region.is_empty() && !rest.is_empty()).then_some(region)
+    let is_region = region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    (is_region && !region.is_empty() && !rest.is_empty()).then_some(region)
 }
 
 /// Asks for the identity of a user, or for a new one of a guest.
@@ -226,7 +227,9 @@ mod tests {
         });
         assert_eq!(body(&request.logins(LOGINS), "GetId"), expected);
         assert_eq!(region_of("eu-central-1:pool"), Some("eu-central-1"));
-        assert_eq!([region_of("pool"), region_of(":p"), region_of("r:")], [None; 3]);
+        for name in ["pool", ":p", "r:", "us east:p", "a/b:p", "ü:p"] {
+            assert_eq!(region_of(name), None, "{name}");
+        }
     }
 
     #[test]

@@ -17,10 +17,13 @@ pub fn brings_retained(filter: &str) -> bool {
     !filter.starts_with(SHARED) && !filter.contains(['+', '#'])
 }
 
-/// What a shared filter filters by; any other is that itself.
+/// What a shared filter filters by, and nothing where it has no group; any other is that itself.
 fn without_group(filter: &str) -> &str {
-    let shared = filter.strip_prefix(SHARED).and_then(|rest| rest.split_once('/'));
-    shared.map_or(filter, |(_, filter)| filter)
+    let Some(shared) = filter.strip_prefix(SHARED) else { return filter };
+    match shared.split_once('/') {
+        Some((group, filter)) if !group.is_empty() => filter,
+        _ => "",
+    }
 }
 
 /// Whether a message can be published to `topic`.
@@ -40,7 +43,8 @@ pub(crate) fn check_topic(topic: &str) -> Result<(), Breach> {
 pub(crate) fn check_filter(filter: &str) -> Result<(), Breach> {
     let filter = without_group(filter);
     let is_reserved = filter.starts_with('$') && !filter.starts_with(RESERVED);
-    if is_reserved || filter.starts_with(BASIC_INGEST) {
+    // MQTT 3.1.1 knows no shared filters, so that nobody else looks at their parts.
+    if is_reserved || filter.is_empty() || filter.starts_with(BASIC_INGEST) {
         return Err(Breach::of(Rule::ReservedTopic));
     }
     check_size(filter)
@@ -157,7 +161,15 @@ mod tests {
         {
             assert_eq!(check_filter(filter), Ok(()), "{filter}");
         }
-        for filter in ["$SYS/#", "$aws/rules/r/a", "$mine/#", "$share/g/$SYS/a"] {
+        for filter in [
+            "$SYS/#",
+            "$aws/rules/r/a",
+            "$mine/#",
+            "$share/g/$SYS/a",
+            "$share/g",
+            "$share/g/",
+            "$share//a",
+        ] {
             assert_eq!(check_filter(filter), Err(Breach::of(Rule::ReservedTopic)), "{filter}");
         }
     }
