@@ -15,7 +15,10 @@
 mod common;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 use std::time::Duration;
 
 use common::within;
@@ -177,6 +180,21 @@ impl CredentialsProvider for Script {
     }
 }
 
+/// Credentials without an end: first some that were taken back, then good ones.
+#[derive(Debug, Default)]
+struct Rotated(AtomicUsize);
+
+impl CredentialsProvider for Rotated {
+    fn credentials(&self) -> CredentialsFuture<'_> {
+        let is_first = self.0.fetch_add(1, Ordering::Relaxed) == 0;
+        Box::pin(async move {
+            let Key { access_key_id, secret_access_key, session_token } = Key::temporary();
+            let secret = if is_first { "taken-back" } else { &secret_access_key };
+            Ok(Credentials::new(&access_key_id, secret, session_token.as_deref()))
+        })
+    }
+}
+
 async fn next(events: &mut Receiver<Event>, wanted: impl Fn(&Event) -> bool) -> Event {
     within("an event", async {
         loop {
@@ -240,4 +258,20 @@ async fn credentials_that_have_ended_are_never_used_again() {
     next(&mut events, is_connected).await;
     within("the end", client.close()).await;
     assert_eq!((script.left(), gateway.attempts().len()), (0, 2));
+}
+
+/// Somebody has changed the keys: the provider is asked for others, and then no more.
+#[tokio::test]
+async fn credentials_that_aws_has_refused_are_got_anew() {
+    let (_broker, gateway) = gateway(Quirks::default()).await;
+    let rotated = Arc::new(Rotated::default());
+    let signing = Signing::from_provider(Arc::clone(&rotated), REGION);
+    let (client, mut events) = Client::start(options(&gateway, signing));
+    let is_refused = |event: &Event| matches!(event, Event::Disconnected { error: Error::Upgrade(no), .. } if no.status == 403);
+    next(&mut events, is_refused).await;
+    next(&mut events, is_connected).await;
+    gateway.cut_all();
+    next(&mut events, is_connected).await;
+    within("the end", client.close()).await;
+    assert_eq!((rotated.0.load(Ordering::Relaxed), gateway.attempts().len()), (2, 3));
 }

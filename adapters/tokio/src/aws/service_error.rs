@@ -242,11 +242,11 @@ fn write_profile(
     for (at, path) in missing.iter().enumerate() {
         write!(f, "{}{}", if at == 0 { " (looked for " } else { " and " }, path.display())?;
     }
-    write!(f, "): make them with `aws configure{option}` or `aws configure sso{option}`, ")?;
-    f.write_str("say where they are (AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE)")?;
+    write!(f, "): make them with `aws configure{option}` or `aws configure sso{option}`")?;
+    let files = "say where they are (AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE)";
     match name {
-        Some(_) => Ok(()),
-        None => f.write_str(", or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+        Some(_) => write!(f, ", or {files}"),
+        None => write!(f, ", {files}, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
     }
 }
 

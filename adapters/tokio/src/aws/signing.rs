@@ -27,7 +27,17 @@ pub struct Signing {
 #[derive(Default)]
 struct Kept {
     credentials: Option<Arc<Credentials>>,
+    /// What was signed with them was refused: they may have been taken back.
+    are_doubted: bool,
     key: Key,
+}
+
+impl Kept {
+    /// Whether there are credentials that need not be got anew.
+    fn are_good(&self, now: UnixTime) -> bool {
+        let due = |kept: &Arc<Credentials>| kept.lifetime().is_due(now);
+        !self.are_doubted && self.credentials.as_ref().is_some_and(|kept| !due(kept))
+    }
 }
 
 impl Signing {
@@ -42,7 +52,7 @@ impl Signing {
         let token = session_token.map(Zeroizing::new);
         let token = token.as_ref().map(|token| token.as_str());
         let credentials = Credentials::new(&access_key_id.into(), &secret, token);
-        let kept = Kept { credentials: Some(Arc::new(credentials)), key: Key::new() };
+        let kept = Kept { credentials: Some(Arc::new(credentials)), ..Kept::default() };
         Self { region: region.into(), provider: None, kept: Arc::new(Mutex::new(kept)) }
     }
 
@@ -63,20 +73,26 @@ impl Signing {
         &self.region
     }
 
-    /// Gets credentials if there are none that are good beyond `now`, or if they are about to end.
+    /// Gets credentials if there are none that are good beyond `now`, or if they are about to end, or if
+    /// AWS has refused what a client signed with them.
     ///
     /// A client does it before each connect. Where it fails and those that are there are still good,
     /// these stay, and what failed is returned as `Ok`.
     pub async fn refresh(&self, now: UnixTime) -> Result<Option<ServiceError>, ServiceError> {
-        let kept = self.lock().credentials.clone();
         let Some(provider) = &self.provider else { return Ok(None) };
-        if kept.as_ref().is_some_and(|kept| !kept.lifetime().is_due(now)) {
-            return Ok(None);
-        }
+        let kept = {
+            let kept = self.lock();
+            if kept.are_good(now) {
+                return Ok(None);
+            }
+            kept.credentials.clone()
+        };
         let got = timeout(REFRESH_TIMEOUT, provider.credentials()).await;
         match got.unwrap_or(Err(ServiceError::ProviderTimedOut)) {
             Ok(credentials) => {
-                self.lock().credentials = Some(Arc::new(credentials));
+                let mut kept = self.lock();
+                kept.credentials = Some(Arc::new(credentials));
+                kept.are_doubted = false;
                 Ok(None)
             }
             Err(error) if kept.is_some_and(|kept| !kept.lifetime().is_over(now)) => Ok(Some(error)),
@@ -103,13 +119,19 @@ impl Signing {
         })
     }
 
+    /// AWS has refused a signature, and it was not for the clock: the next refresh gets credentials anew,
+    /// however long they were to last.
+    pub(crate) fn doubt(&self) {
+        self.lock().are_doubted = true;
+    }
+
     /// Signs with what there is and the key that is kept.
     pub(super) fn sign<T, E: From<InvalidInput>>(
         &self,
         sign: impl FnOnce(dunlin_sigv4::Credentials<'_>, &str, &mut Key) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut kept = self.lock();
-        let Kept { credentials, key } = &mut *kept;
+        let Kept { credentials, key, .. } = &mut *kept;
         let credentials = credentials.as_ref().ok_or(InvalidInput::AccessKeyId)?;
         sign(credentials.parts(), &self.region, key)
     }
@@ -206,5 +228,10 @@ mod tests {
         assert_eq!(refresh(1_952).await, (Ok(false), "AKID1952".into()));
         let target = signing.presign("h", "/", UnixTime::from_secs(1_952), None).unwrap();
         assert_eq!(format!("{target:?}"), "SignedTarget { .. }");
+        // AWS has refused what was signed: they are doubted until there are others.
+        signing.doubt();
+        assert_eq!(refresh(1_953).await, (Ok(true), "AKID1952".into()));
+        assert_eq!(refresh(1_954).await, (Ok(false), "AKID1954".into()));
+        assert_eq!(refresh(1_956).await, (Ok(false), "AKID1954".into()));
     }
 }

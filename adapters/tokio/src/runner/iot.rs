@@ -49,7 +49,7 @@ impl Attempt<'_> {
         })
     }
 
-    /// A refused upgrade, with its likely cause.
+    /// A refused upgrade, with its likely cause; credentials that may be that are doubted.
     pub(super) fn refusal(&self, error: dunlin::Error, refusal: &ws::Refusal<'_>) -> Error {
         let mut refused = UpgradeRefusal::new(refusal, self.options);
         if let Some(access) = self.options.access() {
@@ -59,6 +59,11 @@ impl Attempt<'_> {
                 clock_ahead_s: refused.clock_ahead_s,
                 ..Seen::new(error)
             });
+        }
+        let is_theirs =
+            matches!(refused.cause, Some(Cause::Signature | Cause::UnknownKey | Cause::Expired));
+        if let Some(signing) = self.options.aws.as_ref().filter(|_| is_theirs) {
+            signing.doubt();
         }
         Error::Upgrade(Box::new(refused))
     }
