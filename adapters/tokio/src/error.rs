@@ -195,7 +195,10 @@ impl fmt::Display for Error {
                 write!(f, "{error}: check the credentials, and that this is the right server")
             }
             #[cfg(feature = "aws")]
-            Self::Sign(error) => write!(f, "the upgrade request cannot be signed: {error}"),
+            Self::Sign(error) => {
+                let advice = advice::of_sign(*error);
+                write!(f, "the upgrade request cannot be signed: {error}{advice}")
+            }
             #[cfg(feature = "aws")]
             Self::Credentials(error) => error.fmt(f),
             Self::Upgrade(refusal) => refusal.fmt(f),
@@ -383,6 +386,21 @@ mod tests {
     fn words_of_a_server_cannot_command_a_terminal() {
         assert_eq!(printable(b"\x1b[31mred\r\nline\x07"), "[31mred  line");
         assert_eq!(printable(&[b'a'; 1_000]).len(), SAID_MAX);
+    }
+
+    #[cfg(feature = "aws")]
+    #[test]
+    fn request_that_cannot_be_signed_tells_the_next_step() {
+        use crate::aws::InvalidInput;
+        for (error, words) in [
+            (InvalidInput::Path, "wss:// URL with a path like /mqtt and without a query"),
+            (InvalidInput::Region, "one looks like us-east-1"),
+            (InvalidInput::SessionToken, "copy it again"),
+            (InvalidInput::Time, "set the clock"),
+        ] {
+            let text = Error::Sign(error).to_string();
+            assert!(text.contains(words), "{text}");
+        }
     }
 
     #[test]

@@ -54,6 +54,21 @@ pub(super) const fn of_open(error: &OpenError) -> &'static str {
     }
 }
 
+/// Words behind an upgrade request that cannot be signed.
+#[cfg(feature = "aws")]
+pub(super) const fn of_sign(error: crate::aws::InvalidInput) -> &'static str {
+    use crate::aws::InvalidInput as I;
+    match error {
+        I::Path => ": what is signed is a wss:// URL with a path like /mqtt and without a query",
+        I::Region => ": one looks like us-east-1",
+        I::AccessKeyId | I::SecretAccessKey | I::SessionToken => {
+            ": copy it again, whole and without blanks"
+        }
+        I::Time => ": set the clock (Options::aws_clock)",
+        _ => "",
+    }
+}
+
 /// Words behind a message that cannot be sent.
 pub(super) const fn of_publish(error: &PublishError) -> &'static str {
     match error {
