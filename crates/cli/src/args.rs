@@ -295,7 +295,7 @@ fn presign(mut words: Words) -> Result<Command, Failure> {
         match option.as_str() {
             "--help" | "-h" => return Ok(words.help()),
             "--endpoint" => endpoint = Some(words.text()?),
-            "--region" => region = Some(words.text()?),
+            "--region" => region = Some(words.region()?),
             "--at" => {
                 let time = UnixTime::parse_iso8601(&words.text()?);
                 at =

@@ -2,15 +2,21 @@
 
 use crate::args::Policy;
 use dunlin_tokio::aws::Partition;
+use std::collections::HashSet;
 
 /// The document, which serves as both: AWS IoT Core asks the role of the identity and the policy that
 /// is attached to it, each by itself, and wants a yes of both.
 pub(crate) fn documents(policy: &Policy) -> String {
     let client = policy.client_id.as_deref().unwrap_or("*");
-    let topics = policy.topics.iter();
-    let names: Vec<_> =
-        topics.clone().map(|topic| policy.resource("topic", &pattern(topic))).collect();
-    let filters: Vec<_> = topics.map(|topic| policy.resource("topicfilter", topic)).collect();
+    let resources = |kind: &str, names: &mut dyn Iterator<Item = String>| {
+        let mut resources: Vec<_> = names.map(|name| policy.resource(kind, &name)).collect();
+        let mut seen = HashSet::new();
+        resources.retain(|resource| seen.insert(resource.clone()));
+        resources
+    };
+    let topics = &policy.topics;
+    let names = resources("topic", &mut topics.iter().flat_map(|topic| patterns(topic)));
+    let filters = resources("topicfilter", &mut topics.iter().cloned());
     let statements = [
         statement(&["iot:Connect"], &[policy.resource("client", client)]),
         statement(&["iot:Publish", "iot:Receive"], &names),
@@ -40,7 +46,15 @@ fn statement(actions: &[&str], resources: &[String]) -> String {
     )
 }
 
-/// The topics of a filter, as a resource names them: an asterisk stands for any text.
+/// The topics of a filter, as resources name them; those of a shared one with and without its group, for
+/// messages that come by it are judged with, and those that are published without.
+fn patterns(filter: &str) -> impl Iterator<Item = String> {
+    let shared = filter.strip_prefix("$share/").and_then(|shared| shared.split_once('/'));
+    let own = shared.map(|(_, filter)| pattern(filter));
+    own.into_iter().chain([pattern(filter)])
+}
+
+/// The topics of a filter: an asterisk stands for any text.
 fn pattern(filter: &str) -> String {
     let levels = filter.split('/').map(|level| match level {
         "+" | "#" => "*",
@@ -91,5 +105,20 @@ mod tests {
             assert!(document.contains(part), "{part} in {document}");
         }
         assert!(self::document(None, &["t"]).contains(":client/*\""));
+    }
+
+    #[test]
+    fn shared_filter_allows_its_topics_too_and_nothing_stands_twice() {
+        let document = document(None, &["$share/g/a/#", "a/#", "a/#"]);
+        let arn = "\"arn:aws-cn:iot:cn-north-1:123456789012:";
+        for (resource, count) in [
+            ("topic/a/*\"", 1),
+            ("topic/$share/g/a/*\"", 1),
+            ("topicfilter/a/#\"", 1),
+            ("topicfilter/$share/g/a/#\"", 1),
+        ] {
+            let found = document.matches(&format!("{arn}{resource}")).count();
+            assert_eq!(found, count, "{resource} in {document}");
+        }
     }
 }

@@ -90,7 +90,10 @@ pub(super) fn attach(mut words: Words) -> Result<Command, Failure> {
             "--help" | "-h" => return Ok(words.help()),
             "--policy" => &mut policy,
             "--target" => &mut target,
-            "--region" => &mut region,
+            "--region" => {
+                region = Some(words.region()?);
+                continue;
+            }
             "--endpoint-url" => &mut endpoint_url,
             other => return Err(words.unknown(other)),
         };
@@ -134,7 +137,7 @@ pub(super) fn policy(mut words: Words) -> Result<Command, Failure> {
     while let Some(option) = words.next()? {
         match option.as_str() {
             "--help" | "-h" => return Ok(words.help()),
-            "--region" => region = Some(words.text()?),
+            "--region" => region = Some(words.region()?),
             "--endpoint" => named = Some(words.text()?),
             "--account" => account = Some(words.text()?),
             "--client-id" => client_id = Some(words.text()?),
@@ -143,19 +146,39 @@ pub(super) fn policy(mut words: Words) -> Result<Command, Failure> {
         }
     }
     let region = match named {
-        Some(text) => region::told(region, endpoint(&text, &words)?.host(), "--region")?,
+        Some(text) => {
+            let url = endpoint(&text, &words)?;
+            if let (Some(told), Some(given)) = (region::of_host(url.host()), &region)
+                && told != *given
+            {
+                return Err(words.wrong(&format!("--region says {given}, --endpoint {told}")));
+            }
+            region::told(region, url.host(), "--region")?
+        }
         None => region.ok_or_else(|| words.missing("--region REGION or --endpoint HOST"))?,
     };
     let account = account.ok_or_else(|| words.missing("--account NUMBER"))?;
     if account.len() != ACCOUNT_DIGITS || !account.bytes().all(|digit| digit.is_ascii_digit()) {
         return Err(words.wrong("--account takes a number of 12 digits"));
     }
+    check_topics(&topics, &words)?;
+    if client_id.as_deref() == Some("") {
+        return Err(words.wrong("--client-id is empty; without it, any may connect"));
+    }
+    Ok(Command::Policy(Policy { region, account, client_id, topics }))
+}
+
+fn check_topics(topics: &[String], words: &Words) -> Result<(), Failure> {
     if topics.is_empty() {
         return Err(words.missing("--topic FILTER"));
     }
-    for topic in &topics {
+    for topic in topics {
         super::mqtt::check_filter(topic)
             .map_err(|error| words.wrong(&format!("--topic is not a topic filter ({error})")))?;
+        // They are letters to MQTT, and a policy with them would allow more than the filter.
+        if topic.contains(['*', '?']) {
+            return Err(words.wrong("--topic takes + and # for any topic, but no * and no ?"));
+        }
     }
-    Ok(Command::Policy(Policy { region, account, client_id, topics }))
+    Ok(())
 }

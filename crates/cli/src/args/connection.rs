@@ -98,7 +98,7 @@ impl Draft {
             option if Proof::OPTIONS.contains(&option) => self.proof.take(option, words)?,
             "--proxy" => self.way = Way::Through(words.text()?.parse()?),
             "--no-proxy" => self.way = Way::Straight,
-            "--aws-region" => self.region = Some(words.text()?),
+            "--aws-region" => self.region = Some(words.region()?),
             "--will-topic" => self.will_topic = Some(words.text()?),
             "--will-payload" => self.will_payload = words.bytes()?,
             "--will-qos" => self.will_qos = Some(words.qos()?),

@@ -371,6 +371,8 @@ fn aws_commands_read_every_option() {
     };
     assert_eq!(presign.region, "cn-north-1");
     assert!(publishing("pub --url wss://h -t t -n --aws").connection.aws.variables);
+    let upper = publishing("pub --url wss://h -t t -n --aws-region EU-West-1").connection;
+    assert_eq!(upper.region.as_deref(), Some("eu-west-1"));
     let line =
         "sub --url wss://h -t t --aws-pool r:p --aws-identity r:i --aws-endpoint-url http://h";
     let Ok(Command::Subscribe(subscribe)) = parse(words(line)) else { panic!() };
@@ -394,6 +396,17 @@ fn aws_options_that_do_not_go_together_are_refused() {
         ("presign --endpoint h", "h does not tell its region"),
         ("policy --region r --account 123456789012", "--topic FILTER is missing"),
         ("policy --region r --account 123456789012 --topic a#", "topic filter"),
+        ("policy --region r --account 123456789012 --topic a/*", "no * and no ?"),
+        ("policy --region r --account 123456789012 --topic a?", "no * and no ?"),
+        ("policy --region r --account 123456789012 --topic a --client-id=", "is empty"),
+        ("policy --region= --account 123456789012 --topic a", "a region like us-east-1"),
+        ("presign --endpoint h --region us_east", "a region like us-east-1"),
+        ("pub --url wss://h -t t -n --aws-region r/x", "a region like us-east-1"),
+        ("attach-policy --policy P --target r:id --region r:", "a region like us-east-1"),
+        (
+            "policy --endpoint a1-ats.iot.us-east-1.amazonaws.com --region eu-west-1",
+            "--region says eu-west-1, --endpoint us-east-1",
+        ),
     ] {
         let failure = parse(words(line)).unwrap_err();
         assert_eq!(failure.code(), Code::Usage, "{line}");

@@ -71,6 +71,16 @@ impl Words {
         value.map_err(|_| self.wrong(&format!("{} must be UTF-8", self.option)))
     }
 
+    /// The option's value as a region of AWS, in the case that signatures and names of resources have.
+    pub(crate) fn region(&mut self) -> Result<String, Failure> {
+        let region = self.text()?.to_ascii_lowercase();
+        let is_region = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        if region.is_empty() || !region.bytes().all(is_region) {
+            return Err(self.wrong(&format!("{} takes a region like us-east-1", self.option)));
+        }
+        Ok(region)
+    }
+
     /// The option's value as bytes.
     pub(crate) fn bytes(&mut self) -> Result<Vec<u8>, Failure> {
         self.os().map(OsString::into_encoded_bytes)
