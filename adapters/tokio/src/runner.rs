@@ -371,6 +371,7 @@ fn target<'a>(
         let signed = signing.presign(host, url.target(), options.now(), None);
         return signed
             .map(|signed| -> Box<dyn Text + Send + Sync + 'a> { Box::new(signed) })
+            .inspect_err(|_| signing.doubt())
             .map_err(Error::Sign);
     }
     let _ = (options, host);

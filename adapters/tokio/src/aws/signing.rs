@@ -22,7 +22,11 @@ pub struct Signing {
     region: String,
     provider: Option<Arc<dyn CredentialsProvider>>,
     kept: Arc<Mutex<Kept>>,
+    /// Whose turn it is to ask the provider: one asks for all that share the credentials.
+    turn: Arc<Turn>,
 }
+
+type Turn = tokio::sync::Mutex<()>;
 
 #[derive(Default)]
 struct Kept {
@@ -53,7 +57,8 @@ impl Signing {
         let token = token.as_ref().map(|token| token.as_str());
         let credentials = Credentials::new(&access_key_id.into(), &secret, token);
         let kept = Kept { credentials: Some(Arc::new(credentials)), ..Kept::default() };
-        Self { region: region.into(), provider: None, kept: Arc::new(Mutex::new(kept)) }
+        let kept = Arc::new(Mutex::new(kept));
+        Self { region: region.into(), provider: None, kept, turn: Arc::default() }
     }
 
     /// Credentials from `provider`, got anew before a connection is made when they are about to end.
@@ -64,8 +69,8 @@ impl Signing {
         provider: impl CredentialsProvider + 'static,
         region: impl Into<String>,
     ) -> Self {
-        let kept = Arc::default();
-        Self { region: region.into(), provider: Some(Arc::new(provider)), kept }
+        let (kept, turn) = (Arc::default(), Arc::default());
+        Self { region: region.into(), provider: Some(Arc::new(provider)), kept, turn }
     }
 
     /// The region that signatures are for.
@@ -80,24 +85,34 @@ impl Signing {
     /// these stay, and what failed is returned as `Ok`.
     pub async fn refresh(&self, now: UnixTime) -> Result<Option<ServiceError>, ServiceError> {
         let Some(provider) = &self.provider else { return Ok(None) };
-        let kept = {
-            let kept = self.lock();
-            if kept.are_good(now) {
-                return Ok(None);
-            }
-            kept.credentials.clone()
-        };
-        let got = timeout(REFRESH_TIMEOUT, provider.credentials()).await;
-        match got.unwrap_or(Err(ServiceError::ProviderTimedOut)) {
-            Ok(credentials) => {
-                let mut kept = self.lock();
-                kept.credentials = Some(Arc::new(credentials));
-                kept.are_doubted = false;
-                Ok(None)
-            }
-            Err(error) if kept.is_some_and(|kept| !kept.lifetime().is_over(now)) => Ok(Some(error)),
-            Err(error) => Err(error),
+        let asked = timeout(REFRESH_TIMEOUT, self.ask(&**provider, now)).await;
+        match asked.unwrap_or(Err(ServiceError::ProviderTimedOut)) {
+            Ok(()) => Ok(None),
+            Err(error) => match &self.lock().credentials {
+                Some(kept) if !kept.lifetime().is_over(now) => Ok(Some(error)),
+                _ => Err(error),
+            },
         }
+    }
+
+    /// Has the provider give credentials, unless there are good ones by the time it is our turn.
+    async fn ask(
+        &self,
+        provider: &dyn CredentialsProvider,
+        now: UnixTime,
+    ) -> Result<(), ServiceError> {
+        if self.lock().are_good(now) {
+            return Ok(());
+        }
+        let _turn = self.turn.lock().await;
+        if self.lock().are_good(now) {
+            return Ok(());
+        }
+        let credentials = provider.credentials().await?;
+        let mut kept = self.lock();
+        kept.credentials = Some(Arc::new(credentials));
+        kept.are_doubted = false;
+        Ok(())
     }
 
     /// The request target for an upgrade at the time `at`; `host` as in the Host header.
@@ -119,8 +134,8 @@ impl Signing {
         })
     }
 
-    /// AWS has refused a signature, and it was not for the clock: the next refresh gets credentials anew,
-    /// however long they were to last.
+    /// The credentials do not sign, or AWS has refused what was signed, and not for the clock: the next
+    /// refresh gets others, however long these were to last.
     pub(crate) fn doubt(&self) {
         self.lock().are_doubted = true;
     }
@@ -202,6 +217,35 @@ mod tests {
                 Ok(Credentials::new(&format!("AKID{now}"), "s", None).with_lifetime(lifetime))
             })
         }
+    }
+
+    /// Gives credentials when it has been polled a few times.
+    #[derive(Default)]
+    struct Slow(Arc<AtomicU64>);
+
+    impl CredentialsProvider for Slow {
+        fn credentials(&self) -> CredentialsFuture<'_> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async {
+                tokio::task::yield_now().await;
+                Ok(Credentials::new("AKID", "s", None))
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn provider_is_asked_once_for_all_that_share_its_credentials() {
+        let slow = Slow::default();
+        let asked = Arc::clone(&slow.0);
+        let signing = Signing::from_provider(slow, "us-east-1");
+        let now = UnixTime::from_secs(7);
+        let clones = [signing.clone(), signing.clone(), signing.clone()];
+        let mut waiting = tokio::task::JoinSet::new();
+        for clone in clones {
+            waiting.spawn(async move { clone.refresh(now).await.is_ok() });
+        }
+        assert!(waiting.join_all().await.into_iter().all(|refreshed| refreshed));
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test]
