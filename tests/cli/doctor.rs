@@ -69,6 +69,23 @@ async fn broker_in_good_health_passes_every_step() {
     }
 }
 
+/// The step that is not there is said to be so also when a later one fails.
+#[tokio::test]
+async fn server_that_hangs_up_upon_connect_without_websocket_has_passed_no_upgrade() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("mqtt://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 64]).await;
+        }
+    });
+    let output = doctor(&url, &[]).await;
+    server.abort();
+    assert_failed_at(&output, "connack", 4, "CONNECT was not answered");
+    assert_eq!(verdicts(&output).0[4], "-", "{output:?}");
+}
+
 #[tokio::test]
 async fn step_that_fails_on_the_way_is_named() {
     let url = "ws://no-such-host.invalid/mqtt?token=s3cr3t-s3cr3t";

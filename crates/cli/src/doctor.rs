@@ -10,7 +10,7 @@ use crate::{
     output,
 };
 use dunlin_tokio::{
-    Client, ConnectError, Error, Options, Stage as Way,
+    Client, ConnectError, Error, Options, Stage as Way, Url,
     dunlin::{self, Closed, Malformed, Refused, Stage},
 };
 use std::time::{Duration, Instant};
@@ -117,13 +117,9 @@ pub(crate) async fn run(doctor: &Doctor, options: Options) -> Result<(), Failure
     }
     amazon::judge_clock(&probe)?;
     let begin = Instant::now();
-    let client = Client::connect(options).await.map_err(|error| refused(&error))?;
+    let client = Client::connect(options).await.map_err(|error| refused(&error, &url))?;
     let took = begin.elapsed().as_millis();
-    if url.scheme().is_websocket() {
-        say(Verdict::Ok, "upgrade", "the server speaks WebSocket here")?;
-    } else {
-        say(Verdict::Skipped, "upgrade", &format!("{}:// has none", url.scheme().as_str()))?;
-    }
+    say_upgraded(&url)?;
     say(Verdict::Ok, "connack", &format!("the server has accepted; {took} ms"))?;
     let outcome = exchange::run(&client, &doctor.topic).await;
     client.close().await;
@@ -167,8 +163,18 @@ const fn step_of(error: &ConnectError) -> Step {
     }
 }
 
+/// The upgrade is over, if there is one.
+fn say_upgraded(url: &Url) -> Result<(), Failure> {
+    if url.scheme().is_websocket() {
+        say(Verdict::Ok, Step::Upgrade.name(), "the server speaks WebSocket here")
+    } else {
+        let text = format!("{}:// has none", url.scheme().as_str());
+        say(Verdict::Skipped, Step::Upgrade.name(), &text)
+    }
+}
+
 /// The way is there, and the server does not let us in.
-fn refused(error: &Error) -> Failure {
+fn refused(error: &Error, url: &Url) -> Failure {
     let step = match error {
         Error::Connect(error) => step_of(error),
         Error::Upgrade(_) | Error::Request(_) | Error::Sign(_) | Error::Credentials(_) => {
@@ -185,7 +191,7 @@ fn refused(error: &Error) -> Failure {
         _ => Step::Connack,
     };
     if step > Step::Upgrade
-        && let Err(failure) = say(Verdict::Ok, Step::Upgrade.name(), "")
+        && let Err(failure) = say_upgraded(url)
     {
         return failure;
     }
