@@ -107,6 +107,30 @@ async fn filter_that_was_wanted_again_and_given_up_is_left_in_the_end() {
     }
 }
 
+/// What was given up in between does not part those before and behind it.
+#[tokio::test]
+async fn subscriptions_that_waited_for_room_are_asked_for_together() {
+    let server = Server::stream();
+    let mut client = Patient::start(five(&server));
+    let mut peer = answered(&server, &[0x20, 3, 0, 0, 0]).await;
+    client.connected().await;
+    let receipts = fill(&client.client);
+    let wait_for = |filter: &'static str| {
+        let mut subscribing = Box::pin(client.client.subscribe(filter, Qos::AtMostOnce));
+        assert!(is_pending(subscribing.as_mut()));
+        subscribing
+    };
+    let [first, given_up, last] = ["a", "b", "c"].map(wait_for);
+    drop(given_up);
+    make_room(&mut peer, receipts).await;
+    let asked = peer.packet().await;
+    assert_eq!((asked[0], &asked[4..]), (0x82, &b"\0\0\x01a\0\0\x01c\0"[..]));
+    peer.send_packet(&[0x90, 5, asked[2], asked[3], 0, 0, 0]).await;
+    for subscribing in [first, last] {
+        within("a SUBACK", subscribing).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn ends_that_are_too_long_together_are_said_one_by_one() {
     let server = Server::stream();
@@ -152,6 +176,31 @@ async fn end_that_the_next_server_does_not_take_is_said_one_by_one_or_answered()
     let reasons = within("the answers", unsubscribed).await.unwrap().unwrap();
     let [yes, no] = [ReasonCode::SUCCESS, ReasonCode::PACKET_TOO_LARGE];
     assert_eq!(reasons, [yes, yes, no]);
+}
+
+/// A stream that is over may be dropped late, when another one has its place.
+#[tokio::test]
+async fn end_of_a_refused_subscription_leaves_the_one_in_its_place_alone() {
+    let server = Server::stream();
+    let mut client = Patient::start(five(&server));
+    let mut peer = answered(&server, &[0x20, 3, 0, 0, 0]).await;
+    let mut first = subscribe(&client.client, &mut peer, "a").await;
+    drop(peer);
+    client.lost().await;
+    let mut peer = answered(&server, &[0x20, 3, 0, 0, 0]).await;
+    let again = peer.packet().await;
+    peer.send_packet(&[0x90, 4, again[2], again[3], 0, 0x87]).await;
+    let refused = within("the end", first.next()).await;
+    assert!(matches!(refused, Some(Err(SubscribeError::Refused { .. }))), "{refused:?}");
+    let mut second = subscribe(&client.client, &mut peer, "b").await;
+    assert!(within("the end", first.next()).await.is_none());
+    drop(first);
+    peer.send_packet(&[0x30, 4, 0, 1, b'b', 0]).await;
+    let came = within("a message", second.next()).await;
+    assert_eq!(came.unwrap().unwrap().topic(), "b");
+    let fence = Message::new("fence", b"", Qos::AtMostOnce);
+    within("a write", client.client.publish(&fence)).await.unwrap();
+    assert_eq!(peer.packet().await[0], 0x30, "nothing is unsubscribed from");
 }
 
 #[tokio::test]

@@ -82,6 +82,35 @@ async fn reference_is_told_and_followed_only_where_the_program_says_so() {
     }
 }
 
+/// MQTT 5.0 §3.1.2.4
+///
+/// Whatever the server has of that name before it has accepted is from before this client's life, and what
+/// it has behind a connection that leaves no session is another client's.
+#[tokio::test]
+async fn connect_asks_for_a_clean_start_unless_the_server_has_granted_a_session() {
+    // The session ends with its connection.
+    const FLEETING: &[u8] = &[0x20, 8, 0, 0, 5, 0x11, 0, 0, 0, 0];
+    let expected: [(Option<&[u8]>, bool); 5] =
+        [(None, true), (None, true), (Some(&CONNACK), true), (Some(FLEETING), false), (None, true)];
+    for server in servers() {
+        let at = five(&server).client_id("c").session_expiry_s(60);
+        let (_client, mut events) = Client::start(at);
+        for (connack, clean_start) in expected {
+            let mut peer = server.accept().await;
+            peer.upgrade().await;
+            let connect = peer.packet().await;
+            assert_eq!(connect[2..9], *b"\0\x04MQTT\x05");
+            assert_eq!(connect[9] & 0x02 != 0, clean_start, "{connect:?}");
+            if let Some(connack) = connack {
+                peer.send_packet(connack).await;
+                assert!(matches!(event(&mut events).await, Event::Connected(_)));
+            }
+            drop(peer);
+            assert!(matches!(event(&mut events).await, Event::Disconnected { .. }));
+        }
+    }
+}
+
 #[tokio::test]
 async fn good_bye_of_the_server_ends_the_client_where_it_will_not_go_away() {
     for server in servers() {

@@ -1,12 +1,12 @@
 //! Messages that the program acknowledges itself.
 
 use dunlin_tokio::{
-    AckError, Acknowledgement, Client, ManualSubscription, Message, Overflow, Qos, ReasonCode,
-    Received, Version,
+    AckError, Acknowledgement, Client, ManualSubscription, Message, Overflow, Persistence, Qos,
+    ReasonCode, Received, Version,
 };
 
 use crate::common::within;
-use crate::server::{Peer, Server};
+use crate::server::{CONNACK, Peer, Server};
 use crate::{Patient, options, servers};
 
 /// A PUBLISH of QoS 1 to the topic `t`, without a payload.
@@ -175,4 +175,44 @@ async fn word_for_a_message_of_a_lost_connection_is_stale() {
     let _peer = server.open().await;
     patient.connected().await;
     assert_eq!(word.accept(), Err(AckError::Stale));
+}
+
+/// What the last connection has left is none of the next one's: there both have to let go again.
+#[tokio::test]
+async fn message_for_two_subscriptions_that_comes_again_waits_for_both_again() {
+    for server in servers() {
+        let at = options(&server.url()).client_id("keeper").persistence(Persistence::Kept);
+        let mut patient = Patient::start(at);
+        let mut peer = server.connected().await;
+        peer.send_packet(&CONNACK).await;
+        let mut messages = subscribed(&patient.client, "t", &mut peer).await;
+        let mut others = subscribed(&patient.client, "+", &mut peer).await;
+        patient.connected().await;
+        let mut words = Vec::new();
+        for id in 1..=2 {
+            peer.send_packet(&publish(id)).await;
+            words.push([taken(&mut messages).await.1, taken(&mut others).await.1]);
+        }
+        let [[given, held], untouched] = words.try_into().unwrap();
+        given.accept().unwrap();
+        drop(peer);
+        patient.lost().await;
+        let mut peer = server.connected().await;
+        peer.send_packet(&[0x20, 2, 1, 0]).await;
+        patient.connected().await;
+        assert_eq!(held.accept(), Err(AckError::Stale));
+        for word in untouched {
+            assert_eq!(word.accept(), Err(AckError::Stale), "the next connection brings it again");
+        }
+        for id in 1..=2 {
+            let mut again = publish(id);
+            again[0] |= 0x08;
+            peer.send_packet(&again).await;
+            taken(&mut messages).await.1.accept().unwrap();
+            let (_, word) = taken(&mut others).await;
+            nothing_was_sent(&patient.client, &mut peer).await;
+            word.accept().unwrap();
+            assert_eq!(peer.packet().await, puback(id));
+        }
+    }
 }

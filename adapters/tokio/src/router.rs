@@ -176,12 +176,10 @@ impl Router {
 
     /// The server knows of no subscription: all are to be made again.
     pub(crate) fn forget_answers(&mut self) {
-        self.farewells.forget();
         self.inherited.clear();
         for wish in self.table.iter_mut().flat_map(|entry| &mut entry.wishes) {
-            if let Answer::Given(reason) = wish.answer
-                && !reason.is_error()
-            {
+            // What was refused is never asked for again: its subscription has ended.
+            if let Answer::Given(_) = wish.answer {
                 wish.answer = Answer::Unasked;
             }
         }

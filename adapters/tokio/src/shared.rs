@@ -477,3 +477,6 @@ impl Program<Growing, INFLIGHT> for Desk {
         self.router.pump(session);
     }
 }
+
+#[cfg(test)]
+mod tests;

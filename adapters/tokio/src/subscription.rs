@@ -72,7 +72,7 @@ impl Subscription {
 
     /// Ends it, and waits for the server's answer for each filter, in their order.
     ///
-    /// It is success for a filter that another subscription still wants, and in MQTT 3.1.1 always.
+    /// It is success for a filter that another subscription still wants, and from a server of MQTT 3.1.1 always.
     pub async fn unsubscribe(self) -> Result<Vec<ReasonCode>, SubscribeError> {
         let answers = {
             let mut state = self.guard.shared.lock();

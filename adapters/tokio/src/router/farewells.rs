@@ -87,13 +87,6 @@ impl Farewells {
         rejected.into_iter().for_each(|unwanted| unwanted.end(reason));
     }
 
-    /// The server knows of no subscription.
-    pub(super) fn forget(&mut self) {
-        for unwanted in self.unwanted.drain(..) {
-            unwanted.end(ReasonCode::NO_SUBSCRIPTION_EXISTED);
-        }
-    }
-
     /// An UNSUBACK has come: without reasons in MQTT 3.1.1, where it is always yes.
     pub(super) fn handle_unsubscribed(&mut self, token: Token, reasons: Reasons<'_>) {
         let reasons = reasons.iter().chain(std::iter::repeat(ReasonCode::SUCCESS));
