@@ -25,6 +25,8 @@ mod five_scripted;
 mod manual;
 #[path = "interop/opening.rs"]
 mod opening;
+#[path = "interop/queues.rs"]
+mod queues;
 #[path = "interop/repetition.rs"]
 mod repetition;
 #[path = "interop/resumption.rs"]

@@ -240,7 +240,7 @@ impl Router {
             entry.wake();
         });
         match (ack, takers) {
-            (Some(ack), 0) if self.early.is_open() && self.early.waiting.len() < self.limit.max => {
+            (Some(ack), 0) if self.early.is_open() => {
                 let message = Received::new(message, duplicate);
                 self.early.waiting.push_back(Waiting { message, ack: Some(ack) });
             }
@@ -259,14 +259,16 @@ impl Router {
     /// Acknowledges what waits in the queues when nearly as much is owed as can be: with that, the
     /// connection would not be read from, and answers to publishes would not come.
     ///
-    /// While a queue is full, it does not: then the server is to stop.
+    /// While a queue is full, it does not: then the server is to stop. Nor does it when as many
+    /// messages as a queue holds wait for the first subscription.
     fn hurry(&mut self, session: &mut ClientSession) {
         let owed = session.unacknowledged();
         if owed <= crate::shared::INFLIGHT / 2 || self.table.fill.full > 0 {
             return;
         }
         let entries = self.table.iter_mut().filter(|entry| !entry.is_manual);
-        let queues = entries.map(|entry| &mut entry.queue).chain([&mut self.early.waiting]);
+        let early = Some(&mut self.early.waiting).filter(|early| early.len() < self.limit.max);
+        let queues = entries.map(|entry| &mut entry.queue).chain(early);
         let acks: Vec<_> = queues.flatten().map(|waiting| waiting.ack.take()).collect();
         for ack in acks {
             self.let_go(ack, session);
@@ -395,3 +397,6 @@ impl Router {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ const EARLY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Like those in a queue, they are acknowledged when they are taken.
 #[derive(Debug, Default)]
 pub(super) struct Early {
+    /// At most as many as a queue holds, and what can be owed.
     pub(super) waiting: VecDeque<Waiting>,
     /// Set once in a client's life.
     until: Option<Instant>,
