@@ -17,6 +17,8 @@ mod attacks;
 mod common;
 #[path = "interop/ending.rs"]
 mod ending;
+#[path = "interop/filters.rs"]
+mod filters;
 #[path = "interop/five_authentication.rs"]
 mod five_authentication;
 #[path = "interop/five_scripted.rs"]

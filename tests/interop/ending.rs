@@ -4,10 +4,12 @@
 use std::future::IntoFuture as _;
 use std::pin::{Pin, pin};
 use std::task::{Context, Waker};
+use std::time::Duration;
 
+use dunlin_tokio::dunlin::PublishError as Rejected;
 use dunlin_tokio::{
-    Backoff, Client, Error, Message, Options, Persistence, PubSub, PublishError, Qos, ReasonCode,
-    Receipt, SubscribeError, Subscription, Version, pubsub::Ended,
+    Backoff, Client, Error, Message, Options, Persistence, Properties, PubSub, PublishError, Qos,
+    ReasonCode, Receipt, RequestError, SubscribeError, Subscription, Version, pubsub::Ended,
 };
 
 use crate::Patient;
@@ -104,30 +106,6 @@ async fn filter_that_was_wanted_again_and_given_up_is_left_in_the_end() {
         }
         make_room(&mut peer, receipts).await;
         assert_eq!(grant(&mut peer, 0xa2).await, "a");
-    }
-}
-
-/// What was given up in between does not part those before and behind it.
-#[tokio::test]
-async fn subscriptions_that_waited_for_room_are_asked_for_together() {
-    let server = Server::stream();
-    let mut client = Patient::start(five(&server));
-    let mut peer = answered(&server, &[0x20, 3, 0, 0, 0]).await;
-    client.connected().await;
-    let receipts = fill(&client.client);
-    let wait_for = |filter: &'static str| {
-        let mut subscribing = Box::pin(client.client.subscribe(filter, Qos::AtMostOnce));
-        assert!(is_pending(subscribing.as_mut()));
-        subscribing
-    };
-    let [first, given_up, last] = ["a", "b", "c"].map(wait_for);
-    drop(given_up);
-    make_room(&mut peer, receipts).await;
-    let asked = peer.packet().await;
-    assert_eq!((asked[0], &asked[4..]), (0x82, &b"\0\0\x01a\0\0\x01c\0"[..]));
-    peer.send_packet(&[0x90, 5, asked[2], asked[3], 0, 0, 0]).await;
-    for subscribing in [first, last] {
-        within("a SUBACK", subscribing).await.unwrap();
     }
 }
 
@@ -253,4 +231,164 @@ async fn removal_that_is_given_up_ends_the_provider_all_the_same() {
     let end = within("the end", deliveries.next()).await;
     assert!(matches!(end, Some(Err(Ended::Removed { .. }))), "{end:?}");
     peer.end().await;
+}
+
+/// Whatever it waits for: a message, room, an answer, the end of all.
+#[tokio::test]
+async fn whoever_waits_is_told_that_the_client_has_ended() {
+    let server = Server::stream();
+    let hour_ms = 3_600_000;
+    let at = five(&server).backoff(Backoff::constant(hour_ms));
+    let mut patient = Patient::start(at);
+    let mut peer = answered(&server, &[0x20, 3, 0, 0, 0]).await;
+    patient.connected().await;
+    let client = &patient.client;
+    let mut messages = subscribe(client, &mut peer, "a").await;
+    let left = subscribe(client, &mut peer, "b").await;
+    let refused = client.enqueue(&Message::new("t", b"", Qos::AtLeastOnce)).unwrap();
+    drop(peer);
+    patient.lost().await;
+    let client = &patient.client;
+    let unsent = client.enqueue(&Message::new("t", b"", Qos::AtMostOnce)).unwrap();
+    let _receipts = fill(client);
+    let message = Message::new("t", b"", Qos::AtLeastOnce);
+    let [mut publishing, mut also] = [(); 2].map(|()| Box::pin(client.publish(&message)));
+    let mut draining = Box::pin(client.drain());
+    let mut unsubscribing = Box::pin(left.unsubscribe());
+    assert!(is_pending(publishing.as_mut()) && is_pending(also.as_mut()));
+    assert!(is_pending(draining.as_mut()) && is_pending(unsubscribing.as_mut()));
+    // In a task of its own, which nothing else wakes.
+    let ended = tokio::spawn(async move { messages.next().await });
+    tokio::task::yield_now().await;
+    let waiting = async {
+        tokio::join!(
+            ended,
+            async { tokio::join!(publishing, also, refused, unsent) },
+            draining,
+            unsubscribing
+        )
+    };
+    let (waited, ()) = tokio::join!(within("the end", waiting), client.close());
+    let (ended, (publishing, also, refused, unsent), drained, unsubscribed) = waited;
+    let ended = ended.unwrap();
+    assert!(matches!(ended, Some(Err(SubscribeError::Closed(Error::Closed)))), "{ended:?}");
+    for published in [publishing, also, refused, unsent] {
+        assert!(matches!(published, Err(PublishError::Closed(Error::Closed))), "{published:?}");
+    }
+    assert!(matches!(drained, Err(Error::Closed)), "{drained:?}");
+    let Err(SubscribeError::Closed(Error::Closed)) = unsubscribed else {
+        panic!("{unsubscribed:?}");
+    };
+}
+
+/// It is the only one, wherever it stands, and nobody waits for it.
+#[tokio::test]
+async fn message_of_qos_0_that_the_server_does_not_take_is_refused_alone() {
+    let server = Server::stream();
+    let mut patient = Patient::start(five(&server));
+    let client = patient.client.clone();
+    let long = [b'x'; 60];
+    let payloads = [&b"1"[..], &long, b"3"];
+    let receipts = payloads
+        .map(|payload| client.enqueue(&Message::new("t", payload, Qos::AtMostOnce)).unwrap());
+    let mut peer = answered(&server, &connack(0, 40)).await;
+    patient.connected().await;
+    for payload in [b'1', b'3'] {
+        assert_eq!(peer.packet().await, [0x30, 5, 0, 1, b't', 0, payload]);
+    }
+    let [first, refused, third] = receipts;
+    within("a write", first).await.unwrap();
+    within("a write", third).await.unwrap();
+    let too_large = Rejected::Limit(ReasonCode::PACKET_TOO_LARGE);
+    let outcome = within("an answer", refused).await;
+    assert!(
+        matches!(&outcome, Err(PublishError::Rejected(error)) if *error == too_large),
+        "{outcome:?}"
+    );
+    let now = client.statistics();
+    assert_eq!((now.published, now.delivered, now.refused, now.uncertain), (3, 2, 1, 0));
+}
+
+#[tokio::test]
+async fn drain_ends_when_the_server_does_not_take_the_last_message() {
+    for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
+        let server = Server::stream();
+        let patient = Patient::start(five(&server));
+        let receipt = patient.client.enqueue(&Message::new("t", &[b'x'; 60], qos)).unwrap();
+        let mut drained = pin!(patient.client.drain());
+        assert!(is_pending(drained.as_mut()));
+        let _peer = answered(&server, &connack(0, 40)).await;
+        within("the end", drained).await.unwrap();
+        assert!(matches!(within("an answer", receipt).await, Err(PublishError::Rejected(_))));
+    }
+}
+
+/// Nobody answers it: the write is its end.
+#[tokio::test]
+async fn drain_ends_when_the_last_message_of_qos_0_is_written() {
+    let server = Server::stream();
+    let mut patient = Patient::start(five(&server));
+    let mut peer = answered(&server, &[0x20, 3, 0, 0, 0]).await;
+    patient.connected().await;
+    let message = Message::new("t", b"", Qos::AtMostOnce);
+    let receipt = patient.client.enqueue(&message).unwrap();
+    let mut drained = pin!(patient.client.drain());
+    assert!(is_pending(drained.as_mut()));
+    within("the write", drained).await.unwrap();
+    within("the write", receipt).await.unwrap();
+    assert_eq!(peer.packet().await, [0x30, 4, 0, 1, b't', 0]);
+}
+
+/// It must succeed at first; later failures are those of a connection, not of the client.
+#[tokio::test]
+async fn client_that_was_connected_once_goes_on_when_a_later_attempt_fails() {
+    let server = Server::stream();
+    let (client, peer) =
+        tokio::join!(Client::connect(five(&server)), answered(&server, &[0x20, 3, 0, 0, 0]));
+    let client = client.unwrap();
+    drop(peer);
+    for _ in 0..2 {
+        drop(server.accept().await);
+    }
+    let mut peer = answered(&server, &[0x20, 3, 0, 0, 0]).await;
+    subscribe(&client, &mut peer, "a").await;
+}
+
+#[tokio::test]
+async fn good_bye_that_was_said_first_counts() {
+    let server = Server::stream();
+    let mut patient = Patient::start(five(&server));
+    let mut peer = answered(&server, &[0x20, 3, 0, 0, 0]).await;
+    patient.connected().await;
+    let client = &patient.client;
+    let with_will = ReasonCode::DISCONNECT_WITH_WILL_MESSAGE;
+    let (first, (), rest) = tokio::join!(
+        within("the end", client.close_with(with_will, Properties::NONE)),
+        within("the end", client.close()),
+        peer.rest()
+    );
+    first.unwrap();
+    assert_eq!((rest[0], rest[2]), (0xe0, 0x04), "{rest:?}");
+}
+
+/// However long the program would have waited.
+#[tokio::test]
+async fn question_that_waits_is_told_that_the_client_has_ended() {
+    let server = Server::stream();
+    let mut patient = Patient::start(five(&server));
+    let mut peer = answered(&server, &[0x20, 3, 0, 0, 0]).await;
+    patient.connected().await;
+    let client = &patient.client;
+    let (requests, _) = tokio::join!(client.requests(Qos::AtMostOnce), grant(&mut peer, 0x82));
+    let requests = requests.unwrap();
+    let question = Message::new("t", b"?", Qos::AtMostOnce);
+    let mut asking = pin!(requests.ask(&question, Duration::from_secs(3_600)));
+    assert!(is_pending(asking.as_mut()));
+    let (answer, ()) = tokio::join!(within("the end", asking), async {
+        assert_eq!(peer.packet().await[0], 0x30);
+        client.close().await;
+    });
+    let Err(RequestError::Closed(SubscribeError::Closed(Error::Closed))) = answer else {
+        panic!("{answer:?}");
+    };
 }

@@ -207,3 +207,18 @@ impl fmt::Display for RequestError {
 }
 
 impl std::error::Error for RequestError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program that asks for ever, and is not answered, must not fill its memory.
+    #[test]
+    fn question_that_is_given_up_leaves_nothing_on_the_desk() {
+        let desk = Mutex::new(Desk::default());
+        let (place, _answer) = Place::new(&desk).unwrap();
+        assert_eq!(lock(&desk).waiting.len(), 1);
+        drop(place);
+        assert!(lock(&desk).waiting.is_empty());
+    }
+}
