@@ -87,7 +87,8 @@ impl UpgradeRefusal {
         let field = |name| refusal.field(name).map(|value| words(value.as_bytes()));
         let without_query =
             |location: &str| location.split('?').next().unwrap_or_default().to_owned();
-        let date = field("date");
+        let date = refusal.field("date");
+        let clock_ahead_s = date.and_then(|date| options.clock_ahead_s(date));
         Self {
             status: refusal.status().get(),
             error_type: field("x-amzn-errortype"),
@@ -96,8 +97,12 @@ impl UpgradeRefusal {
             www_authenticate: field("www-authenticate"),
             websocket_version: field("sec-websocket-version"),
             body: words(refusal.body()),
-            clock_ahead_s: date.as_deref().and_then(|date| options.clock_ahead_s(date)),
-            date,
+            // What reads as a date holds nothing else, even where a field of ours has the same number.
+            date: match clock_ahead_s {
+                Some(_) => date.map(str::to_owned),
+                None => field("date"),
+            },
+            clock_ahead_s,
             signed: options.is_signed(),
             retryable: refusal.status().is_retryable(),
             cause: None,
@@ -358,6 +363,9 @@ pub(crate) fn printable(bytes: &[u8]) -> String {
 /// So much of a secret is enough to tell that it is repeated, in bytes.
 const SECRET_HEAD_LEN: usize = 12;
 
+/// What is shorter is no secret, and stands in every other word, in bytes.
+const SECRET_LEN_MIN: usize = 4;
+
 /// A server's words up to where they repeat the query or a header field of the request.
 fn without_secrets(mut words: String, options: &Options) -> String {
     let queries = options.endpoints().filter_map(|url| url.target().split_once('?'));
@@ -366,7 +374,7 @@ fn without_secrets(mut words: String, options: &Options) -> String {
     for secret in fields
         .chain(queries.map(|(_, query)| query))
         .chain(signature)
-        .filter(|secret| !secret.is_empty())
+        .filter(|secret| secret.len() >= SECRET_LEN_MIN)
     {
         // The words are cut off somewhere, perhaps inside of it.
         if let Some(at) = words.find(secret.get(..SECRET_HEAD_LEN).unwrap_or(secret)) {
@@ -386,6 +394,27 @@ mod tests {
     fn words_of_a_server_cannot_command_a_terminal() {
         assert_eq!(printable(b"\x1b[31mred\r\nline\x07"), "[31mred  line");
         assert_eq!(printable(&[b'a'; 1_000]).len(), SAID_MAX);
+    }
+
+    /// Otherwise the clock would never be corrected.
+    #[cfg(feature = "aws")]
+    #[test]
+    fn refusal_keeps_date_and_name_where_fields_of_the_request_have_the_same_letters() {
+        const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let answer = format!(
+            "HTTP/1.1 403 No\r\ndate: {DATE}\r\nx-amzn-errortype: ForbiddenException:\r\n\r\n"
+        );
+        let refusal = ws::Refusal::parse(answer.as_bytes()).unwrap();
+        let signing = crate::aws::Signing::new("AKID", "s", None, "us-east-1");
+        let options = Options::parse("wss://h/mqtt").unwrap().aws(signing);
+        for value in ["1", "x", "1994"] {
+            let refused = UpgradeRefusal::new(&refusal, &options.clone().field("X-Own", value));
+            assert_eq!(refused.date.as_deref(), Some(DATE), "{value}");
+            assert_eq!(refused.error_type.as_deref(), Some("ForbiddenException:"), "{value}");
+            assert!(refused.clock_ahead_s.is_some_and(|ahead_s| ahead_s > 0), "{value}");
+        }
+        let hidden = UpgradeRefusal::new(&refusal, &options.field("X-Own", "denException"));
+        assert_eq!(hidden.error_type.as_deref(), Some("Forbid***"));
     }
 
     #[cfg(feature = "aws")]
