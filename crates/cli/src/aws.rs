@@ -69,13 +69,23 @@ fn profile_signing(region: Option<String>, name: &str) -> Result<Signing, Failur
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Code::Other, error.to_string()))?;
     let profile = runtime.block_on(Profile::load(Some(name)));
-    let region = region.or_else(|| profile.region().map(str::to_owned));
-    let region = region.ok_or_else(|| {
-        Failure::usage(
-            "neither the endpoint nor the profile names a region: add --aws-region REGION",
-        )
-    })?;
+    let region = region_with_profile(region, profile.region(), name)?;
     Ok(Signing::from_provider(profile, region))
+}
+
+/// The region that was told, or that of the profile.
+#[cfg(feature = "aws-profile")]
+fn region_with_profile(
+    told: Option<String>,
+    of_profile: Option<&str>,
+    name: &str,
+) -> Result<String, Failure> {
+    told.or_else(|| of_profile.map(str::to_ascii_lowercase)).ok_or_else(|| {
+        Failure::usage(format!(
+            "neither the endpoint nor the AWS profile {name} names a region: add --aws-region \
+             REGION, or check the profile's name"
+        ))
+    })
 }
 
 #[cfg(not(feature = "aws-profile"))]
@@ -175,6 +185,19 @@ mod tests {
         let failure = signed(None, variables(), "h").unwrap_err();
         assert_eq!(failure.code(), Code::Usage);
         assert!(failure.text().contains("add --aws-region REGION"), "{}", failure.text());
+    }
+
+    #[cfg(feature = "aws-profile")]
+    #[test]
+    fn region_is_the_told_one_before_that_of_the_profile_which_is_named_without_one() {
+        let region = |told: Option<&str>, of_profile| {
+            region_with_profile(told.map(str::to_owned), of_profile, "lamps")
+        };
+        assert_eq!(region(None, Some("US-East-1")).as_deref(), Ok("us-east-1"));
+        assert_eq!(region(Some("eu-west-1"), Some("us-east-1")).as_deref(), Ok("eu-west-1"));
+        let failure = region(None, None).unwrap_err();
+        assert_eq!(failure.code(), Code::Usage);
+        assert!(failure.text().contains("profile lamps names a region: add"), "{failure:?}");
     }
 
     #[test]
