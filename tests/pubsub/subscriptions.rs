@@ -145,6 +145,44 @@ async fn consumer_that_is_slow_loses_what_its_policy_says_and_knows_how_much() {
             assert_eq!(next(deliveries).await.payload(), [payload]);
         }
     }
+    within("the removal", pubsub.remove_provider("p")).await.unwrap();
+    for deliveries in [&mut newest, &mut oldest] {
+        assert!(matches!(end(deliveries).await, Ended::Removed { .. }));
+        assert_eq!(deliveries.lost(), 3, "it knows behind the end, too");
+    }
+}
+
+/// Of two that always have something, neither hides the other.
+#[tokio::test]
+async fn providers_that_all_have_messages_take_turns() {
+    let pubsub = PubSub::new();
+    let servers = [("p", Server::websocket()), ("q", Server::websocket())];
+    for (id, server) in &servers {
+        pubsub.add_provider(*id, options(server.address())).unwrap();
+    }
+    let mut both = pubsub.subscribe("t").begin().unwrap();
+    let mut peers = Vec::new();
+    for (id, server) in &servers {
+        let mut peer = server.open().await;
+        answer_subscribe(&mut peer, "t", 1).await;
+        for payload in 1..=3 {
+            send(&mut peer, payload).await;
+        }
+        peers.push(peer);
+        let client = pubsub.client(id).unwrap();
+        within("all messages", async {
+            while client.statistics().received < 3 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+    for payload in 1..=3 {
+        for id in ["p", "q"] {
+            let delivery = next(&mut both).await;
+            assert_eq!((&*delivery.provider, delivery.payload()), (id, &[payload][..]));
+        }
+    }
 }
 
 #[tokio::test]

@@ -282,21 +282,18 @@ impl Router {
         }
     }
 
-    /// A message for the subscription `id` and what it owes the server, or its end; whoever asks is woken
-    /// when there is one.
+    /// A message for the subscription `id` and what it owes the server, or its end, with which it is to be
+    /// removed; whoever asks is woken when there is one.
     pub(crate) fn poll_next(
         &mut self,
         id: Id,
         cx: &mut Context<'_>,
-        session: &mut ClientSession,
     ) -> Poll<Option<Result<Waiting, SubscribeError>>> {
         let Some((entry, fill)) = self.table.with_fill(id) else { return Poll::Ready(None) };
         if let Some(waiting) = fill.follow(entry, |entry| entry.queue.pop_front()) {
             return Poll::Ready(Some(Ok(waiting)));
         }
         if let Some(end) = entry.end.clone() {
-            // The end is told once; after it the stream is over.
-            self.remove(id, session);
             return Poll::Ready(Some(Err(end)));
         }
         entry.waker = Some(cx.waker().clone());

@@ -27,12 +27,14 @@ pub struct Subscription {
     pub(crate) guard: Arc<Guard>,
     pub(crate) id: Id,
     granted: Vec<Qos>,
+    /// How many messages it had lost when it ended.
+    lost: u64,
     is_kept: bool,
 }
 
 impl Subscription {
     pub(crate) const fn new(guard: Arc<Guard>, id: Id) -> Self {
-        Self { guard, id, granted: Vec::new(), is_kept: false }
+        Self { guard, id, granted: Vec::new(), lost: 0, is_kept: false }
     }
 
     /// Waits until the server has answered for each filter.
@@ -97,7 +99,7 @@ impl Subscription {
 
     /// How many messages were dropped because the queue was full.
     pub fn lost(&self) -> u64 {
-        self.guard.shared.lock().desk.router.lost(self.id)
+        self.lost + self.guard.shared.lock().desk.router.lost(self.id)
     }
 
     fn poll_message(
@@ -118,7 +120,12 @@ impl Subscription {
     ) -> Poll<Option<Result<T, SubscribeError>>> {
         let mut state = self.guard.shared.lock();
         let state = &mut *state;
-        let next = state.desk.router.poll_next(self.id, cx, &mut state.session);
+        let next = state.desk.router.poll_next(self.id, cx);
+        if let Poll::Ready(Some(Err(_))) = next {
+            // The end is told once; after it the stream is over.
+            self.lost = state.desk.router.lost(self.id);
+            state.desk.router.remove(self.id, &mut state.session);
+        }
         let next = next.map_ok(|waiting| take(waiting, state));
         if next.is_ready() {
             // There may be an acknowledgement to send, or room for the next message.
