@@ -79,6 +79,18 @@ async fn network_that_is_gone_shows_before_and_after_the_connection_is_lost() {
     follow(&mut states, &[ConnectionDisrupted]).await;
 }
 
+/// Whoever says so need not say it again for each broker.
+#[tokio::test]
+async fn provider_that_is_added_without_a_network_knows_that_there_is_none() {
+    let server = Server::websocket();
+    let pubsub = PubSub::new();
+    pubsub.handle_network(Reachability::Offline);
+    let mut states = pubsub.states();
+    pubsub.add_provider("p", options(server.address())).unwrap();
+    drop(server.accept().await);
+    follow(&mut states, &[Disconnected, Connecting, ConnectionDisruptedPendingNetwork]).await;
+}
+
 #[tokio::test]
 async fn server_that_does_not_answer_a_ping_is_late_before_the_connection_is_given_up() {
     let server = Server::websocket();

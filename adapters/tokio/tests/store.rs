@@ -91,6 +91,44 @@ async fn message_that_was_recorded_arrives_after_the_program_has_started_again()
     assert_eq!(published.unwrap(), ReasonCode::SUCCESS);
 }
 
+/// The answer may come before the program asks for the store.
+#[tokio::test]
+async fn answer_that_came_before_the_store_was_waited_for_is_still_told() {
+    let folder = Folder::new("early");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (client, _events) = Client::start(options(port, &folder));
+    let mut receipt = client.enqueue(&Message::new("t", b"!", Qos::AtLeastOnce)).unwrap();
+    let (mut stream, _) = timeout(LONG, listener.accept()).await.unwrap().unwrap();
+    assert_eq!(packet(&mut stream).await[0], 0x10);
+    stream.write_all(&[0x20, 2, 0, 0]).await.unwrap();
+    assert_eq!(packet(&mut stream).await, [0x32, 6, 0, 1, b't', 0, 1, b'!']);
+    stream.write_all(&[0x40, 2, 0, 1]).await.unwrap();
+    timeout(LONG, client.drain()).await.unwrap().unwrap();
+    timeout(LONG, receipt.recorded()).await.unwrap().unwrap();
+    assert_eq!(timeout(LONG, receipt).await.unwrap().unwrap(), ReasonCode::SUCCESS);
+}
+
+/// Not one batch sooner: it may have been accepted while another was being written.
+#[tokio::test]
+async fn message_that_is_said_to_be_recorded_stands_in_the_file() {
+    let folder = Folder::new("batches");
+    let (client, _events) = Client::start(options(9, &folder));
+    for number in 0..100 {
+        let [first, second] = ["first", "second"].map(|name| format!("<{name}-{number}>"));
+        let first = client.enqueue(&Message::new("t", first.as_bytes(), Qos::AtLeastOnce)).unwrap();
+        // The client takes it to the store, and the next one finds it there.
+        tokio::task::yield_now().await;
+        let message = Message::new("t", second.as_bytes(), Qos::AtLeastOnce);
+        let mut receipt = client.enqueue(&message).unwrap();
+        timeout(LONG, receipt.recorded()).await.unwrap().unwrap();
+        let file = std::fs::read(folder.store()).unwrap();
+        assert!(String::from_utf8_lossy(&file).contains(&second), "{second}");
+        drop(first);
+    }
+    client.close().await;
+}
+
 #[tokio::test]
 async fn store_that_cannot_be_had_ends_the_client_with_advice() {
     let folder = Folder::new("refused");

@@ -128,3 +128,32 @@ pub(super) async fn follow(link: Arc<Link>, mut events: broadcast::Receiver<Even
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{io, time::Duration};
+
+    #[test]
+    fn host_that_no_route_leads_to_is_taken_for_a_network_that_is_gone() {
+        let (peer, retry_in) = ("broker:1".to_owned(), Duration::ZERO);
+        let source = io::ErrorKind::NetworkUnreachable.into();
+        let unreachable = ConnectError::Unreachable { peer, source };
+        for (error, expected) in [
+            (Error::Connect(Arc::new(unreachable)), "ConnectionDisruptedPendingNetwork"),
+            (Error::Closed, "ConnectionDisrupted"),
+        ] {
+            let monitor = StateMonitor::new();
+            let link = Link {
+                id: "p".into(),
+                state: watch::channel(monitor.state()).0,
+                monitor: Mutex::new(monitor),
+                listeners: Listeners::default(),
+                removed: AtomicBool::new(false),
+            };
+            link.handle_event(&Event::Connecting);
+            link.handle_event(&Event::Disconnected { error, retry_in });
+            assert_eq!(link.state().to_string(), expected);
+        }
+    }
+}
