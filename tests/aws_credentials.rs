@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use common::within;
 use dunlin_tokio::aws::{
-    Cognito, Credentials, CredentialsFuture, CredentialsProvider, IotCredentials, Lifetime,
+    Clock, Cognito, Credentials, CredentialsFuture, CredentialsProvider, IotCredentials, Lifetime,
     Policies, Service, ServiceError, Signing, UnixTime, now,
 };
 use dunlin_tokio::{Backoff, Client, Error, Event, Message, Options, Qos, TlsOptions};
@@ -274,4 +274,23 @@ async fn credentials_that_aws_has_refused_are_got_anew() {
     next(&mut events, is_connected).await;
     within("the end", client.close()).await;
     assert_eq!((rotated.0.load(Ordering::Relaxed), gateway.attempts().len()), (2, 3));
+}
+
+/// Whether credentials have ended is told by the clock that signatures are dated by.
+#[tokio::test]
+async fn credentials_that_have_ended_by_the_corrected_clock_are_got_anew() {
+    const DAY_S: u64 = 86_400;
+    let quirks = Quirks { clock_offset_s: DAY_S as i64, ..Quirks::default() };
+    let (_broker, gateway) = gateway(quirks).await;
+    let clock = Clock::new();
+    clock.set(UnixTime::from_secs(now().as_secs() + DAY_S));
+    let script = Script::new(&[Some(80_000), Some(2 * DAY_S)]);
+    let signing = Signing::from_provider(Arc::clone(&script), REGION);
+    let (client, mut events) = Client::start(options(&gateway, signing).aws_clock(clock));
+    for left in [1, 0, 0] {
+        next(&mut events, is_connected).await;
+        assert_eq!(script.left(), left);
+        gateway.cut_all();
+    }
+    within("the end", client.close()).await;
 }

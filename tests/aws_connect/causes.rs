@@ -1,5 +1,8 @@
 //! A closed socket never reads just "socket closed".
 
+use std::time::Duration;
+
+use dunlin_tokio::aws::Signing;
 use dunlin_tokio::{Cause, Client, Error, Event, Message, Qos, SubscribeError};
 
 use crate::common::within;
@@ -118,4 +121,48 @@ async fn subscription_that_ends_with_the_client_says_why() {
         }
     );
     assert!(matches!(refused, SubscribeError::Closed(Error::Closed)), "{refused:?}");
+}
+
+/// A renewal after a short time is this side's own doing.
+#[tokio::test]
+async fn connections_that_were_renewed_do_not_point_to_a_shared_client_id() {
+    let server = Server::websocket();
+    let options = options(&server.url()).renew_after(Duration::from_millis(1_500));
+    let (_client, mut events) = Client::start(options);
+    for _ in 0..2 {
+        let mut peer = server.open().await;
+        assert!(matches!(event(&mut events).await, Event::Connected(_)));
+        assert_eq!(peer.packet().await[0], 0xe0, "DISCONNECT");
+        drop(peer);
+        assert!(matches!(event(&mut events).await, Event::Renewing));
+    }
+    drop(server.open().await);
+    assert!(matches!(event(&mut events).await, Event::Connected(_)));
+    let Event::Disconnected { error, .. } = event(&mut events).await else { panic!() };
+    assert_eq!(cause(&error), Cause::Unexplained);
+}
+
+/// AWS has a name for what it refuses, which says more than the status.
+#[tokio::test]
+async fn refused_upgrade_is_explained_by_the_name_that_aws_gives_it() {
+    let signing = Signing::new("AKIDGONE", "secret", None, "us-east-1");
+    for (name, expected) in [
+        ("UnrecognizedClientException", Cause::UnknownKey),
+        ("ThrottlingException:", Cause::Throttled),
+        ("ForbiddenException:", Cause::Signature),
+    ] {
+        let server = Server::websocket();
+        let asking = Client::connect(options(&server.url()).aws(signing.clone()));
+        let (refused, ()) = tokio::join!(within("an answer", asking), async {
+            let mut peer = server.accept().await;
+            peer.request().await;
+            let named = format!("x-amzn-ErrorType: {name}\r\n");
+            let answer = format!("HTTP/1.1 403 No\r\n{named}content-length: 0\r\n\r\n");
+            peer.send(answer.as_bytes()).await;
+        });
+        let error = refused.unwrap_err();
+        let Error::Upgrade(refusal) = &error else { panic!("{error:?}") };
+        assert_eq!(refusal.cause, Some(expected), "{name}");
+        assert!(error.to_string().contains(&expected.to_string()), "{error}");
+    }
 }

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 
 use crate::common::within;
 use crate::event;
+use crate::server::Server;
 
 fn signing() -> Signing {
     let Key { access_key_id, secret_access_key, session_token } = Key::temporary();
@@ -91,4 +92,24 @@ async fn server_whose_dates_wander_is_asked_twice_and_no_more() {
     assert!((-86_460..=-86_340).contains(&ahead_s), "{ahead_s}");
     assert!(error.to_string().contains("set the clock"), "{error}");
     assert!(!server.is_finished(), "{:?}", server.await);
+}
+
+/// A custom authorizer's no has nothing to do with the time, whatever it is dated.
+#[tokio::test]
+async fn refusal_of_what_was_not_signed_leaves_the_clock_alone() {
+    let server = Server::websocket();
+    let clock = Clock::new();
+    let asking = Client::connect(crate::options(&server.url()).aws_clock(clock.clone()));
+    let (refused, ()) = tokio::join!(within("an answer", asking), async {
+        let mut peer = server.accept().await;
+        peer.request().await;
+        let date = "date: Sun, 01 Nov 1998 08:49:37 GMT";
+        let answer = format!("HTTP/1.1 403 No\r\n{date}\r\ncontent-length: 0\r\n\r\n");
+        peer.send(answer.as_bytes()).await;
+    });
+    let error = refused.unwrap_err();
+    let Error::Upgrade(refusal) = &error else { panic!("{error:?}") };
+    assert_eq!(refusal.cause, Some(Cause::Authorizer));
+    assert_eq!(clock.ahead_s(), 0);
+    assert!(!server.was_asked(), "a second attempt would fare no better");
 }

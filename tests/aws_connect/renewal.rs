@@ -1,6 +1,6 @@
 //! A connection is changed for a new one before it is cut, and nothing that was published is lost.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dunlin_tokio::aws::Signing;
 use dunlin_tokio::{Client, Event, Message, Options, Qos, TlsOptions, Version};
@@ -9,7 +9,8 @@ use support::mosquitto::Mosquitto;
 use tokio::time::interval;
 
 use crate::common::within;
-use crate::event;
+use crate::server::Server;
+use crate::{connected, event};
 
 const RENEWALS: u32 = 4;
 
@@ -108,4 +109,55 @@ async fn connection_that_is_renewed_in_time_is_never_cut() {
     let accepted = |attempt: &Attempt| matches!(attempt, Attempt::Accepted { .. });
     assert!(gateway.attempts().iter().all(accepted), "each with a signature of its own");
     within("the end", client.close()).await;
+}
+
+/// What was published is not acknowledged: a quiet moment is waited for, though not for ever.
+#[tokio::test]
+async fn connection_that_is_never_quiet_is_renewed_all_the_same() {
+    let server = Server::websocket();
+    let options = Options::parse(&server.url()).unwrap().renew_after(Duration::from_secs(2));
+    let begun = Instant::now();
+    let (client, mut peer) = connected(&server, options).await;
+    let _receipt = client.enqueue(&Message::new("a", b"", Qos::AtLeastOnce)).unwrap();
+    assert_eq!(peer.packet().await[0], 0x32, "PUBLISH");
+    assert_eq!(peer.packet().await[0], 0xe0, "DISCONNECT");
+    // At least nine tenths of two seconds, and five for the moment.
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_millis(6_700), "{took:?}");
+}
+
+/// However short its life is to be, it has a tenth of a second, less a tenth of that.
+#[tokio::test]
+async fn connections_that_are_to_be_renewed_at_once_do_not_follow_each_other_without_a_pause() {
+    let server = Server::websocket();
+    let options = Options::parse(&server.url()).unwrap().renew_after(Duration::ZERO);
+    let begun = Instant::now();
+    let (_client, _events) = Client::start(options);
+    for _ in 0..4 {
+        let mut peer = server.open().await;
+        assert_eq!(peer.packet().await[0], 0xe0, "DISCONNECT");
+    }
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_millis(4 * 89), "{took:?}");
+}
+
+/// The server takes longer to accept than the connection is to live.
+#[tokio::test]
+async fn connection_that_is_due_before_it_stands_is_renewed_when_it_does() {
+    let broker = Mosquitto::start(support::mosquitto::Options::default()).await;
+    let connack_after = Duration::from_millis(500);
+    let quirks = Quirks { connack_after, ..Quirks::default() };
+    let gateway = AwsIot::start(broker.tcp_addr(), quirks).await;
+    let Key { access_key_id, secret_access_key, session_token } = Key::temporary();
+    let signing = Signing::new(access_key_id, secret_access_key, session_token, "us-east-1");
+    let options = Options::parse(&format!("wss://localhost:{}/mqtt", gateway.port()))
+        .unwrap()
+        .tls(TlsOptions::ca_file(gateway.ca_file()).unwrap())
+        .aws(signing)
+        .renew_after(Duration::from_millis(100));
+    let (_client, mut events) = Client::start(options);
+    for _ in 0..2 {
+        assert!(matches!(event(&mut events).await, Event::Connected(_)));
+        assert!(matches!(event(&mut events).await, Event::Renewing));
+    }
 }

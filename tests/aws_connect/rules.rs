@@ -219,3 +219,18 @@ async fn subscription_identifier_is_refused() {
     let rule = Rule::SubscriptionIdentifier;
     assert!(matches!(error, SubscribeError::Aws(breach) if breach.rule == rule), "{error:?}");
 }
+
+/// AWS IoT Core drops the second CONNECT of a second.
+#[tokio::test]
+async fn client_id_that_connects_again_waits_for_its_turn() {
+    let server = Server::websocket();
+    let begun = Instant::now();
+    for _ in 0..2 {
+        let options = options(&server.url()).client_id("twice");
+        let (client, peer) = connected(&server, options).await;
+        drop((client, peer));
+    }
+    // Less a millisecond, which both ends of the wait are told in.
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_millis(998), "{took:?}");
+}

@@ -12,6 +12,8 @@ mod mode;
 mod policies;
 #[cfg(feature = "aws-profile")]
 mod profile;
+#[cfg(test)]
+mod scripted;
 mod service;
 mod service_error;
 mod signing;

@@ -160,6 +160,17 @@ mod tests {
         assert!(clock.ahead_s().abs() <= 1, "clones are the same clock");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn time_server_that_is_silent_is_given_up() {
+        let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let clock = Clock::new();
+        let asked = clock.ask(silent.local_addr().unwrap());
+        let failure = timeout(2 * SNTP_TIMEOUT, asked).await.expect("an end").unwrap_err();
+        let SntpFailure::Io(error) = &failure else { panic!("{failure:?}") };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(clock.ahead_s(), 0);
+    }
+
     #[tokio::test]
     async fn time_server_without_the_time_leaves_the_clock_alone() {
         let clock = Clock::new();

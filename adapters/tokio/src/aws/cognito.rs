@@ -155,3 +155,83 @@ fn pairs(logins: &[Login]) -> Vec<cognito::Login<'_>> {
 fn denied(logins: &[Login]) -> impl Fn(AnswerError<'_>) -> ServiceError {
     |error| ServiceError::from(error).hiding(logins.iter().map(|login| login.token.as_str()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::scripted::scripted;
+
+    const POOL: &str = "eu-central-1:pool";
+    const IDENTITY: (&str, &str) = ("200 OK", r#"{"IdentityId":"eu-central-1:id"}"#);
+    const ISSUED: (&str, &str) = (
+        "200 OK",
+        r#"{"Credentials":{"AccessKeyId":"AKID","Expiration":4.1E9,"SecretKey":"s",
+        "SessionToken":"t"},"IdentityId":"eu-central-1:id"}"#,
+    );
+    const TOKEN: &str = "eyJraWQiOiJ0b2tlbiJ9.of.a-user";
+
+    fn user(service: Service) -> Cognito {
+        let login = || vec![Login::new("accounts.example", TOKEN)];
+        Cognito::new(POOL).service(service).logins(login)
+    }
+
+    fn body(request: &str) -> &str {
+        request.split_once("\r\n\r\n").unwrap().1
+    }
+
+    #[tokio::test]
+    async fn user_shows_the_login_in_both_exchanges_and_asks_for_the_identity_once() {
+        let (service, requests) = scripted(&[IDENTITY, ISSUED, ISSUED]).await;
+        let user = user(service).custom_role("arn:aws:iam::1:role/r");
+        for _ in 0..2 {
+            let credentials = user.credentials().await.unwrap();
+            assert_eq!(credentials.access_key_id(), "AKID");
+            assert_eq!(credentials.lifetime().until().as_secs(), 4_100_000_000);
+        }
+        assert_eq!(user.identity_id().await.unwrap(), "eu-central-1:id");
+        let requests = requests.await.unwrap();
+        let logins = format!(r#""Logins":{{"accounts.example":"{TOKEN}"}}"#);
+        let asks = format!(r#"{{"IdentityPoolId":"{POOL}",{logins}}}"#);
+        assert_eq!(body(&requests[0]), asks);
+        let role = r#""CustomRoleArn":"arn:aws:iam::1:role/r""#;
+        let wants = format!(r#"{{"IdentityId":"eu-central-1:id",{logins},{role}}}"#);
+        assert_eq!([body(&requests[1]), body(&requests[2])], [wants.as_str(); 2]);
+    }
+
+    #[tokio::test]
+    async fn identity_that_is_known_is_never_asked_for() {
+        let (service, requests) = scripted(&[ISSUED]).await;
+        let guest = Cognito::new(POOL).identity("eu-central-1:mine").service(service);
+        guest.credentials().await.unwrap();
+        let requests = requests.await.unwrap();
+        assert_eq!(body(&requests[0]), r#"{"IdentityId":"eu-central-1:mine"}"#);
+    }
+
+    #[tokio::test]
+    async fn denial_that_repeats_a_secret_is_told_without_it() {
+        const REPEATS: &[(&str, &str)] = &[
+            (
+                "400 Bad Request",
+                r#"{"__type":"NotAuthorizedException",
+                "message":"Invalid login: eyJraWQiOiJ0b2tlbiJ9.of.a-user has ended"}"#,
+            ),
+            (
+                "403 Forbidden",
+                r#"{"__type":"InvalidSignatureException",
+                "message":"The canonical string was x-amz-security-token:eyJhbGciOiJ"}"#,
+            ),
+        ];
+        let (service, requests) = scripted(REPEATS).await;
+        let user = user(service);
+        for (kind, words) in [
+            ("NotAuthorizedException", "Invalid login: ***"),
+            ("InvalidSignatureException", "The canonical string was ***"),
+        ] {
+            let error = user.credentials().await.err().unwrap();
+            let shown = format!("{error} {error:?}");
+            assert!(shown.contains(kind) && shown.contains(words), "{shown}");
+            assert!(!shown.contains("eyJ"), "{shown}");
+        }
+        requests.await.unwrap();
+    }
+}

@@ -56,3 +56,15 @@ fn since(start: Instant) -> dunlin::Instant {
     let ms = start.elapsed().as_millis();
     dunlin::Instant::from_millis(u64::try_from(ms).unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn client_id_waits_a_second_for_its_next_turn() {
+        assert_eq!(connect_wait("a client of this test alone"), Duration::ZERO);
+        let wait = connect_wait("a client of this test alone");
+        assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
+    }
+}

@@ -77,3 +77,30 @@ impl Policies {
         self.service.exchange(&url, &request).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::{Credentials, CredentialsFuture, CredentialsProvider, scripted::scripted};
+
+    struct Administrator;
+
+    impl CredentialsProvider for Administrator {
+        fn credentials(&self) -> CredentialsFuture<'_> {
+            Box::pin(async { Ok(Credentials::new("AKIDADMIN", "secret", Some("token"))) })
+        }
+    }
+
+    #[tokio::test]
+    async fn policy_is_attached_with_credentials_that_a_provider_gives() {
+        let (service, requests) = scripted(&[("200 OK", "")]).await;
+        let signing = Signing::from_provider(Administrator, "eu-west-1");
+        let policies = Policies::new(signing).service(service);
+        policies.attach("Guests", "eu-west-1:id").await.unwrap();
+        let requests = requests.await.unwrap();
+        let request = &requests[0];
+        assert!(request.starts_with("PUT /target-policies/Guests HTTP/1.1\r\n"), "{request}");
+        assert!(request.contains("Credential=AKIDADMIN/"), "{request}");
+        assert!(request.contains("\r\nX-Amz-Security-Token: token\r\n"), "{request}");
+    }
+}

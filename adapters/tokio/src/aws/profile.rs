@@ -146,6 +146,20 @@ mod tests {
         assert!(error.to_string().contains("`nobody`"), "{error}");
     }
 
+    /// What a process gives is the one kind of a file that ends.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn credentials_of_a_profile_end_when_the_profile_says() {
+        const GIVES: &str = "[profile lamps]\ncredential_process = echo '{\"Version\": 1, \
+            \"AccessKeyId\": \"AKIDLAMPS\", \"SecretAccessKey\": \"the-secret\", \
+            \"SessionToken\": \"the-token\", \"Expiration\": \"2099-01-02T03:04:05Z\"}'\n";
+        let files = EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, GIVES);
+        let lamps = Profile::load_from(files.build(), Vec::new(), Some("lamps")).await;
+        let lifetime = lamps.credentials().await.unwrap().lifetime();
+        assert_eq!(Some(lifetime.until()), UnixTime::parse_iso8601("2099-01-02T03:04:05Z"));
+        assert!(lifetime != Lifetime::ENDLESS && lifetime.is_over(lifetime.until()));
+    }
+
     #[tokio::test]
     async fn files_that_are_not_there_are_named_with_what_makes_them() {
         let lookup = |name: &str| match name {

@@ -163,6 +163,28 @@ impl From<ConnectError> for ServiceError {
 mod tests {
     use super::*;
 
+    /// The clock stands still until the service has the whole request, and then runs by itself.
+    #[tokio::test]
+    async fn service_that_never_answers_is_given_up_and_may_be_asked_again() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let silent = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let request = crate::aws::scripted::request(&mut stream).await;
+            tokio::time::pause();
+            (stream, request)
+        });
+        let service = Service::new().endpoint_url(&url).unwrap().timeout(Duration::from_secs(600));
+        let url = service.url_of("iot", "eu-west-1").unwrap();
+        let request = Zeroizing::new(b"GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n".to_vec());
+        let asked =
+            tokio::time::timeout(Duration::from_secs(1_200), service.exchange(&url, &request));
+        let error = asked.await.expect("an end").unwrap_err();
+        assert!(matches!(error, ServiceError::TimedOut { .. }), "{error:?}");
+        assert!(error.is_retryable() && error.to_string().contains("check the network"), "{error}");
+        assert!(silent.await.unwrap().1.starts_with("GET / "));
+    }
+
     #[test]
     fn endpoint_is_http_or_https_and_nothing_more() {
         let at = |url| {

@@ -248,6 +248,26 @@ mod tests {
         assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 
+    /// Never answers.
+    struct Silent;
+
+    impl CredentialsProvider for Silent {
+        fn credentials(&self) -> CredentialsFuture<'_> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn provider_that_never_answers_is_given_up() {
+        let begun = tokio::time::Instant::now();
+        let signing = Signing::from_provider(Silent, "us-east-1");
+        let refreshed = timeout(2 * REFRESH_TIMEOUT, signing.refresh(super::super::now())).await;
+        let error = refreshed.expect("an end").unwrap_err();
+        assert!(matches!(error, ServiceError::ProviderTimedOut), "{error:?}");
+        assert!(error.is_retryable());
+        assert!(begun.elapsed() >= REFRESH_TIMEOUT);
+    }
+
     #[tokio::test]
     async fn credentials_are_got_before_they_end_and_kept_as_long_as_they_are_good() {
         let clock = Arc::new(AtomicU64::new(0));

@@ -153,3 +153,32 @@ const fn either(reason: ReasonCode) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where the broker was not said to be AWS IoT Core, it may be all the same.
+    #[test]
+    fn end_without_a_reason_says_what_to_look_at() {
+        for (error, words) in [
+            (E::Closed(Closed::Eof(Stage::Upgrade)), &["WebSocket", "path"][..]),
+            (
+                E::Closed(Closed::Eof(Stage::Connack)),
+                &["client identifier", "on AWS IoT", "IAM role", "IoT policy", "iot:Connect"],
+            ),
+            (E::Closed(Closed::Peer(None)), &["client identifier", "on AWS IoT", "IAM role"]),
+            (
+                E::Closed(Closed::Eof(Stage::Open)),
+                &["network", "same client identifier", "publish or subscribe", "IoT policy"],
+            ),
+            (E::TimedOut(Stage::Upgrade), &["scheme", "host", "port"]),
+            (E::TimedOut(Stage::Connack), &["version of MQTT"]),
+        ] {
+            let advice = of(&error);
+            for word in words {
+                assert!(advice.contains(word), "{error:?}: {advice}");
+            }
+        }
+    }
+}

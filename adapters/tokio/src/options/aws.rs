@@ -153,6 +153,17 @@ mod tests {
         assert_eq!((other.keep_alive_s, other.renew_after), (0, None));
     }
 
+    /// With five minutes for what is under way, and for a clock of AWS's own.
+    #[test]
+    fn connection_is_renewed_before_aws_iot_cuts_it() {
+        let signed = Signing::new("AKID", "secret", None, "us-east-1");
+        let options = Options::parse("wss://h/mqtt").unwrap().aws(signed);
+        let day = Duration::from_millis(dunlin_aws::CONNECTION_MAX_MS);
+        assert!(options.renew_after.unwrap() + Duration::from_secs(300) < day);
+        let sooner = Options::parse("wss://h/mqtt").unwrap().renew_after(Duration::from_secs(9));
+        assert_eq!(sooner.aws_iot().renew_after, Some(Duration::from_secs(9)));
+    }
+
     #[test]
     fn way_in_follows_from_url_and_proof() {
         let authorizer = Authorizer::new().with_name("auth").unwrap();

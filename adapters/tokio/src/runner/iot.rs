@@ -70,14 +70,35 @@ impl Attempt<'_> {
 
     /// How many connections in a row were too short for an accident, this one included.
     pub(super) fn short_lives_with_this(&self) -> u32 {
-        match self.shared.lock().desk.connected().map(|since| since.elapsed()) {
-            Some(stood) if Seen::is_short_life(ms(stood)) => self.short_lives.saturating_add(1),
-            Some(_) => 0,
-            None => self.short_lives,
-        }
+        let stood = self.shared.lock().desk.connected().map(|since| since.elapsed());
+        short_lives(self.short_lives, stood)
+    }
+}
+
+/// How many connections in a row were too short, when one ends that stood for so long, if it came about.
+fn short_lives(before: u32, stood: Option<Duration>) -> u32 {
+    match stood {
+        Some(stood) if Seen::is_short_life(ms(stood)) => before.saturating_add(1),
+        Some(_) => 0,
+        None => before,
     }
 }
 
 fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_lives_are_counted_until_a_connection_stands_for_a_minute() {
+        let [short, long] = [59_999, 60_000].map(Duration::from_millis);
+        assert_eq!(short_lives(0, Some(short)), 1);
+        assert_eq!(short_lives(1, Some(Duration::ZERO)), 2);
+        assert_eq!(short_lives(7, None), 7, "what did not come about tells nothing");
+        assert_eq!(short_lives(7, Some(long)), 0);
+        assert_eq!(short_lives(u32::MAX, Some(short)), u32::MAX);
+    }
 }

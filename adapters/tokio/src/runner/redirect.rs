@@ -138,6 +138,15 @@ mod tests {
     }
 
     #[test]
+    fn reference_behind_a_connection_is_followed_however_many_came_before() {
+        let mut redirect = redirect(ServerReference::Follow);
+        for _ in 0..=FOLLOWED_MAX {
+            let moved = ended(ReasonCode::SERVER_MOVED, "a", true);
+            assert_eq!(redirect.handle_ended(&moved, Some(SHORT)), Next::Named);
+        }
+    }
+
+    #[test]
     fn reference_without_a_server_or_beside_another_reason_is_none() {
         let mut redirect = redirect(ServerReference::Follow);
         for (reason, to) in [(ReasonCode::SERVER_MOVED, "a/b"), (ReasonCode::SERVER_BUSY, "a")] {

@@ -36,9 +36,13 @@ impl Attempt<'_> {
     fn jittered(&self, after: Duration) -> Duration {
         let mut random = [0; 4];
         self.shared.lock().entropy.fill(&mut random);
-        let drawn = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
-        after.mul_f64(1.0 - drawn / 10.0)
+        earlier(after, u32::from_le_bytes(random))
     }
+}
+
+/// Up to a tenth earlier, as `drawn` says.
+fn earlier(after: Duration, drawn: u32) -> Duration {
+    after.mul_f64(1.0 - f64::from(drawn) / f64::from(u32::MAX) / 10.0)
 }
 
 impl State {
@@ -58,10 +62,12 @@ impl State {
 
     /// Says good-bye if the connection is due for renewal, whatever is under way.
     fn leave(&mut self) {
-        if !std::mem::take(&mut self.renewing) {
+        // It stays due while the server has not accepted it.
+        if !self.renewing || self.desk.connected().is_none() {
             return;
         }
-        if self.desk.connected().is_some() && !self.desk.closing {
+        self.renewing = false;
+        if !self.desk.closing {
             self.session.leave();
             self.wake_driver();
         }
@@ -83,4 +89,18 @@ pub(super) async fn beside<T>(
         future.as_mut().poll(cx)
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renewal_is_drawn_from_the_last_tenth_before_it_is_due_and_never_after() {
+        let hour = Duration::from_secs(3_600);
+        assert_eq!(earlier(hour, 0), hour);
+        assert_eq!(earlier(hour, u32::MAX), hour.mul_f64(0.9));
+        let drawn = earlier(hour, u32::MAX / 2);
+        assert!(drawn > hour.mul_f64(0.94) && drawn < hour.mul_f64(0.96), "{drawn:?}");
+    }
 }
