@@ -1,8 +1,10 @@
 //! After CONNACK: frames and packets that are wrong, late, too large, cut up, or never come.
 
+use std::time::Duration;
+
 use dunlin_tokio::dunlin::ws::{CloseCode, Malformed as Frame};
 use dunlin_tokio::dunlin::{Closed, Error as Cause, Malformed, Misbehaved, Stage, mqtt};
-use dunlin_tokio::{Error, Message, Qos, ReasonCode, SubscribeError};
+use dunlin_tokio::{Error, Event, Message, Qos, ReasonCode, SubscribeError};
 
 use crate::common::within;
 use crate::server::{BINARY, CLOSE, CONNACK, Peer, Server, TEXT};
@@ -136,6 +138,31 @@ async fn ping_that_is_not_answered_ends_the_connection() {
         assert_eq!(cause(&error), Cause::TimedOut(Stage::Pingresp));
         assert!(error.is_retryable());
         patient.recovers(&server).await;
+    }
+}
+
+/// What is not answered would go out again over the next connection, and come twice.
+#[tokio::test]
+async fn connection_that_is_due_for_renewal_is_left_when_nothing_is_under_way() {
+    for server in servers() {
+        let due = Duration::from_millis(100);
+        let at = options(&server.url()).keep_alive_s(1).renew_after(due);
+        let mut patient = Patient::start(at);
+        let message = Message::new("t", b"", Qos::AtLeastOnce);
+        let receipt = patient.client.enqueue(&message).unwrap();
+        let mut peer = server.open().await;
+        patient.connected().await;
+        let publish = peer.packet().await;
+        assert_eq!(publish[0], 0x32);
+        assert_eq!(peer.packet().await, [0xc0, 0], "it stays for longer than it should");
+        peer.send_packet(&[0xd0, 0, 0x40, 2, publish[5], publish[6]]).await;
+        within("a PUBACK", receipt).await.unwrap();
+        assert_eq!(peer.packet_answering_pings().await, [0xe0, 0]);
+        drop(peer);
+        let _peer = server.open().await;
+        let renewing = within("an event", patient.events.recv()).await.unwrap();
+        assert!(matches!(renewing, Event::Renewing), "{renewing:?}");
+        patient.connected().await;
     }
 }
 

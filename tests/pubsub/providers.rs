@@ -1,11 +1,12 @@
 //! Providers beside each other: which one, per topic, added, removed, replaced.
 
 use dunlin_tokio::pubsub::{Drained, Ended, Error, PubSub};
-use dunlin_tokio::{Offline, Options, PublishError};
+use dunlin_tokio::{Message, Offline, Options, PublishError, Qos, Version};
 use support::broker5::Broker5;
 use support::mosquitto::{self, Mosquitto};
 
 use crate::common::within;
+use crate::server::Server;
 use crate::{end, next, options, publish, subscribe};
 
 async fn two() -> (PubSub, Broker5, Mosquitto) {
@@ -165,4 +166,20 @@ async fn provider_of_a_name_is_there_once_and_what_is_not_there_is_said() {
     assert!(matches!(pubsub.subscribe([""; 0]).begin(), Err(Error::NoTopic)));
     assert!(matches!(pubsub.publish_bytes([""; 0], b"").await, Err(Error::NoTopic)));
     assert_eq!(pubsub.providers().concat(), "a");
+}
+
+/// One of two has ended by itself: what it had accepted is not known to have arrived.
+#[tokio::test]
+async fn close_says_that_messages_may_be_lost_if_one_provider_could_not_say_all() {
+    let (lost, other) = (Server::websocket(), Server::websocket());
+    let pubsub = PubSub::new();
+    pubsub.add_provider("a", options(lost.address()).version(Version::V5)).unwrap();
+    pubsub.add_provider("b", options(other.address())).unwrap();
+    let client = pubsub.client("a").unwrap();
+    let receipt = client.enqueue(&Message::new("t", b"", Qos::AtLeastOnce)).unwrap();
+    let (mut peer, _other) = (lost.connected().await, other.open().await);
+    // Accepted, and then not authorized (MQTT 5.0 §3.14.2.1).
+    peer.send_packet(&[0x20, 3, 0, 0, 0, 0xe0, 1, 0x87]).await;
+    assert_eq!(within("the close", pubsub.close()).await, Drained::Cut);
+    assert!(matches!(within("the end", receipt).await, Err(PublishError::Closed(_))));
 }
