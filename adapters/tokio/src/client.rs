@@ -137,6 +137,10 @@ impl Client {
     /// The reason is success, or that nobody has subscribed, where a server of MQTT 5.0 says so.
     /// A server of MQTT 3.1.1 without QoS 2, such as RabbitMQ, acknowledges as for QoS 1.
     /// Waits for room while the outbox is full. Dropping the future does not take the message back.
+    ///
+    /// Over MQTT 3.1.1, a server that does not allow the topic can only hang up, as AWS IoT Core does: a
+    /// message above QoS 0 is then sent again on each connection, ahead of later ones, and
+    /// [`Client::events`] tell why each of them ended. In MQTT 5.0 it can refuse the one message.
     pub async fn publish(&self, message: &Message<'_>) -> Result<ReasonCode, PublishError> {
         loop {
             let mut room = pin!(self.guard.shared.room.notified());
@@ -161,6 +165,9 @@ impl Client {
     }
 
     /// Subscribes to one filter; ready when the server has granted it.
+    ///
+    /// AWS IoT Core hangs up upon a filter that its policies do not allow, and is asked again on each
+    /// connection, until the future is dropped; [`Client::events`] tell why each of them ended.
     pub async fn subscribe(&self, filter: &str, qos: Qos) -> Result<Subscription, SubscribeError> {
         self.subscribe_all(&[dunlin::Subscription::new(filter, qos)]).await
     }
