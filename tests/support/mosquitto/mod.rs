@@ -222,6 +222,8 @@ impl Mosquitto {
         }
         if self.options.storage == Storage::Disk {
             text.push_str("persistence true\nautosave_on_changes true\nautosave_interval 1\n");
+            // Each packet, so that what a kill may lose can be counted.
+            text.push_str("log_type all\n");
             writeln!(text, "persistence_location {}", folder.display()).expect("a string grows");
         }
         for (address, protocol) in [(self.tcp, "mqtt"), (self.ws, "websockets")] {
