@@ -55,7 +55,7 @@ async fn subscribe(client: &Client, peer: &mut Peer, filter: &str) -> Subscripti
 }
 
 /// Takes all places for exchanges; says what is to be acknowledged.
-fn fill(client: &Client) -> Vec<Receipt> {
+pub(crate) fn fill(client: &Client) -> Vec<Receipt> {
     let message = Message::new("t", b"", Qos::AtLeastOnce);
     let receipts: Vec<_> = std::iter::from_fn(|| client.enqueue(&message).ok()).collect();
     assert!(receipts.len() <= IN_FLIGHT && receipts.len() > IN_FLIGHT / 2);
@@ -63,7 +63,7 @@ fn fill(client: &Client) -> Vec<Receipt> {
 }
 
 /// Acknowledges them.
-async fn make_room(peer: &mut Peer, receipts: Vec<Receipt>) {
+pub(crate) async fn make_room(peer: &mut Peer, receipts: Vec<Receipt>) {
     for _ in 0..receipts.len() {
         let packet = peer.packet().await;
         // PUBLISH to "t": the identifier stands behind the topic.
@@ -75,7 +75,7 @@ async fn make_room(peer: &mut Peer, receipts: Vec<Receipt>) {
     }
 }
 
-fn is_pending<T>(future: Pin<&mut impl Future<Output = T>>) -> bool {
+pub(crate) fn is_pending<T>(future: Pin<&mut impl Future<Output = T>>) -> bool {
     future.poll(&mut Context::from_waker(Waker::noop())).is_pending()
 }
 

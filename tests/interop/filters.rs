@@ -1,15 +1,15 @@
 //! What a server hears of filters: which of them together, in which order, and who gets its answers.
 
-use std::pin::{Pin, pin};
-use std::task::{Context, Waker};
+use std::pin::pin;
 
 use dunlin_tokio::dunlin::{SubscribeError as Rejected, Subscription as Wish};
 use dunlin_tokio::{
-    Backoff, Client, Message, Options, Persistence, Properties, Property, Qos, ReasonCode, Receipt,
+    Backoff, Client, Message, Options, Persistence, Properties, Property, Qos, ReasonCode,
     SubscribeError, Subscription, SubscriptionId, Version,
 };
 
 use crate::common::within;
+use crate::ending::{fill, is_pending, make_room};
 use crate::server::{Peer, Server};
 use crate::{Patient, options, servers};
 
@@ -54,28 +54,6 @@ async fn subscribe(client: &Client, peer: &mut Peer, filters: &[&str]) -> Subscr
     let (subscription, _) =
         tokio::join!(client.subscribe_all(&wishes), asked(peer, 0x82, &granted));
     subscription.unwrap()
-}
-
-fn is_pending<T>(future: Pin<&mut impl Future<Output = T>>) -> bool {
-    future.poll(&mut Context::from_waker(Waker::noop())).is_pending()
-}
-
-/// Takes all places for exchanges; says what is to be acknowledged.
-fn fill(client: &Client) -> Vec<Receipt> {
-    let message = Message::new("t", b"", Qos::AtLeastOnce);
-    std::iter::from_fn(|| client.enqueue(&message).ok()).collect()
-}
-
-/// Acknowledges them.
-async fn make_room(peer: &mut Peer, receipts: Vec<Receipt>) {
-    for _ in 0..receipts.len() {
-        let packet = peer.packet().await;
-        assert_eq!(packet[0], 0x32, "{packet:?}");
-        peer.send_packet(&[0x40, 2, packet[5], packet[6]]).await;
-    }
-    for receipt in receipts {
-        within("an acknowledgement", receipt).await.unwrap();
-    }
 }
 
 /// A client that is connected, and its server.
